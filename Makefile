@@ -1,0 +1,23 @@
+EXTENSION = refresh_mv
+DATA = refresh_mv--1.0.sql
+MODULE_big = refresh_mv
+OBJS = $(patsubst %.cpp,%.o,$(wildcard src/*.cpp))
+
+REGRESS = install
+ISOLATION =
+ISOLATION_OPTS = --inputdir=test
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+# Bitcode would be compiled without the language standard below.
+override with_llvm = no
+include $(PGXS)
+
+CXX ?= g++
+SERVER_INCLUDES = -isystem $(shell $(PG_CONFIG) --includedir-server)
+override CXXFLAGS += -std=gnu++20 -MMD -Wall -Wextra -Werror
+override CPPFLAGS := -Isrc $(SERVER_INCLUDES) $(CPPFLAGS)
+SHLIB_LINK += -lstdc++
+
+-include $(OBJS:.o=.d)
+EXTRA_CLEAN += $(OBJS:.o=.d)

@@ -1,0 +1,278 @@
+// The only file that includes PostgreSQL's headers, and the only one that
+// knows about differences between its major versions.
+#pragma once
+
+extern "C" {
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/multixact.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/catalog.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
+#include "commands/cluster.h"
+#include "commands/extension.h"
+#include "commands/matview.h"
+#include "commands/tablecmds.h"
+#include "common/hashfn.h"
+#include "executor/execdesc.h"
+#include "executor/executor.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/tlist.h"
+#include "parser/analyze.h"
+#include "parser/parse_clause.h"
+#include "parser/parse_relation.h"
+#include "parser/parsetree.h"
+#include "parser/parser.h"
+#include "pgstat.h"
+#include "rewrite/rewriteHandler.h"
+#include "rewrite/rewriteManip.h"
+#include "storage/itemptr.h"
+#include "storage/lmgr.h"
+#include "storage/procarray.h"
+#include "tcop/tcopprot.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/datetime.h"
+#include "utils/datum.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "utils/tuplesort.h"
+#include "utils/tuplestore.h"
+#include "utils/typcache.h"
+}
+
+#if PG_VERSION_NUM < 160000
+inline ItemPointer DatumGetItemPointer(Datum value)
+{
+    return reinterpret_cast<ItemPointer>(DatumGetPointer(value));
+}
+
+inline Datum ItemPointerGetDatum(const ItemPointerData *tid)
+{
+    return PointerGetDatum(tid);
+}
+#endif
+
+namespace pg {
+
+// Functions in the form in which this version's tree walkers and mutators take
+// them.
+using Walker = bool (*)(Node *, void *);
+using Mutator = Node *(*)(Node *, void *);
+#if PG_VERSION_NUM >= 160000
+inline Walker walker(Walker function)
+{
+    return function;
+}
+
+inline Mutator mutator(Mutator function)
+{
+    return function;
+}
+#else
+inline auto walker(Walker function)
+{
+    return reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(function));
+}
+
+inline auto mutator(Mutator function)
+{
+    return reinterpret_cast<Node *(*)()>(reinterpret_cast<void (*)()>(function));
+}
+#endif
+
+// Whether the role may refresh the view: its owner may, and from 17 on
+// whoever holds MAINTAIN.
+inline bool may_refresh(Oid view, Oid role)
+{
+#if PG_VERSION_NUM >= 170000
+    return pg_class_aclcheck(view, role, ACL_MAINTAIN) == ACLCHECK_OK;
+#elif PG_VERSION_NUM >= 160000
+    return object_ownercheck(RelationRelationId, view, role);
+#else
+    return pg_class_ownercheck(view, role);
+#endif
+}
+
+[[noreturn]] inline void no_right_to_refresh(const char *view)
+{
+#if PG_VERSION_NUM >= 170000
+    aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_MATVIEW, view);
+#else
+    aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_MATVIEW, view);
+#endif
+    pg_unreachable();
+}
+
+// Leaves only the safe schemas in search_path, as core's own maintenance
+// commands do since 17.  Undone with the GUC nest level.
+inline void restrict_search_path()
+{
+#if PG_VERSION_NUM >= 170000
+    RestrictSearchPath();
+#endif
+}
+
+inline void executor_run(QueryDesc *query)
+{
+#if PG_VERSION_NUM >= 180000
+    ExecutorRun(query, ForwardScanDirection, 0);
+#else
+    ExecutorRun(query, ForwardScanDirection, 0, true);
+#endif
+}
+
+// The core REFRESH of a view named by its schema and name.
+inline void exec_refresh(RefreshMatViewStmt *statement, const char *text,
+                         QueryCompletion *completion)
+{
+#if PG_VERSION_NUM >= 180000
+    ExecRefreshMatView(statement, text, completion);
+#else
+    ExecRefreshMatView(statement, text, nullptr, completion);
+#endif
+}
+
+// Inserts the index entries of a row just stored.
+inline void insert_index_entries(ResultRelInfo *result, TupleTableSlot *slot, EState *estate)
+{
+#if PG_VERSION_NUM >= 160000
+    ExecInsertIndexTuples(result, slot, estate, false, false, nullptr, NIL, false);
+#else
+    ExecInsertIndexTuples(result, slot, estate, false, false, nullptr, NIL);
+#endif
+}
+
+// Stores a new version of the row at tid; tells whether it needs new entries
+// in the indexes (it does not when the update was HOT).
+inline TM_Result update_row(Relation rel, ItemPointer tid, TupleTableSlot *slot, CommandId cid,
+                            Snapshot snapshot, TM_FailureData *failure, bool *needs_indexes)
+{
+    LockTupleMode mode;
+#if PG_VERSION_NUM >= 160000
+    TU_UpdateIndexes indexes;
+    TM_Result result = table_tuple_update(rel, tid, slot, cid, snapshot, InvalidSnapshot, true,
+                                          failure, &mode, &indexes);
+    *needs_indexes = indexes != TU_None;
+#else
+    TM_Result result = table_tuple_update(rel, tid, slot, cid, snapshot, InvalidSnapshot, true,
+                                          failure, &mode, needs_indexes);
+#endif
+    return result;
+}
+
+// The columns that any index of the relation mentions, in its columns, its
+// expressions or its predicate; numbers are offset as in all such bitmaps.
+inline Bitmapset *indexed_columns(Relation rel)
+{
+#if PG_VERSION_NUM >= 160000
+    return bms_union(RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_HOT_BLOCKING),
+                     RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_SUMMARIZED));
+#else
+    return RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_ALL);
+#endif
+}
+
+// The next tid of a sort of tids, or false at its end.
+inline bool sorted_tid(Tuplesortstate *sort, ItemPointer tid)
+{
+    Datum value;
+    bool null;
+#if PG_VERSION_NUM >= 160000
+    if (!tuplesort_getdatum(sort, true, false, &value, &null, nullptr))
+        return false;
+    *tid = *DatumGetItemPointer(value);
+#else
+    if (!tuplesort_getdatum(sort, true, &value, &null, nullptr))
+        return false;
+    *tid = *DatumGetItemPointer(value);
+    pfree(DatumGetPointer(value));
+#endif
+    return true;
+}
+
+// An expression of a query with the references to grouping expressions (from
+// 18) replaced by what they stand for.
+inline Node *flatten_groups([[maybe_unused]] Query *query, Node *expr)
+{
+#if PG_VERSION_NUM >= 180000
+    if (query->hasGroupRTE)
+        return flatten_group_exprs(nullptr, query, expr);
+#endif
+    return expr;
+}
+
+// The same, with the aliases of joins replaced too.
+inline Node *flatten(Query *query, Node *expr)
+{
+#if PG_VERSION_NUM >= 160000
+    return flatten_join_alias_vars(nullptr, query, flatten_groups(query, expr));
+#else
+    return flatten_join_alias_vars(query, expr);
+#endif
+}
+
+// Lets a query read its relations without asking for any privilege: the
+// caller has checked what is to be checked.
+inline void drop_permission_checks(Query *query)
+{
+    ListCell *cell;
+#if PG_VERSION_NUM >= 160000
+    foreach (cell, query->rteperminfos)
+        lfirst_node(RTEPermissionInfo, cell)->requiredPerms = 0;
+#else
+    foreach (cell, query->rtable)
+        lfirst_node(RangeTblEntry, cell)->requiredPerms = 0;
+#endif
+}
+
+// Adds a plain relation to a query that reads it without asking for any
+// privilege.
+inline RangeTblEntry *add_unchecked_relation(Query *query, Relation rel)
+{
+    RangeTblEntry *rte = makeNode(RangeTblEntry);
+    rte->rtekind = RTE_RELATION;
+    rte->relid = RelationGetRelid(rel);
+    rte->relkind = rel->rd_rel->relkind;
+    rte->rellockmode = AccessShareLock;
+    rte->inh = false;
+    rte->inFromCl = true;
+    query->rtable = lappend(query->rtable, rte);
+#if PG_VERSION_NUM >= 160000
+    addRTEPermissionInfo(&query->rteperminfos, rte);
+#endif
+    return rte;
+}
+
+} // namespace pg

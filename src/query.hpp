@@ -1,0 +1,46 @@
+// The query behind a materialized view: where it is stored, what it reads,
+// and how it is run.
+//
+// Invariant: a query handed out by rewritten() is a private copy, expanded
+// down to base relations, and every relation in it is locked (AccessShare)
+// until the end of the transaction.
+#pragma once
+
+#include "pg.hpp"
+
+namespace query {
+
+// The query as stored, not to be modified.  Fails if the relation is not a
+// materialized view.
+Query *stored(Relation view);
+
+// A copy ready for the planner: ordinary views expanded, row-level security
+// applied, every relation locked (AccessShareLock).
+Query *rewritten(Relation view);
+
+// Locks every relation that the view's query reads, partitions and inheritance
+// children included (AccessShareLock), so that a snapshot taken afterwards
+// cannot miss a TRUNCATE or a rewrite of one of them.  Returns their oids.
+List *lock_sources(Relation view);
+
+// A receiver that hands each row to a function and does nothing else.
+DestReceiver row_receiver(bool (*receive)(TupleTableSlot *, DestReceiver *));
+
+// Plans and runs a query under the active snapshot, sending its rows to
+// the receiver.
+void run(Query *query, DestReceiver *receiver, int cursor_options);
+
+// SELECT [ctid,] all columns FROM a view as it stands, or FROM its own query,
+// WHERE condition; the condition (null: none) has Vars of varno 1, numbered as
+// the columns of the view.
+Query *select_held(Relation view, Node *condition);
+Query *select_fresh(Relation view, Query *fresh, Node *condition);
+
+// Parses a SELECT that may read its relations whatever the current role's
+// privileges.  Its text must be made by us, with every name qualified.
+Query *unchecked(const char *text);
+
+// Runs a query for its one value of a type passed by value; false if NULL.
+bool single_value(Query *query, Datum *value);
+
+} // namespace query

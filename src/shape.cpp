@@ -1,0 +1,210 @@
+#include "shape.hpp"
+
+namespace shape {
+
+Oid date_type(Oid type)
+{
+    Oid base = getBaseType(type);
+    return base == DATEOID || base == TIMESTAMPOID || base == TIMESTAMPTZOID ? base : InvalidOid;
+}
+
+static TargetEntry *output_column(Query *query, AttrNumber attno)
+{
+    ListCell *cell;
+    foreach (cell, query->targetList) {
+        auto *entry = lfirst_node(TargetEntry, cell);
+        if (entry->resno == attno && !entry->resjunk)
+            return entry;
+    }
+    elog(ERROR, "query has no column %d", attno);
+}
+
+Node *column_expression(Query *query, AttrNumber attno)
+{
+    TargetEntry *entry = output_column(query, attno);
+    return pg::flatten(query, static_cast<Node *>(copyObjectImpl(entry->expr)));
+}
+
+// Whether a target entry is among the sort or grouping clauses of a list.
+static bool listed(TargetEntry *entry, List *clauses)
+{
+    return entry->ressortgroupref != 0 && targetIsInSortList(entry, InvalidOid, clauses);
+}
+
+Query *subquery_of(Query *query, RangeTblEntry *rte, bool *shared)
+{
+    ListCell *cell;
+
+    *shared = false;
+    if (rte->rtekind == RTE_SUBQUERY)
+        return rte->subquery;
+    if (rte->rtekind != RTE_CTE || rte->self_reference || rte->ctelevelsup != 0)
+        return nullptr;
+    foreach (cell, query->cteList) {
+        auto *cte = lfirst_node(CommonTableExpr, cell);
+        if (strcmp(cte->ctename, rte->ctename) != 0)
+            continue;
+        if (cte->cterecursive || !IsA(cte->ctequery, Query))
+            return nullptr;
+        *shared = cte->cterefcount != 1 || cte->ctematerialized == CTEMaterializeAlways;
+        return reinterpret_cast<Query *>(cte->ctequery);
+    }
+    return nullptr;
+}
+
+// Calls test on each arm of a set operation; false as soon as one is.
+static bool each_arm_pushable(Query *query, Node *node, AttrNumber attno)
+{
+    if (IsA(node, SetOperationStmt)) {
+        auto *operation = reinterpret_cast<SetOperationStmt *>(node);
+        return each_arm_pushable(query, operation->larg, attno)
+               && each_arm_pushable(query, operation->rarg, attno);
+    }
+    auto *ref = castNode(RangeTblRef, node);
+    return pushable(rt_fetch(ref->rtindex, query->rtable)->subquery, attno);
+}
+
+bool pushable(Query *query, AttrNumber attno)
+{
+    ListCell *cell;
+
+    if (query->limitCount || query->limitOffset)
+        return false;
+    if (query->setOperations)
+        return each_arm_pushable(query, query->setOperations, attno);
+
+    TargetEntry *entry = output_column(query, attno);
+    Node *expr = column_expression(query, attno);
+    if (contain_agg_clause(expr) || contain_window_function(expr) || contain_volatile_functions(expr)
+        || contain_subplans(expr) || expression_returns_set(expr))
+        return false;
+    bool grouped = query->groupClause || query->hasAggs || query->havingQual;
+    if (query->groupingSets || (grouped && !listed(entry, query->groupClause)))
+        return false;
+    if (query->hasDistinctOn && !listed(entry, query->distinctClause))
+        return false;
+    foreach (cell, query->windowClause)
+        if (!listed(entry, lfirst_node(WindowClause, cell)->partitionClause))
+            return false;
+
+    // A column of a subquery must be pushable there too.
+    if (IsA(expr, Var)) {
+        auto *var = reinterpret_cast<Var *>(expr);
+        bool shared;
+        if (var->varlevelsup != 0 || var->varattno <= 0)
+            return false;
+        RangeTblEntry *rte = rt_fetch(var->varno, query->rtable);
+        Query *inner = subquery_of(query, rte, &shared);
+        if (inner != nullptr)
+            return pushable(inner, var->varattno);
+        return rte->rtekind != RTE_CTE;
+    }
+    return true;
+}
+
+// The first output column of a date type that can be pushed, in the order of
+// GROUP BY if grouped, else in that of the columns.
+static AttrNumber first_date_column(Query *query)
+{
+    ListCell *cell;
+
+    foreach (cell, query->groupClause) {
+        TargetEntry *entry = get_sortgroupclause_tle(lfirst_node(SortGroupClause, cell),
+                                                     query->targetList);
+        if (!entry->resjunk && OidIsValid(date_type(exprType(reinterpret_cast<Node *>(entry->expr))))
+            && pushable(query, entry->resno))
+            return entry->resno;
+    }
+    foreach (cell, query->targetList) {
+        auto *entry = lfirst_node(TargetEntry, cell);
+        if (!entry->resjunk && OidIsValid(date_type(exprType(reinterpret_cast<Node *>(entry->expr))))
+            && pushable(query, entry->resno))
+            return entry->resno;
+    }
+    return InvalidAttrNumber;
+}
+
+WindowColumn window_column(Relation view, Query *query, const char *name)
+{
+    TupleDesc desc = RelationGetDescr(view);
+
+    if (name == nullptr) {
+        AttrNumber attno = first_date_column(query);
+        if (attno == InvalidAttrNumber)
+            return {0, InvalidOid,
+                    "it has no date or timestamp column by which its query can be restricted"};
+        return {attno, date_type(TupleDescAttr(desc, attno - 1)->atttypid), nullptr};
+    }
+
+    AttrNumber attno = get_attnum(RelationGetRelid(view), name);
+    if (attno <= 0)
+        return {0, InvalidOid, psprintf("its configured date column \"%s\" does not exist", name)};
+    Oid type = date_type(TupleDescAttr(desc, attno - 1)->atttypid);
+    if (!OidIsValid(type))
+        return {0, InvalidOid,
+                psprintf("its configured date column \"%s\" is not a date or timestamp", name)};
+    if (!pushable(query, attno))
+        return {0, InvalidOid,
+                psprintf("a condition on its configured date column \"%s\" cannot be applied before grouping",
+                         name)};
+    return {attno, type, nullptr};
+}
+
+// The output columns of the given clauses; no columns unless each clause has
+// one.
+static PairingKey output_columns(Query *query, List *clauses)
+{
+    PairingKey key = {0, nullptr, false};
+    ListCell *cell;
+
+    key.columns = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * (list_length(clauses) + 1)));
+    foreach (cell, clauses) {
+        TargetEntry *entry = get_sortgroupclause_tle(lfirst_node(SortGroupClause, cell),
+                                                     query->targetList);
+        if (entry->resjunk)
+            return {0, nullptr, false};
+        key.columns[key.count++] = entry->resno;
+    }
+    return key;
+}
+
+// The columns of a unique index of the view, if it has one over plain columns.
+static PairingKey unique_index_columns(Relation view)
+{
+    PairingKey key = {0, nullptr, true};
+    List *indexes = RelationGetIndexList(view);
+    ListCell *cell;
+
+    foreach (cell, indexes) {
+        Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+        Form_pg_index form = index->rd_index;
+        bool usable = form->indisunique && form->indimmediate && form->indisvalid
+                      && RelationGetIndexPredicate(index) == NIL
+                      && RelationGetIndexExpressions(index) == NIL;
+        if (usable) {
+            key.count = form->indnkeyatts;
+            key.columns = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * key.count));
+            for (int i = 0; i < key.count; i++)
+                key.columns[i] = form->indkey.values[i];
+        }
+        index_close(index, NoLock);
+        if (usable)
+            break;
+    }
+    return key;
+}
+
+PairingKey pairing_key(Relation view, Query *query)
+{
+    PairingKey key = {0, nullptr, false};
+
+    if (query->setOperations == nullptr && !query->hasTargetSRFs) {
+        if (query->hasDistinctOn)
+            key = output_columns(query, query->distinctClause);
+        else if (query->groupClause && !query->groupingSets)
+            key = output_columns(query, query->groupClause);
+    }
+    return key.count > 0 ? key : unique_index_columns(view);
+}
+
+} // namespace shape

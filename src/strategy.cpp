@@ -1,0 +1,35 @@
+#include "strategy.hpp"
+
+namespace strategy {
+
+// The rule for views of whose sources nothing is known: recent data suggest
+// that only recent data have changed.
+static Decision choose_by_age(const Facts &facts)
+{
+    if (!facts.has_data)
+        return {Method::full, 0, "the view has no dated rows"};
+    if (facts.days_behind > fresh_days)
+        return {Method::full, 0, "the newest data is older than 1 day"};
+    return {Method::window, smart_window_days, "the newest data is at most 1 day old"};
+}
+
+Decision choose(const Request &request, const Facts &facts)
+{
+    if (!facts.populated)
+        return {Method::rebuild, 0, "the view is not populated"};
+    if (request.mode == RefreshMode::full)
+        return {Method::full, 0, "a full refresh was asked for"};
+    if (!facts.windowable)
+        return {Method::full, 0, facts.not_windowable};
+    if (request.mode == RefreshMode::incremental)
+        return {Method::window, request.days, "an incremental refresh was asked for"};
+    return choose_by_age(facts);
+}
+
+bool rebuild_pays(uint64_t changes, uint64_t rows_after)
+{
+    return changes >= least_changes_to_rebuild
+           && static_cast<double>(changes) > share_to_rebuild * static_cast<double>(rows_after);
+}
+
+} // namespace strategy

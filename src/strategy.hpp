@@ -1,0 +1,26 @@
+// Which method to use for a view, and why.  Pure: no server needed.
+#pragma once
+
+#include "model.hpp"
+
+namespace strategy {
+
+// An untracked view whose newest data is older than this is refreshed whole.
+constexpr int fresh_days = 1;
+// The reach of the window that smart uses otherwise.
+constexpr int smart_window_days = 2;
+
+// Below so many changed rows a merge is quick whatever their share, and a
+// change of file costs more in catalog work and locks than it saves.
+constexpr uint64_t least_changes_to_rebuild = 10000;
+// The share of changed rows above which writing all rows to a new file is
+// cheaper than merging; measured by bench/rebuild.
+constexpr double share_to_rebuild = 0.5;
+
+Decision choose(const Request &request, const Facts &facts);
+
+// Whether a view that should hold so many rows afterwards is better written
+// anew than changed in place.
+bool rebuild_pays(uint64_t changes, uint64_t rows_after);
+
+} // namespace strategy

@@ -1,0 +1,35 @@
+// The window scope: the part of a view from a date on.
+//
+// Invariants:
+// - The window starts at the bucket that holds the first day asked for, so
+//   that every row of the view in it can be recomputed whole: for a view by
+//   month, "the last 2 days" begin with the first of the month.
+// - The condition on the view's column decides alone what is in the window,
+//   for held rows and fresh rows alike.  Range conditions added on the columns
+//   below bucket expressions are implied by it, a superset at all times, and
+//   only there so that an index on those columns can be used.
+#pragma once
+
+#include "shape.hpp"
+
+namespace window {
+
+// The start of the window that reaches days back from current_date, as a value
+// of the column's type; false where the bucket of that day cannot be
+// determined.  May call the stable functions of the column's expression.
+bool start(Query *query, WindowColumn column, int days, Datum *start);
+
+// column >= start, over the view's columns (varno 1).
+Node *condition(Relation view, WindowColumn column, Datum start);
+
+// Adds to the query the range conditions that column >= start implies.
+void add_implied_ranges(Query *query, WindowColumn column, Datum start, int days);
+
+// The newest finite value of the column in the view, read under the active
+// snapshot; false where there is none.
+bool newest(Relation view, WindowColumn column, Datum *value);
+
+// A value of a date type as a date, in the session's time zone.
+DateADT as_date(Oid type, Datum value);
+
+} // namespace window
