@@ -21,3 +21,13 @@ SHLIB_LINK += -lstdc++
 
 -include $(OBJS:.o=.d)
 EXTRA_CLEAN += $(OBJS:.o=.d)
+
+# The stages that need no server, tested without one.
+UNIT_SOURCES = test/unit/strategy_test.cpp src/strategy.cpp
+
+.PHONY: unit
+unit:
+	$(CXX) -std=c++20 -Wall -Wextra -Werror -Isrc -o test/unit/strategy_test $(UNIT_SOURCES)
+	test/unit/strategy_test
+
+EXTRA_CLEAN += test/unit/strategy_test

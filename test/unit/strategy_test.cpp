@@ -1,0 +1,83 @@
+// Tests of the pure stages, run without a server.
+
+#include "strategy.hpp"
+
+#include <cstdio>
+#include <string>
+
+static int failures = 0;
+
+#define CHECK(condition)                                                                       \
+    do {                                                                                       \
+        if (!(condition)) {                                                                    \
+            std::printf("%s:%d: failed: %s\n", __FILE__, __LINE__, #condition);                \
+            failures++;                                                                        \
+        }                                                                                      \
+    } while (0)
+
+static Facts dated(int days_behind)
+{
+    return {true, true, "", true, days_behind, "2026-11-21"};
+}
+
+static void unpopulated_views_are_rebuilt()
+{
+    Facts facts = dated(0);
+    facts.populated = false;
+    for (RefreshMode mode : {RefreshMode::full, RefreshMode::incremental, RefreshMode::smart})
+        CHECK(strategy::choose({mode, 2}, facts).method == Method::rebuild);
+}
+
+static void the_mode_asked_for_is_used()
+{
+    CHECK(strategy::choose({RefreshMode::full, 2}, dated(0)).method == Method::full);
+    Decision decision = strategy::choose({RefreshMode::incremental, 7}, dated(30));
+    CHECK(decision.method == Method::window);
+    CHECK(decision.days == 7);
+}
+
+static void smart_goes_by_the_newest_data()
+{
+    const Request smart = {RefreshMode::smart, 0};
+    for (int days : {-3, 0, 1}) {
+        Decision decision = strategy::choose(smart, dated(days));
+        CHECK(decision.method == Method::window);
+        CHECK(decision.days == 2);
+    }
+    CHECK(strategy::choose(smart, dated(2)).method == Method::full);
+    Facts empty = dated(0);
+    empty.has_data = false;
+    CHECK(strategy::choose(smart, empty).method == Method::full);
+}
+
+static void views_without_a_date_are_refreshed_whole()
+{
+    Facts facts = dated(0);
+    facts.windowable = false;
+    facts.not_windowable = "it has no date";
+    for (RefreshMode mode : {RefreshMode::incremental, RefreshMode::smart}) {
+        Decision decision = strategy::choose({mode, 2}, facts);
+        CHECK(decision.method == Method::full);
+        CHECK(decision.reason == "it has no date");
+    }
+}
+
+static void only_large_changes_are_rebuilt()
+{
+    CHECK(!strategy::rebuild_pays(0, 0));
+    CHECK(!strategy::rebuild_pays(9999, 100));
+    CHECK(!strategy::rebuild_pays(10000, 20000));
+    CHECK(strategy::rebuild_pays(10001, 20000));
+    CHECK(strategy::rebuild_pays(50000, 0));
+}
+
+int main()
+{
+    unpopulated_views_are_rebuilt();
+    the_mode_asked_for_is_used();
+    smart_goes_by_the_newest_data();
+    views_without_a_date_are_refreshed_whole();
+    only_large_changes_are_rebuilt();
+    std::printf("%d failures\n", failures);
+    return failures != 0;
+}
