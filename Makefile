@@ -1,5 +1,6 @@
 EXTENSION = refresh_mv
-DATA = refresh_mv--1.0.sql
+DATA = refresh_mv--0.9.sql refresh_mv--1.0.sql
+DATA_built = refresh_mv--0.9--1.0.sql
 MODULE_big = refresh_mv
 OBJS = $(patsubst %.cpp,%.o,$(wildcard src/*.cpp))
 
@@ -19,15 +20,19 @@ override CXXFLAGS += -std=gnu++20 -MMD -Wall -Wextra -Werror
 override CPPFLAGS := -Isrc $(SERVER_INCLUDES) $(CPPFLAGS)
 SHLIB_LINK += -lstdc++
 
+# An upgrade is what changes old objects, then what the new version adds.
+refresh_mv--0.9--1.0.sql: upgrade/0.9--1.0.sql refresh_mv--1.0.sql
+	{ cat $<; sed -n '/^-- New in 1.0/,$$p' refresh_mv--1.0.sql; } > $@
+
 -include $(OBJS:.o=.d)
 EXTRA_CLEAN += $(OBJS:.o=.d)
 
 # The stages that need no server, tested without one.
-UNIT_SOURCES = test/unit/strategy_test.cpp src/strategy.cpp
+UNIT_SOURCES = $(wildcard test/unit/*.cpp) src/strategy.cpp src/graph.cpp
 
 .PHONY: unit
 unit:
-	$(CXX) -std=c++20 -Wall -Wextra -Werror -Isrc -o test/unit/strategy_test $(UNIT_SOURCES)
-	test/unit/strategy_test
+	$(CXX) -std=c++20 -Wall -Wextra -Werror -Isrc -o test/unit/unit $(UNIT_SOURCES)
+	test/unit/unit
 
-EXTRA_CLEAN += test/unit/strategy_test
+EXTRA_CLEAN += test/unit/unit

@@ -4,12 +4,20 @@
 CREATE SCHEMA refresh_mv;
 GRANT USAGE ON SCHEMA refresh_mv TO PUBLIC;
 
+-- ---------------------------------------------------------------- tables
+
 -- Settings of a view, by name, so that a dump can restore them before the
 -- view exists.
 CREATE TABLE refresh_mv.settings (
-    view_schema text NOT NULL,
-    view_name   text NOT NULL,
-    date_column text,
+    view_schema       text NOT NULL,
+    view_name         text NOT NULL,
+    date_column       text,
+    window_days       integer,
+    keep_before       interval,
+    enabled           boolean NOT NULL DEFAULT true,
+    statement_timeout integer,
+    lock_timeout      integer,
+    work_mem          integer,
     PRIMARY KEY (view_schema, view_name)
 );
 SELECT pg_catalog.pg_extension_config_dump('refresh_mv.settings', '');
@@ -21,25 +29,368 @@ CREATE TABLE refresh_mv.state (
     merged_at timestamptz NOT NULL
 );
 
+-- New in 1.0: from here on the Makefile makes the upgrade from 0.9 of this.
+
+COMMENT ON COLUMN refresh_mv.settings.statement_timeout IS 'milliseconds';
+COMMENT ON COLUMN refresh_mv.settings.lock_timeout IS 'milliseconds';
+COMMENT ON COLUMN refresh_mv.settings.work_mem IS 'kilobytes';
+
+-- One row per view and run.  Users read it through refresh_mv.history.
+CREATE TABLE refresh_mv.journal (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    run            bigint NOT NULL,
+    view_schema    text NOT NULL,
+    view_name      text NOT NULL,
+    mode           text NOT NULL,
+    method         text NOT NULL,
+    reason         text NOT NULL,
+    started        timestamptz NOT NULL,
+    duration       interval NOT NULL,
+    rows_inserted  bigint NOT NULL,
+    rows_updated   bigint NOT NULL,
+    rows_deleted   bigint NOT NULL,
+    rows_unchanged bigint NOT NULL,
+    snapshot_time  timestamptz,
+    success        boolean NOT NULL,
+    sqlstate       text,
+    message        text,
+    role           name NOT NULL,
+    source         text NOT NULL
+);
+CREATE INDEX journal_view_idx ON refresh_mv.journal (view_schema, view_name, id);
+CREATE INDEX journal_started_idx ON refresh_mv.journal (started);
+SELECT pg_catalog.pg_extension_config_dump('refresh_mv.journal', '');
+SELECT pg_catalog.pg_extension_config_dump('refresh_mv.journal_id_seq', '');
+
+CREATE SEQUENCE refresh_mv.run_ids;
+SELECT pg_catalog.pg_extension_config_dump('refresh_mv.run_ids', '');
+
+-- ------------------------------------------------------------ refreshing
+
 CREATE FUNCTION @extschema@.refresh_materialized_views_smart(
-    views regclass[] DEFAULT NULL,
+    views regclass[] DEFAULT NULL, cascade boolean DEFAULT false,
     OUT success boolean, OUT views_refreshed text[], OUT duration_seconds double precision,
     OUT refresh_type text, OUT message text)
 AS 'MODULE_PATHNAME', 'refresh_mv_smart' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION @extschema@.refresh_materialized_views_smart(regclass[]) IS
-    'refreshes materialized views by the cheapest sound method';
+COMMENT ON FUNCTION @extschema@.refresh_materialized_views_smart(regclass[], boolean) IS
+    'refreshes materialized views, each by the method that suits it';
 
 CREATE FUNCTION @extschema@.refresh_materialized_views(
     incremental boolean DEFAULT false, date_range_days integer DEFAULT 2,
-    views regclass[] DEFAULT NULL,
+    views regclass[] DEFAULT NULL, cascade boolean DEFAULT false,
     OUT success boolean, OUT views_refreshed text[], OUT duration_seconds double precision,
     OUT refresh_type text, OUT message text)
 AS 'MODULE_PATHNAME', 'refresh_mv_refresh' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION @extschema@.refresh_materialized_views(boolean, integer, regclass[]) IS
+COMMENT ON FUNCTION @extschema@.refresh_materialized_views(boolean, integer, regclass[], boolean) IS
     'refreshes materialized views in full, or the rows of the last days';
 
-CREATE FUNCTION refresh_mv.configure(view regclass, date_column text DEFAULT NULL)
+CREATE PROCEDURE refresh_mv.run(
+    mode text DEFAULT 'smart', date_range_days integer DEFAULT 2,
+    views regclass[] DEFAULT NULL, cascade boolean DEFAULT false, wait boolean DEFAULT false)
+AS 'MODULE_PATHNAME', 'refresh_mv_run' LANGUAGE C;
+COMMENT ON PROCEDURE refresh_mv.run(text, integer, regclass[], boolean, boolean) IS
+    'refreshes materialized views, commits after each, and fails if one failed';
+
+CREATE FUNCTION refresh_mv.refresh_where(
+    view regclass, condition text,
+    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
+AS 'MODULE_PATHNAME', 'refresh_mv_refresh_where' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.refresh_where(regclass, text) IS
+    'refreshes the rows of a materialized view that satisfy a condition on its columns';
+
+CREATE FUNCTION refresh_mv.configure(
+    view regclass, date_column text DEFAULT '', window_days integer DEFAULT -1,
+    keep_before interval DEFAULT '-1 days', enabled boolean DEFAULT NULL,
+    statement_timeout text DEFAULT '', lock_timeout text DEFAULT '', work_mem text DEFAULT '')
 RETURNS void
 AS 'MODULE_PATHNAME', 'refresh_mv_configure' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION refresh_mv.configure(regclass, text) IS
-    'sets or resets the date column by which a view is refreshed incrementally';
+COMMENT ON FUNCTION refresh_mv.configure(regclass, text, integer, interval, boolean, text, text, text) IS
+    'changes the settings of a materialized view; NULL resets one';
+
+-- ----------------------------------------------------------- information
+
+-- What each materialized view reads: tables and materialized views, also
+-- through ordinary views and through functions whose bodies are known to
+-- pg_depend.
+CREATE VIEW refresh_mv.dependencies AS
+WITH RECURSIVE uses AS (
+    -- what a relation's rule reads
+    SELECT 'pg_catalog.pg_class'::pg_catalog.regclass AS class, r.ev_class AS object,
+           d.refclassid AS used_class, d.refobjid AS used
+    FROM pg_catalog.pg_rewrite r
+    JOIN pg_catalog.pg_depend d
+      ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid
+    WHERE d.refclassid IN ('pg_catalog.pg_class'::pg_catalog.regclass,
+                           'pg_catalog.pg_proc'::pg_catalog.regclass)
+      AND r.ev_type = '1'
+    UNION ALL
+    -- what a function's body reads
+    SELECT d.classid, d.objid, d.refclassid, d.refobjid
+    FROM pg_catalog.pg_depend d
+    WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+      AND d.refclassid IN ('pg_catalog.pg_class'::pg_catalog.regclass,
+                           'pg_catalog.pg_proc'::pg_catalog.regclass)
+), reach AS (
+    SELECT c.oid AS view, u.used_class, u.used
+    FROM pg_catalog.pg_class c
+    JOIN uses u ON u.class = 'pg_catalog.pg_class'::pg_catalog.regclass AND u.object = c.oid
+    WHERE c.relkind = 'm'
+    UNION
+    SELECT r.view, u.used_class, u.used
+    FROM reach r
+    JOIN uses u ON u.class = r.used_class AND u.object = r.used
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c
+                      WHERE c.oid = r.used AND c.relkind = 'm'
+                        AND r.used_class = 'pg_catalog.pg_class'::pg_catalog.regclass)
+)
+SELECT DISTINCT r.view::pg_catalog.regclass AS view, c.oid::pg_catalog.regclass AS depends_on,
+       CASE c.relkind WHEN 'm' THEN 'materialized view' WHEN 'p' THEN 'partitioned table'
+                      WHEN 'f' THEN 'foreign table' ELSE 'table' END AS kind
+FROM reach r
+JOIN pg_catalog.pg_class c
+  ON r.used_class = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.oid = r.used
+WHERE c.relkind IN ('r', 'p', 'f', 'm') AND c.oid <> r.view;
+COMMENT ON VIEW refresh_mv.dependencies IS 'what each materialized view reads';
+
+-- Errors may quote data, so their texts are for those who have the rights of
+-- the view's owner; the rest is for those who may read the view.
+CREATE VIEW refresh_mv.history WITH (security_barrier) AS
+SELECT j.run, pg_catalog.format('%I.%I', j.view_schema, j.view_name) AS view,
+       j.mode, j.method,
+       CASE WHEN j.success OR o.owned THEN j.reason END AS reason,
+       j.started, j.duration, j.rows_inserted, j.rows_updated, j.rows_deleted, j.rows_unchanged,
+       j.snapshot_time, j.success, j.sqlstate,
+       CASE WHEN o.owned THEN j.message END AS message,
+       j.role, j.source
+FROM refresh_mv.journal j
+LEFT JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace)
+  ON n.nspname = j.view_schema AND c.relname = j.view_name AND c.relkind = 'm'
+CROSS JOIN LATERAL (
+    SELECT coalesce(pg_catalog.pg_has_role(c.relowner, 'USAGE'),
+                    (SELECT rolsuper FROM pg_catalog.pg_roles
+                     WHERE rolname = current_user)) AS owned) o
+WHERE o.owned OR pg_catalog.has_table_privilege(c.oid, 'SELECT')
+   OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
+GRANT SELECT ON refresh_mv.history TO PUBLIC;
+COMMENT ON VIEW refresh_mv.history IS 'what each run did to each view';
+
+-- The journal summed up by view.  A run that left the view alone is neither a
+-- success nor a failure.
+CREATE VIEW refresh_mv.outcomes AS
+WITH latest AS (
+    SELECT view_schema, view_name,
+           max(id) FILTER (WHERE success AND method <> 'none') AS success,
+           max(id) FILTER (WHERE NOT success) AS failure,
+           pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY duration)
+               FILTER (WHERE success AND method <> 'none') AS median_duration
+    FROM refresh_mv.journal
+    GROUP BY view_schema, view_name
+)
+SELECT l.view_schema, l.view_name, l.median_duration,
+       s.started AS last_success, s.method AS last_method, s.duration AS last_duration,
+       (SELECT count(*)::integer FROM refresh_mv.journal j
+        WHERE j.view_schema = l.view_schema AND j.view_name = l.view_name
+          AND NOT j.success AND j.id > coalesce(l.success, 0)) AS consecutive_failures,
+       CASE WHEN l.failure > coalesce(l.success, 0) THEN f.message END AS last_error
+FROM latest l
+LEFT JOIN refresh_mv.journal s ON s.id = l.success
+LEFT JOIN refresh_mv.journal f ON f.id = l.failure;
+
+CREATE FUNCTION refresh_mv.data_through(view regclass) RETURNS date
+AS 'MODULE_PATHNAME', 'refresh_mv_data_through' LANGUAGE C STABLE STRICT;
+COMMENT ON FUNCTION refresh_mv.data_through(regclass) IS
+    'the newest date in a materialized view, if it has a date column and may be read';
+
+CREATE VIEW refresh_mv.freshness AS
+SELECT f.view_name, f.last_data_date, current_date - f.last_data_date AS days_behind
+FROM (SELECT c.oid::pg_catalog.regclass::text AS view_name,
+             refresh_mv.data_through(c.oid) AS last_data_date
+      FROM pg_catalog.pg_class c WHERE c.relkind = 'm') f;
+GRANT SELECT ON refresh_mv.freshness TO PUBLIC;
+COMMENT ON VIEW refresh_mv.freshness IS 'how far the data of each materialized view reach';
+
+-- One row per materialized view.  What cannot be known is null: whether an
+-- untracked view is stale, for one.
+CREATE VIEW refresh_mv.status WITH (security_barrier) AS
+SELECT n.nspname AS schema, c.relname AS name, pg_catalog.pg_get_userbyid(c.relowner) AS owner,
+       c.relispopulated AS populated,
+       false AS tracked, NULL::timestamptz AS tracked_since,
+       o.last_success, o.last_method, o.last_duration, o.median_duration,
+       NULL::bigint AS pending_changes,
+       CASE WHEN NOT c.relispopulated THEN true END AS stale,
+       d.data_through, current_date - d.data_through AS days_behind,
+       s.enabled IS NOT FALSE AS enabled, s.keep_before,
+       CASE WHEN r.readable THEN coalesce(o.consecutive_failures, 0) END AS consecutive_failures,
+       CASE WHEN r.owned THEN o.last_error END AS last_error,
+       c.reltuples::bigint AS row_estimate,
+       pg_catalog.pg_total_relation_size(c.oid) AS total_bytes
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN refresh_mv.settings s ON s.view_schema = n.nspname AND s.view_name = c.relname
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.pg_has_role(c.relowner, 'USAGE') AS owned,
+           pg_catalog.pg_has_role(c.relowner, 'USAGE')
+           OR pg_catalog.has_table_privilege(c.oid, 'SELECT')
+           OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') AS readable) r
+CROSS JOIN LATERAL (SELECT refresh_mv.data_through(c.oid) AS data_through) d
+LEFT JOIN refresh_mv.outcomes o
+  ON r.readable AND o.view_schema = n.nspname AND o.view_name = c.relname
+WHERE c.relkind = 'm';
+GRANT SELECT ON refresh_mv.status, refresh_mv.dependencies TO PUBLIC;
+COMMENT ON VIEW refresh_mv.status IS 'the state of each materialized view';
+
+CREATE FUNCTION refresh_mv.graph() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH nodes AS (
+        SELECT d.view AS node FROM refresh_mv.dependencies d
+        UNION SELECT d.depends_on FROM refresh_mv.dependencies d
+    ), named AS (
+        SELECT n.node, c.relkind, replace(n.node::text, '"', '#quot;') AS name,
+               row_number() OVER (ORDER BY n.node::text COLLATE "C") AS number,
+               concat_ws(', ', coalesce(s.last_method, 'never refreshed'),
+                         CASE WHEN NOT s.populated THEN 'not populated' END,
+                         CASE WHEN NOT s.enabled THEN 'disabled' END,
+                         CASE WHEN s.consecutive_failures > 0
+                              THEN s.consecutive_failures || ' failures' END) AS state
+        FROM nodes n
+        JOIN pg_class c ON c.oid = n.node
+        JOIN pg_namespace ns ON ns.oid = c.relnamespace
+        LEFT JOIN refresh_mv.status s ON s.schema = ns.nspname AND s.name = c.relname
+    )
+    SELECT concat_ws(E'\n', 'graph LR',
+        (SELECT string_agg(CASE relkind
+             WHEN 'm' THEN format('    n%s["%s<br/>%s"]', number, name, state)
+             ELSE format('    n%s[("%s")]', number, name) END, E'\n' ORDER BY number)
+         FROM named),
+        (SELECT string_agg(format('    n%s --> n%s', s.number, v.number), E'\n'
+                           ORDER BY s.number, v.number)
+         FROM refresh_mv.dependencies d
+         JOIN named s ON s.node = d.depends_on
+         JOIN named v ON v.node = d.view))
+$$;
+COMMENT ON FUNCTION refresh_mv.graph() IS
+    'the materialized views and what they read, as a Mermaid graph';
+
+-- ------------------------------------------------------------ scheduling
+
+-- Fails unless pg_cron can run jobs in this database.
+CREATE FUNCTION refresh_mv.require_cron() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
+        RAISE EXCEPTION 'pg_cron is not installed in database "%"', current_database()
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = format('Install it, or let the system''s cron run: */15 * * * * psql -X -d %s -c "CALL refresh_mv.run()"',
+                                quote_literal(current_database()));
+    END IF;
+END
+$$;
+
+CREATE FUNCTION refresh_mv.schedule(smart text DEFAULT '*/15 * * * *', "full" text DEFAULT '0 2 * * *')
+RETURNS SETOF text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job record;
+BEGIN
+    PERFORM refresh_mv.require_cron();
+    FOR job IN VALUES ('refresh_mv smart', smart, 'CALL refresh_mv.run(''smart'')'),
+                      ('refresh_mv full', "full", 'CALL refresh_mv.run(''full'')') LOOP
+        IF job.column2 IS NULL THEN
+            PERFORM cron.unschedule(j.jobid) FROM cron.job j
+            WHERE j.jobname = job.column1 AND j.username = current_user
+              AND j.database = current_database();
+        ELSE
+            PERFORM cron.schedule(job.column1, job.column2, job.column3);
+            RETURN NEXT format('%s: %s %s', job.column1, job.column2, job.column3);
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION refresh_mv.schedule(text, text) IS
+    'creates or updates the pg_cron jobs that refresh this database; NULL removes one';
+
+CREATE FUNCTION refresh_mv.unschedule() RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    removed integer;
+BEGIN
+    PERFORM refresh_mv.require_cron();
+    SELECT count(cron.unschedule(j.jobid)) INTO removed FROM cron.job j
+    WHERE j.jobname IN ('refresh_mv smart', 'refresh_mv full')
+      AND j.username = current_user AND j.database = current_database();
+    RETURN removed;
+END
+$$;
+COMMENT ON FUNCTION refresh_mv.unschedule() IS
+    'removes the jobs made by refresh_mv.schedule(); returns how many';
+
+-- --------------------------------------------------- following the views
+
+-- Settings and journal are keyed by name.  Before a command that can rename
+-- views, the names of all are noted in a setting of the transaction (a table
+-- would make DDL in two sessions wait for each other); after it, rows follow
+-- their view.
+CREATE FUNCTION refresh_mv.note_names() RETURNS event_trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM set_config('refresh_mv_ddl.names', coalesce((
+        SELECT jsonb_agg(jsonb_build_object('oid', c.oid, 'schema', n.nspname, 'name', c.relname))
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind = 'm')::text, '[]'), true);
+END
+$$;
+
+CREATE FUNCTION refresh_mv.follow_names() RETURNS event_trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    noted text := current_setting('refresh_mv_ddl.names', true);
+    renamed record;
+BEGIN
+    FOR renamed IN
+        SELECT b.schema AS old_schema, b.name AS old_name, n.nspname, c.relname
+        FROM jsonb_to_recordset(CASE WHEN noted <> '' THEN noted ELSE '[]' END::jsonb)
+             AS b(oid oid, schema text, name text)
+        JOIN pg_class c ON c.oid = b.oid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE (b.schema, b.name) IS DISTINCT FROM (n.nspname::text, c.relname::text)
+    LOOP
+        UPDATE refresh_mv.settings SET view_schema = renamed.nspname, view_name = renamed.relname
+        WHERE view_schema = renamed.old_schema AND view_name = renamed.old_name;
+        UPDATE refresh_mv.journal SET view_schema = renamed.nspname, view_name = renamed.relname
+        WHERE view_schema = renamed.old_schema AND view_name = renamed.old_name;
+    END LOOP;
+END
+$$;
+
+CREATE FUNCTION refresh_mv.forget_dropped() RETURNS event_trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    dropped record;
+BEGIN
+    FOR dropped IN SELECT objid, schema_name, object_name FROM pg_event_trigger_dropped_objects()
+                   WHERE object_type = 'materialized view' LOOP
+        DELETE FROM refresh_mv.settings
+        WHERE view_schema = dropped.schema_name AND view_name = dropped.object_name;
+        DELETE FROM refresh_mv.state WHERE view = dropped.objid;
+    END LOOP;
+END
+$$;
+
+CREATE EVENT TRIGGER refresh_mv_note_names ON ddl_command_start
+    WHEN TAG IN ('ALTER MATERIALIZED VIEW', 'ALTER TABLE', 'ALTER SCHEMA')
+    EXECUTE FUNCTION refresh_mv.note_names();
+CREATE EVENT TRIGGER refresh_mv_follow_names ON ddl_command_end
+    WHEN TAG IN ('ALTER MATERIALIZED VIEW', 'ALTER TABLE', 'ALTER SCHEMA')
+    EXECUTE FUNCTION refresh_mv.follow_names();
+CREATE EVENT TRIGGER refresh_mv_forget_dropped ON sql_drop
+    EXECUTE FUNCTION refresh_mv.forget_dropped();
+ALTER EVENT TRIGGER refresh_mv_note_names ENABLE ALWAYS;
+ALTER EVENT TRIGGER refresh_mv_follow_names ENABLE ALWAYS;
+ALTER EVENT TRIGGER refresh_mv_forget_dropped ENABLE ALWAYS;

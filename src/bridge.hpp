@@ -10,8 +10,9 @@
 // - ereport(ERROR) never jumps over a C++ frame that has a destructor to run:
 //   guard() turns it into an exception, entry() turns that back, after the
 //   last C++ frame is gone.
-// - PgError is caught in entry() and in subtransaction() only.  Anything else
-//   would go on in a transaction whose state is unknown.
+// - PgError is caught in entry(), and around subtransaction(), which has rolled
+//   back by then.  Anything else would go on in a transaction whose state is
+//   unknown.
 // - Destructors free C++ memory only.  Locks, snapshots, relations, user id
 //   and settings are released by the abort of the (sub)transaction.
 #pragma once

@@ -14,6 +14,8 @@ static Oid owner()
 {
     Oid schema = get_namespace_oid("refresh_mv", false);
     HeapTuple tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
+    if (!HeapTupleIsValid(tuple))
+        elog(ERROR, "schema refresh_mv does not exist");
     Oid role = reinterpret_cast<Form_pg_namespace>(GETSTRUCT(tuple))->nspowner;
     ReleaseSysCache(tuple);
     return role;
@@ -35,51 +37,99 @@ static void execute(const char *sql, int nargs, Oid *types, Datum *values, const
              SPI_result_code_string(result));
 }
 
-// The name of a view, as the key of its settings.
+// Column n of the row that the last statement returned.
+static Datum returned(int column, bool *null)
+{
+    return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column, null);
+}
+
+static int returned_int(int column, int if_null)
+{
+    bool null;
+    Datum value = returned(column, &null);
+    return null ? if_null : DatumGetInt32(value);
+}
+
+// The name of a view, as the key of its settings and its journal.
 static void view_key(Oid view, Datum *values)
 {
     values[0] = CStringGetTextDatum(get_namespace_name(get_rel_namespace(view)));
     values[1] = CStringGetTextDatum(get_rel_name(view));
 }
 
-const char *date_column(Oid view)
+#define OF_VIEW \
+    " WHERE view_schema OPERATOR(pg_catalog.=) $1 AND view_name OPERATOR(pg_catalog.=) $2"
+
+// ---- settings ----
+
+ViewSettings settings(Oid view)
 {
     Oid types[] = {TEXTOID, TEXTOID};
     Datum values[2];
-    char *column = nullptr;
     MemoryContext context = CurrentMemoryContext;
+    ViewSettings result = {nullptr, -1, nullptr, 0, 0, 0};
 
     view_key(view, values);
     SPI_connect();
-    execute("SELECT s.date_column FROM refresh_mv.settings s "
-            "WHERE s.view_schema OPERATOR(pg_catalog.=) $1 AND s.view_name OPERATOR(pg_catalog.=) $2",
+    execute("SELECT date_column, window_days, keep_before, statement_timeout, lock_timeout, work_mem"
+            " FROM refresh_mv.settings" OF_VIEW,
             2, types, values, nullptr, SPI_OK_SELECT);
     if (SPI_processed > 0) {
-        char *value = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-        column = value ? MemoryContextStrdup(context, value) : nullptr;
+        bool null;
+        char *column = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+        result.date_column = column ? MemoryContextStrdup(context, column) : nullptr;
+        result.window_days = returned_int(2, -1);
+        Datum keep = returned(3, &null);
+        if (!null) {
+            result.keep_before = static_cast<Interval *>(MemoryContextAlloc(context, sizeof(Interval)));
+            *result.keep_before = *DatumGetIntervalP(keep);
+        }
+        result.statement_timeout = returned_int(4, 0);
+        result.lock_timeout = returned_int(5, 0);
+        result.work_mem = returned_int(6, 0);
     }
     SPI_finish();
-    return column;
+    return result;
 }
 
-void set_date_column(Oid view, const char *column)
+bool is_disabled(Oid view)
 {
-    Oid types[] = {TEXTOID, TEXTOID, TEXTOID};
-    Datum values[3] = {0, 0, column ? CStringGetTextDatum(column) : 0};
+    Oid types[] = {TEXTOID, TEXTOID};
+    Datum values[2];
 
     view_key(view, values);
     SPI_connect();
-    if (column == nullptr)
-        execute("DELETE FROM refresh_mv.settings s "
-                "WHERE s.view_schema OPERATOR(pg_catalog.=) $1 AND s.view_name OPERATOR(pg_catalog.=) $2",
-                2, types, values, nullptr, SPI_OK_DELETE);
-    else
-        execute("INSERT INTO refresh_mv.settings (view_schema, view_name, date_column) "
-                "VALUES ($1, $2, $3) ON CONFLICT (view_schema, view_name) "
-                "DO UPDATE SET date_column = EXCLUDED.date_column",
-                3, types, values, nullptr, SPI_OK_INSERT);
+    execute("SELECT 1 FROM refresh_mv.settings" OF_VIEW " AND NOT enabled", 2, types, values,
+            nullptr, SPI_OK_SELECT);
+    bool disabled = SPI_processed > 0;
+    SPI_finish();
+    return disabled;
+}
+
+void change_settings(Oid view, const SettingChange *changes, int count)
+{
+    Oid types[] = {TEXTOID, TEXTOID, InvalidOid};
+    Datum values[3];
+
+    view_key(view, values);
+    SPI_connect();
+    execute("INSERT INTO refresh_mv.settings (view_schema, view_name) VALUES ($1, $2)"
+            " ON CONFLICT (view_schema, view_name) DO NOTHING",
+            2, types, values, nullptr, SPI_OK_INSERT);
+    for (int i = 0; i < count; i++) {
+        types[2] = changes[i].type;
+        values[2] = changes[i].value;
+        execute(psprintf("UPDATE refresh_mv.settings SET %s = $3" OF_VIEW, changes[i].column), 3,
+                types, values, changes[i].null ? "  n" : nullptr, SPI_OK_UPDATE);
+    }
+    execute("DELETE FROM refresh_mv.settings" OF_VIEW " AND enabled AND pg_catalog.num_nonnulls("
+            "date_column, window_days, keep_before, statement_timeout, lock_timeout, work_mem)"
+            " OPERATOR(pg_catalog.=) 0",
+            2, types, values, nullptr, SPI_OK_DELETE);
     SPI_finish();
 }
+
+// ---- merges ----
 
 void note_merge(Oid view)
 {
@@ -87,11 +137,155 @@ void note_merge(Oid view)
     Datum values[] = {ObjectIdGetDatum(view)};
 
     SPI_connect();
-    execute("INSERT INTO refresh_mv.state (view, merged_at) "
-            "VALUES ($1, pg_catalog.now()) ON CONFLICT (view) "
-            "DO UPDATE SET merged_at = EXCLUDED.merged_at",
+    execute("INSERT INTO refresh_mv.state (view, merged_at) VALUES ($1, pg_catalog.now())"
+            " ON CONFLICT (view) DO UPDATE SET merged_at = EXCLUDED.merged_at",
             1, types, values, nullptr, SPI_OK_INSERT);
     SPI_finish();
+}
+
+int holder_of_refresh_lock(Oid view, uint16 lock)
+{
+    Oid types[] = {OIDOID, INT4OID};
+    Datum values[] = {ObjectIdGetDatum(view), Int32GetDatum(lock)};
+
+    SPI_connect();
+    execute("SELECT pid FROM pg_catalog.pg_locks"
+            " WHERE locktype OPERATOR(pg_catalog.=) 'object' AND granted"
+            " AND classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass"
+            " AND objid OPERATOR(pg_catalog.=) $1 AND objsubid OPERATOR(pg_catalog.=) $2"
+            " AND database OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database"
+            " WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())",
+            2, types, values, nullptr, SPI_OK_SELECT);
+    int pid = SPI_processed > 0 ? returned_int(1, 0) : 0;
+    SPI_finish();
+    return pid;
+}
+
+ViewPair *dependencies(int *count)
+{
+    MemoryContext context = CurrentMemoryContext;
+
+    SPI_connect();
+    execute("SELECT view::pg_catalog.oid, depends_on::pg_catalog.oid FROM refresh_mv.dependencies"
+            " WHERE kind OPERATOR(pg_catalog.=) 'materialized view'",
+            0, nullptr, nullptr, nullptr, SPI_OK_SELECT);
+    *count = static_cast<int>(SPI_processed);
+    auto *pairs = static_cast<ViewPair *>(
+        MemoryContextAlloc(context, sizeof(ViewPair) * (SPI_processed + 1)));
+    for (int i = 0; i < *count; i++) {
+        bool null;
+        HeapTuple row = SPI_tuptable->vals[i];
+        pairs[i] = {DatumGetObjectId(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &null)),
+                    DatumGetObjectId(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &null))};
+    }
+    SPI_finish();
+    return pairs;
+}
+
+// ---- journal ----
+
+void check_version()
+{
+    static const char version[] = "1.0";
+
+    SPI_connect();
+    execute("SELECT extversion FROM pg_catalog.pg_extension"
+            " WHERE extname OPERATOR(pg_catalog.=) 'refresh_mv'",
+            0, nullptr, nullptr, nullptr, SPI_OK_SELECT);
+    const char *found = SPI_processed > 0
+                            ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1)
+                            : "none";
+    if (strcmp(found, version) != 0)
+        ereport(ERROR,
+                (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                 errmsg("extension refresh_mv has version %s, but its library is of version %s",
+                        found, version),
+                 errhint("Run ALTER EXTENSION refresh_mv UPDATE.")));
+    SPI_finish();
+}
+
+int64 new_run()
+{
+    bool null;
+
+    SPI_connect();
+    execute("SELECT pg_catalog.nextval('refresh_mv.run_ids')", 0, nullptr, nullptr, nullptr,
+            SPI_OK_SELECT);
+    int64 run = DatumGetInt64(returned(1, &null));
+    SPI_finish();
+    return run;
+}
+
+void record(const JournalEntry &entry)
+{
+    Oid types[] = {TEXTOID, TEXTOID, INT8OID, TEXTOID, TEXTOID, TEXTOID,
+                   TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
+                   TIMESTAMPTZOID, BOOLOID, TEXTOID, TEXTOID, NAMEOID, TEXTOID};
+    Datum values[lengthof(types)] = {
+        0,
+        0,
+        Int64GetDatum(entry.run),
+        CStringGetTextDatum(entry.mode),
+        CStringGetTextDatum(entry.method),
+        CStringGetTextDatum(entry.reason),
+        TimestampTzGetDatum(entry.started),
+        Int64GetDatum(entry.duration),
+        Int64GetDatum(entry.inserted),
+        Int64GetDatum(entry.updated),
+        Int64GetDatum(entry.deleted),
+        Int64GetDatum(entry.unchanged),
+        TimestampTzGetDatum(entry.snapshot_time),
+        BoolGetDatum(entry.success),
+        entry.sqlstate ? CStringGetTextDatum(entry.sqlstate) : 0,
+        entry.message ? CStringGetTextDatum(entry.message) : 0,
+        DirectFunctionCall1(namein, CStringGetDatum(GetUserNameFromId(GetUserId(), false))),
+        CStringGetTextDatum(entry.source)};
+    char nulls[] = "                  ";
+    static_assert(sizeof(nulls) == lengthof(types) + 1);
+
+    if (get_rel_name(entry.view) == nullptr)
+        return; // dropped meanwhile
+    view_key(entry.view, values);
+    nulls[14] = entry.sqlstate ? ' ' : 'n';
+    nulls[15] = entry.message ? ' ' : 'n';
+    nulls[12] = entry.snapshot_time ? ' ' : 'n';
+    SPI_connect();
+    execute("INSERT INTO refresh_mv.journal (view_schema, view_name, run, mode, method, reason,"
+            " started, duration, rows_inserted, rows_updated, rows_deleted, rows_unchanged,"
+            " snapshot_time, success, sqlstate, message, role, source)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, pg_catalog.make_interval("
+            "secs => $8::pg_catalog.float8 OPERATOR(pg_catalog./) 1000000),"
+            " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+            lengthof(types), types, values, nulls, SPI_OK_INSERT);
+    SPI_finish();
+}
+
+void purge(int days)
+{
+    Oid types[] = {INT4OID};
+    Datum values[] = {Int32GetDatum(days)};
+
+    SPI_connect();
+    execute("DELETE FROM refresh_mv.journal WHERE id OPERATOR(pg_catalog.=) ANY (ARRAY("
+            "SELECT id FROM refresh_mv.journal WHERE started OPERATOR(pg_catalog.<)"
+            " (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => $1))"
+            " LIMIT 10000 FOR UPDATE SKIP LOCKED))",
+            1, types, values, nullptr, SPI_OK_DELETE);
+    SPI_finish();
+}
+
+int consecutive_failures(Oid view)
+{
+    Oid types[] = {TEXTOID, TEXTOID};
+    Datum values[2];
+
+    view_key(view, values);
+    SPI_connect();
+    execute("SELECT consecutive_failures FROM refresh_mv.outcomes" OF_VIEW, 2, types, values,
+            nullptr, SPI_OK_SELECT);
+    int count = SPI_processed > 0 ? returned_int(1, 0) : 0;
+    SPI_finish();
+    return count;
 }
 
 } // namespace catalog

@@ -1,6 +1,7 @@
 #include "diff.hpp"
 
 #include "image.hpp"
+#include "progress.hpp"
 #include "query.hpp"
 
 namespace {
@@ -156,6 +157,8 @@ bool key_matches(Matcher *m, TupleTableSlot *fresh)
 bool updatable_in_place(Matcher *m, TupleTableSlot *fresh)
 {
     TupleTableSlot *held = m->held_slot;
+    if (bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, m->indexed))
+        return false; // an index on the whole row
     for (int c = 0; c < m->desc->natts; c++)
         if (bms_is_member(c + 1 - FirstLowInvalidHeapAttributeNumber, m->indexed)
             && !image::same(TupleDescAttr(m->desc, c), held->tts_values[c], held->tts_isnull[c],
@@ -183,6 +186,7 @@ void match(Matcher *m, uint64 hash, TupleTableSlot *fresh)
         for (uint32 *link = &table->buckets[hash & table->mask]; *link != no_entry;
              link = &table->entries[*link].next) {
             Entry *entry = &table->entries[*link];
+            CHECK_FOR_INTERRUPTS();
             if (entry->hash != hash)
                 continue;
             read_held(m, &entry->tid);
@@ -194,7 +198,6 @@ void match(Matcher *m, uint64 hash, TupleTableSlot *fresh)
             }
             if (paired == nullptr && key_matches(m, fresh))
                 paired = link;
-            CHECK_FOR_INTERRUPTS();
         }
     }
     if (paired == nullptr) {
@@ -269,10 +272,12 @@ void start_spilling(Matcher *m)
     m->held_sort = sort_by_hash(m->held_sort_desc);
     m->fresh_sort = sort_by_hash(m->fresh_sort_desc);
 
-    for (uint64 i = 0; i < m->table.count; i++)
+    for (uint64 i = 0; i < m->table.count; i++) {
+        CHECK_FOR_INTERRUPTS();
         spill_held(m, m->table.entries[i].hash, &m->table.entries[i].tid);
+    }
     pfree(m->table.entries);
-    m->table = {};
+    m->table = {}; // without a limit: the rows of one hash must fit
 }
 
 // Reads the next held row of the sort, or returns false at its end.
@@ -326,6 +331,7 @@ void match_spilled(Matcher *m)
         ExecStoreVirtualTuple(row);
         match(m, hash, row);
         MemoryContextReset(m->row_context);
+        progress::count_row();
     }
     emit_unclaimed(m);
     for (; more; more = next_held(m, held, &held_hash, &tid))
@@ -334,6 +340,8 @@ void match_spilled(Matcher *m)
     ExecDropSingleTupleTableSlot(row);
     ExecDropSingleTupleTableSlot(fresh);
     ExecDropSingleTupleTableSlot(held);
+    ExecDropSingleTupleTableSlot(m->fresh_sort_slot);
+    ExecDropSingleTupleTableSlot(m->held_sort_slot);
     tuplesort_end(m->fresh_sort);
     tuplesort_end(m->held_sort);
 }
@@ -368,6 +376,7 @@ bool receive_held(TupleTableSlot *slot, DestReceiver *self)
     ItemPointer tid = DatumGetItemPointer(slot->tts_values[0]);
     MemoryContextReset(m->row_context);
     m->diff->held_rows++;
+    progress::count_row();
 
     MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(m));
     if (m->held_sort == nullptr && m->table.count == m->table.limit)
@@ -385,6 +394,7 @@ bool receive_fresh(TupleTableSlot *slot, DestReceiver *self)
     Matcher *m = reinterpret_cast<Receiver *>(self)->matcher;
 
     slot_getallattrs(slot);
+    progress::count_row();
     uint64 hash = row_hash(m, slot->tts_values, slot->tts_isnull);
     if (m->fresh_sort != nullptr)
         spill_fresh(m, hash, slot);
@@ -462,10 +472,13 @@ Diff *compute(Relation view, Query *held, Query *fresh, PairingKey key)
     Receiver held_receiver = {query::row_receiver(receive_held), m};
     Receiver fresh_receiver = {query::row_receiver(receive_fresh), m};
 
+    progress::start_phase("reading the view");
     query::run(held, &held_receiver.pub, 0);
     if (m->held_sort == nullptr)
         table_chain(&m->table);
+    progress::start_phase("running its query");
     query::run(fresh, &fresh_receiver.pub, CURSOR_OPT_PARALLEL_OK);
+    progress::start_phase("comparing");
     if (m->held_sort != nullptr)
         match_spilled(m);
     else

@@ -14,7 +14,8 @@
 // - Nothing is written to the view here.
 // - Memory: about maintenance_work_mem.  Held rows are remembered by hash and
 //   tid; past half of that memory, both sides are sorted by hash on disk and
-//   merged one hash at a time.
+//   merged one hash at a time.  Rows of one hash (duplicates, that is) must fit
+//   in memory, at some 30 bytes each.
 #pragma once
 
 #include "pg.hpp"

@@ -1,6 +1,7 @@
 #include "merge.hpp"
 
 #include "image.hpp"
+#include "progress.hpp"
 
 namespace {
 
@@ -27,10 +28,10 @@ void close_writer(Writer *writer)
     FreeExecutorState(writer->estate);
 }
 
-void write_index_entries(Writer *writer, TupleTableSlot *slot)
+void write_index_entries(Writer *writer, TupleTableSlot *slot, pg::IndexNeed need)
 {
-    if (writer->result->ri_NumIndices > 0)
-        pg::insert_index_entries(writer->result, slot, writer->estate);
+    if (writer->result->ri_NumIndices > 0 && need != pg::no_index)
+        pg::insert_index_entries(writer->result, slot, writer->estate, need);
     ResetPerTupleExprContext(writer->estate);
 }
 
@@ -81,8 +82,10 @@ void delete_rows(Writer *writer, Diff *diff)
     TM_FailureData failure;
     ItemPointerData tid;
 
+    progress::start_phase("deleting");
     while (pg::sorted_tid(tids, &tid)) {
         CHECK_FOR_INTERRUPTS();
+        progress::count_row();
         check_row_written(writer->view,
                           table_tuple_delete(writer->view, &tid, writer->cid, GetActiveSnapshot(),
                                              InvalidSnapshot, true, &failure, false));
@@ -116,22 +119,22 @@ void update_rows(Writer *writer, Diff *diff)
     TupleTableSlot *next = table_slot_create(view, nullptr);
     TM_FailureData failure;
 
+    progress::start_phase("updating");
     tuplestore_rescan(diff->changed);
     while (tuplestore_gettupleslot(diff->changed, true, false, changed)) {
         CHECK_FOR_INTERRUPTS();
+        progress::count_row();
         slot_getallattrs(changed);
         ItemPointerData tid = *DatumGetItemPointer(changed->tts_values[0]);
-        bool needs_indexes;
+        pg::IndexNeed need;
         if (!table_tuple_fetch_row_version(view, &tid, GetActiveSnapshot(), held))
             check_row_written(view, TM_Invisible);
         MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(writer->estate));
         blend(desc, held, changed->tts_values + 1, changed->tts_isnull + 1, next);
         MemoryContextSwitchTo(old);
         check_row_written(view, pg::update_row(view, &tid, next, writer->cid, GetActiveSnapshot(),
-                                               &failure, &needs_indexes));
-        if (needs_indexes)
-            write_index_entries(writer, next);
-        ResetPerTupleExprContext(writer->estate);
+                                               &failure, &need));
+        write_index_entries(writer, next, need);
     }
     ExecDropSingleTupleTableSlot(next);
     ExecDropSingleTupleTableSlot(held);
@@ -150,6 +153,7 @@ void for_each_row(Relation view, Tuplestorestate *rows, TupleDesc desc, int skip
     tuplestore_rescan(rows);
     while (tuplestore_gettupleslot(rows, true, false, stored)) {
         CHECK_FOR_INTERRUPTS();
+        progress::count_row();
         slot_getallattrs(stored);
         ExecClearTuple(row);
         memcpy(row->tts_values, stored->tts_values + skip, natts * sizeof(Datum));
@@ -164,10 +168,11 @@ void for_each_row(Relation view, Tuplestorestate *rows, TupleDesc desc, int skip
 void insert_rows(Writer *writer, Diff *diff)
 {
     BulkInsertState bulk = GetBulkInsertState();
+    progress::start_phase("inserting");
     for_each_row(writer->view, diff->fresh, RelationGetDescr(writer->view), 0,
                  [&](TupleTableSlot *row) {
                      table_tuple_insert(writer->view, row, writer->cid, 0, bulk);
-                     write_index_entries(writer, row);
+                     write_index_entries(writer, row, pg::all_indexes);
                  });
     FreeBulkInsertState(bulk);
 }
@@ -191,6 +196,9 @@ uint64 copy_unchanged(Relation view, Diff *diff, TableScanDesc scan, Relation ta
         table_tuple_insert(target, slot, cid, options, bulk);
         copied++;
     }
+    if (more)
+        elog(ERROR, "rows of materialized view \"%s\" were not read in the order of their tids",
+             RelationGetRelationName(view));
     ExecDropSingleTupleTableSlot(slot);
     tuplesort_end(tids);
     return copied;
@@ -237,13 +245,15 @@ bool swap(Relation view, Diff *diff)
     Oid oid = RelationGetRelid(view);
     char persistence = view->rd_rel->relpersistence;
 
-    if (!ConditionalLockRelationOid(oid, AccessExclusiveLock))
-        return false;
     Oid heap = make_new_heap(oid, view->rd_rel->reltablespace, view->rd_rel->relam, persistence,
-                             AccessExclusiveLock);
+                             RowExclusiveLock);
     Relation target = table_open(heap, AccessExclusiveLock);
+    progress::start_phase("writing a new file");
     uint64 rows = fill(view, diff, target);
     table_close(target, NoLock);
+    if (!ConditionalLockRelationOid(oid, AccessExclusiveLock))
+        return false;
+    progress::start_phase("building indexes");
     finish_heap_swap(oid, heap, false, false, true, true, RecentXmin, ReadNextMultiXactId(),
                      persistence);
     pgstat_count_truncate(view);

@@ -17,9 +17,11 @@ namespace merge {
 // Applies a diff through the table access method.  Readers go on reading.
 void apply(Relation view, Diff *diff);
 
-// Writes the rows that the view should hold to a new file and swaps it in,
-// as core's REFRESH does.  Needs AccessExclusiveLock on the view: returns
-// false, having done nothing, where that lock is not free at once.
+// Writes the rows that the view should hold to a new file and swaps it in, as
+// core's REFRESH does.  Takes AccessExclusiveLock on the view, but only for the
+// swap and the building of indexes, and only if it is free at once; otherwise
+// returns false, and the caller rolls its subtransaction back, which removes
+// the new file.
 bool swap(Relation view, Diff *diff);
 
 } // namespace merge

@@ -1,12 +1,14 @@
 // The values that stages hand to each other.  No PostgreSQL types: the stages
-// that only think (strategy) are compiled and tested without a server.
+// that only think (strategy, graph) are compiled and tested without a server.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
-enum class RefreshMode { full, incremental, smart };
-enum class Method { window, full, rebuild };
+enum class RefreshMode { full, incremental, smart, where };
+
+// none: the view was left alone.
+enum class Method { none, window, full, rebuild, where };
 
 constexpr const char *name_of(RefreshMode mode)
 {
@@ -17,6 +19,8 @@ constexpr const char *name_of(RefreshMode mode)
         return "incremental";
     case RefreshMode::smart:
         return "smart";
+    case RefreshMode::where:
+        return "where";
     }
     return "";
 }
@@ -24,12 +28,16 @@ constexpr const char *name_of(RefreshMode mode)
 constexpr const char *name_of(Method method)
 {
     switch (method) {
+    case Method::none:
+        return "none";
     case Method::window:
         return "window";
     case Method::full:
         return "full";
     case Method::rebuild:
         return "rebuild";
+    case Method::where:
+        return "where";
     }
     return "";
 }
@@ -37,7 +45,8 @@ constexpr const char *name_of(Method method)
 // What was asked for.
 struct Request {
     RefreshMode mode;
-    int days; // reach of the window in incremental mode
+    int days;      // reach of the window in incremental mode
+    bool may_swap; // the transaction ends soon: readers would not wait for long
 };
 
 // What strategy needs to know of a view.
@@ -48,6 +57,7 @@ struct Facts {
     bool has_data;
     int days_behind;    // newest value of the date column against current_date
     std::string newest; // the same as a date, for people
+    int window_days;    // configured reach of smart's window; negative: none
 };
 
 // How to refresh a view, and why.
@@ -65,11 +75,22 @@ struct RowCounts {
     uint64_t unchanged;
 };
 
-// What became of a view.
-struct Outcome {
-    std::string view;
-    bool success;
+// What a refresh did to a view.
+struct Refreshed {
     Method method;
+    std::string reason;
     RowCounts rows;
+};
+
+// What became of a view in a call.  Times are microseconds, as TimestampTz.
+struct Outcome {
+    uint32_t view;
+    std::string name; // for people and for regclass
+    bool success;
+    Refreshed refreshed;
     std::string error;
+    int sqlstate; // of the error
+    int64_t started;
+    int64_t snapshot_time;
+    int64_t duration;
 };

@@ -17,6 +17,7 @@ extern "C" {
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_am.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_inherits.h"
@@ -41,6 +42,7 @@ extern "C" {
 #include "optimizer/tlist.h"
 #include "parser/analyze.h"
 #include "parser/parse_clause.h"
+#include "parser/parse_collate.h"
 #include "parser/parse_relation.h"
 #include "parser/parsetree.h"
 #include "parser/parser.h"
@@ -49,6 +51,7 @@ extern "C" {
 #include "rewrite/rewriteManip.h"
 #include "storage/itemptr.h"
 #include "storage/lmgr.h"
+#include "storage/latch.h"
 #include "storage/procarray.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
@@ -66,6 +69,7 @@ extern "C" {
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/timeout.h"
 #include "utils/timestamp.h"
 #include "utils/tuplesort.h"
 #include "utils/tuplestore.h"
@@ -164,32 +168,36 @@ inline void exec_refresh(RefreshMatViewStmt *statement, const char *text,
 #endif
 }
 
+// Which indexes need an entry for a row just stored: none after a HOT update,
+// from 16 on perhaps only the summarizing ones.
+#if PG_VERSION_NUM >= 160000
+using IndexNeed = TU_UpdateIndexes;
+constexpr IndexNeed no_index = TU_None;
+constexpr IndexNeed all_indexes = TU_All;
+#else
+using IndexNeed = bool;
+constexpr IndexNeed no_index = false;
+constexpr IndexNeed all_indexes = true;
+#endif
+
 // Inserts the index entries of a row just stored.
-inline void insert_index_entries(ResultRelInfo *result, TupleTableSlot *slot, EState *estate)
+inline void insert_index_entries(ResultRelInfo *result, TupleTableSlot *slot, EState *estate,
+                                 [[maybe_unused]] IndexNeed need)
 {
 #if PG_VERSION_NUM >= 160000
-    ExecInsertIndexTuples(result, slot, estate, false, false, nullptr, NIL, false);
+    ExecInsertIndexTuples(result, slot, estate, false, false, nullptr, NIL, need == TU_Summarizing);
 #else
     ExecInsertIndexTuples(result, slot, estate, false, false, nullptr, NIL);
 #endif
 }
 
-// Stores a new version of the row at tid; tells whether it needs new entries
-// in the indexes (it does not when the update was HOT).
+// Stores a new version of the row at tid.
 inline TM_Result update_row(Relation rel, ItemPointer tid, TupleTableSlot *slot, CommandId cid,
-                            Snapshot snapshot, TM_FailureData *failure, bool *needs_indexes)
+                            Snapshot snapshot, TM_FailureData *failure, IndexNeed *need)
 {
     LockTupleMode mode;
-#if PG_VERSION_NUM >= 160000
-    TU_UpdateIndexes indexes;
-    TM_Result result = table_tuple_update(rel, tid, slot, cid, snapshot, InvalidSnapshot, true,
-                                          failure, &mode, &indexes);
-    *needs_indexes = indexes != TU_None;
-#else
-    TM_Result result = table_tuple_update(rel, tid, slot, cid, snapshot, InvalidSnapshot, true,
-                                          failure, &mode, needs_indexes);
-#endif
-    return result;
+    return table_tuple_update(rel, tid, slot, cid, snapshot, InvalidSnapshot, true, failure, &mode,
+                              need);
 }
 
 // The columns that any index of the relation mentions, in its columns, its
@@ -250,10 +258,10 @@ inline void drop_permission_checks(Query *query)
     ListCell *cell;
 #if PG_VERSION_NUM >= 160000
     foreach (cell, query->rteperminfos)
-        lfirst_node(RTEPermissionInfo, cell)->requiredPerms = 0;
+        lfirst_node(RTEPermissionInfo, cell)->checkAsUser = BOOTSTRAP_SUPERUSERID;
 #else
     foreach (cell, query->rtable)
-        lfirst_node(RangeTblEntry, cell)->requiredPerms = 0;
+        lfirst_node(RangeTblEntry, cell)->checkAsUser = BOOTSTRAP_SUPERUSERID;
 #endif
 }
 
@@ -270,8 +278,11 @@ inline RangeTblEntry *add_unchecked_relation(Query *query, Relation rel)
     rte->inFromCl = true;
     query->rtable = lappend(query->rtable, rte);
 #if PG_VERSION_NUM >= 160000
-    addRTEPermissionInfo(&query->rteperminfos, rte);
+    addRTEPermissionInfo(&query->rteperminfos, rte)->requiredPerms = ACL_SELECT;
+#else
+    rte->requiredPerms = ACL_SELECT;
 #endif
+    drop_permission_checks(query);
     return rte;
 }
 

@@ -1,113 +1,41 @@
 #include "refresh.hpp"
 
 #include "bridge.hpp"
-#include "catalog.hpp"
 #include "merge.hpp"
+#include "progress.hpp"
 #include "query.hpp"
+#include "scope.hpp"
 #include "strategy.hpp"
 #include "text.hpp"
+#include "view.hpp"
 #include "window.hpp"
 
 namespace {
 
-// Tells this extension's lock on a view from other locks on the same object.
-constexpr uint16 lock_id = 0x7276;
-
-// A view opened for its refresh, in the security context of its owner.
-struct OpenView {
-    Relation relation;
-    Oid saved_user;
-    int saved_context;
-    int guc_level;
+// What the date column of a view says.
+struct DateFacts {
     WindowColumn window;
     bool has_data;
     DateADT newest;
     char newest_text[MAXDATELEN + 1];
 };
 
-OpenView open_view(Oid oid)
+// Finds the window column and, where the mode goes by it, the newest value.
+DateFacts read_dates(Relation view, const ViewSettings &settings, RefreshMode mode)
 {
-    OpenView view{};
-    view.relation = table_open(oid, NoLock);
-    CheckTableNotInUse(view.relation, "refresh_materialized_views()");
-    GetUserIdAndSecContext(&view.saved_user, &view.saved_context);
-    SetUserIdAndSecContext(view.relation->rd_rel->relowner,
-                           view.saved_context | SECURITY_RESTRICTED_OPERATION);
-    view.guc_level = NewGUCNestLevel();
-    pg::restrict_search_path();
-    UpdateActiveSnapshotCommandId();
-    return view;
-}
-
-void close_view(OpenView *view)
-{
-    AtEOXact_GUC(false, view->guc_level);
-    SetUserIdAndSecContext(view->saved_user, view->saved_context);
-    table_close(view->relation, NoLock);
-}
-
-// A relation whose pg_class row the snapshot does not show in its present form
-// may have been truncated or rewritten since: what the snapshot reads of it is
-// not what was there.
-void check_unchanged_since_snapshot(Oid relation)
-{
-    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-    if (!HeapTupleIsValid(tuple))
-        return;
-    TransactionId xmin = HeapTupleHeaderGetXmin(tuple->t_data);
-    bool hidden = !TransactionIdIsCurrentTransactionId(xmin)
-                  && XidInMVCCSnapshot(xmin, GetActiveSnapshot());
-    ReleaseSysCache(tuple);
-    if (hidden)
-        ereport(ERROR,
-                (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-                 errmsg("could not serialize access to relation \"%s\" due to a concurrent change of its definition or storage",
-                        get_rel_name(relation)),
-                 errhint("Retry the transaction.")));
-}
-
-// A snapshot that is as old as the transaction must show the last merge, and
-// every relation as it is.
-void check_serializable(Relation view)
-{
-    ListCell *cell;
-
-    if (!IsolationUsesXactSnapshot())
-        return;
-    check_unchanged_since_snapshot(RelationGetRelid(view));
-    foreach (cell, query::lock_sources(view))
-        check_unchanged_since_snapshot(lfirst_oid(cell));
-    catalog::note_merge(RelationGetRelid(view));
-    UpdateActiveSnapshotCommandId();
-}
-
-// Finds the window column and the newest value in it.
-void read_facts(OpenView *view)
-{
+    DateFacts facts{};
     Datum newest;
 
-    view->window = shape::window_column(view->relation, query::stored(view->relation),
-                                        catalog::date_column(RelationGetRelid(view->relation)));
-    if (view->window.attno == 0 || !window::newest(view->relation, view->window, &newest))
-        return;
-    view->has_data = true;
-    view->newest = window::as_date(view->window.type, newest);
-    strlcpy(view->newest_text,
-            DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(view->newest))),
-            sizeof(view->newest_text));
-}
-
-// The two queries and what comes of comparing them.
-Diff *compare(Relation view, Query *fresh, Node *condition)
-{
-    PairingKey key = shape::pairing_key(view, query::stored(view));
-    return diff::compute(view, query::select_held(view, condition),
-                         query::select_fresh(view, fresh, condition), key);
-}
-
-RowCounts counts_of(const Diff *diff)
-{
-    return {diff->fresh_rows, diff->changed_rows, diff->gone_rows, diff->unchanged_rows};
+    facts.window = shape::window_column(view, query::stored(view), settings.date_column);
+    if (mode != RefreshMode::smart || facts.window.attno == 0
+        || !window::newest(view, facts.window, &newest))
+        return facts;
+    facts.has_data = true;
+    facts.newest = window::as_date(facts.window.type, newest);
+    strlcpy(facts.newest_text,
+            DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(facts.newest))),
+            sizeof(facts.newest_text));
+    return facts;
 }
 
 struct Merged {
@@ -115,49 +43,108 @@ struct Merged {
     Method method;
 };
 
-void note_changes(Relation view, const Diff *diff)
+// The part of a view to recompute: its rows that satisfy the condition (null:
+// all), and the query for them.
+struct Scope {
+    Node *condition;
+    Query *fresh;
+};
+
+bool is(const PgError &error, int sqlstate)
 {
-    if (diff->gone_rows + diff->changed_rows + diff->fresh_rows > 0 && !IsolationUsesXactSnapshot())
-        catalog::note_merge(RelationGetRelid(view));
+    return error.data->sqlerrcode == sqlstate;
 }
 
-// Merges everything, or swaps the file where most rows change.
-Merged refresh_whole(Relation view)
+// Swaps the view's file; false, with nothing done, where the lock is not free.
+bool swap_file(Relation view, Diff *diff)
 {
-    check_serializable(view);
-    Diff *diff = compare(view, query::rewritten(view), nullptr);
-    RowCounts rows = counts_of(diff);
-    uint64 changes = rows.inserted + rows.updated + rows.deleted;
-    uint64 after = rows.inserted + rows.updated + rows.unchanged;
-    Method method = Method::full;
+    struct NotFree {};
+    try {
+        subtransaction([&] {
+            if (!guard([&] { return merge::swap(view, diff); }))
+                throw NotFree{};
+        });
+        return true;
+    } catch (const NotFree &) {
+        return false;
+    }
+}
 
-    if (strategy::rebuild_pays(changes, after) && merge::swap(view, diff))
+// Compares the rows in the scope and writes the differences; swaps the file
+// where that is allowed and cheaper.
+Merged merge_scope(Relation view, Scope scope, Method method, bool may_swap)
+{
+    Diff *diff = guard([&] {
+        PairingKey key = shape::pairing_key(view, query::stored(view));
+        return diff::compute(view, query::select_held(view, scope.condition),
+                             query::select_fresh(view, scope.fresh, scope.condition), key);
+    });
+    RowCounts rows = {diff->fresh_rows, diff->changed_rows, diff->gone_rows, diff->unchanged_rows};
+    uint64 changes = rows.inserted + rows.updated + rows.deleted;
+
+    if (may_swap && strategy::rebuild_pays(changes, rows.inserted + rows.updated + rows.unchanged)
+        && swap_file(view, diff))
         method = Method::rebuild;
     else
-        merge::apply(view, diff);
-    note_changes(view, diff);
-    diff::release(diff);
+        guard([&] { merge::apply(view, diff); });
+    guard([&] {
+        if (changes > 0 && !IsolationUsesXactSnapshot())
+            catalog::note_merge(RelationGetRelid(view));
+        diff::release(diff);
+    });
     return {rows, method};
 }
 
-// Merges the window.  *found is false, and nothing is done, where its start
-// cannot be determined.
-Merged refresh_window(Relation view, WindowColumn column, int days, bool *found)
+Merged merge_whole(const OpenView &view, bool may_swap)
 {
-    Datum start;
+    Scope all = guard([&]() -> Scope {
+        WindowColumn column = shape::window_column(view.relation, query::stored(view.relation),
+                                                   view.settings.date_column);
+        Node *kept = scope::kept(view.relation, column, view.settings.keep_before);
+        return {kept, query::rewritten(view.relation)};
+    });
+    return merge_scope(view.relation, all, Method::full, may_swap);
+}
 
-    *found = window::start(query::stored(view), column, days, &start);
-    if (!*found)
-        return {};
-    check_serializable(view);
-    Query *fresh = query::rewritten(view);
-    window::add_implied_ranges(fresh, column, start, days);
-    Diff *diff = compare(view, fresh, window::condition(view, column, start));
-    RowCounts rows = counts_of(diff);
-    merge::apply(view, diff);
-    note_changes(view, diff);
-    diff::release(diff);
-    return {rows, Method::window};
+// Merges a part of the view.  False, with nothing done, where that meets a
+// unique index: a row has moved into the scope, and its old version is outside.
+bool merge_part(const OpenView &view, Scope part, Method method, Merged *merged)
+{
+    try {
+        subtransaction([&] { *merged = merge_scope(view.relation, part, method, false); });
+        return true;
+    } catch (const PgError &error) {
+        if (!is(error, ERRCODE_UNIQUE_VIOLATION))
+            throw;
+        return false;
+    }
+}
+
+// Finds the scope of a window; false where its start cannot be determined.  The
+// functions of the view's date expression may fail on the dates that they are
+// called with here, and that is no error of the view.
+bool window_scope(const OpenView &view, WindowColumn column, int days, Scope *scope)
+{
+    bool found = false;
+    try {
+        subtransaction([&] {
+            found = guard([&] {
+                Datum start;
+                Query *fresh = query::rewritten(view.relation);
+                if (!window::start(view.relation, fresh, column, days, &start))
+                    return false;
+                window::add_implied_ranges(fresh, column, start, days);
+                Node *window = window::condition(view.relation, column, start);
+                Node *kept = scope::kept(view.relation, column, view.settings.keep_before);
+                *scope = {make_and_qual(window, kept), fresh};
+                return true;
+            });
+        });
+    } catch (const PgError &error) {
+        if (is(error, ERRCODE_QUERY_CANCELED) || is(error, ERRCODE_T_R_SERIALIZATION_FAILURE))
+            throw;
+    }
+    return found;
 }
 
 // Core's REFRESH, for a view that nobody can be reading.
@@ -173,15 +160,16 @@ Merged refresh_by_core(Oid oid)
     return {{completion.nprocessed, 0, 0, 0}, Method::rebuild};
 }
 
-Facts facts_of(const OpenView &view)
+Facts facts_of(const OpenView &view, const DateFacts &dates)
 {
     Facts facts;
     facts.populated = RelationIsPopulated(view.relation);
-    facts.windowable = view.window.attno != 0;
-    facts.not_windowable = view.window.reason ? view.window.reason : "";
-    facts.has_data = view.has_data;
-    facts.days_behind = guard([] { return GetSQLCurrentDate(); }) - view.newest;
-    facts.newest = view.newest_text;
+    facts.windowable = dates.window.attno != 0;
+    facts.not_windowable = dates.window.reason ? dates.window.reason : "";
+    facts.has_data = dates.has_data;
+    facts.days_behind = guard([] { return GetSQLCurrentDate(); }) - dates.newest;
+    facts.newest = dates.newest_text;
+    facts.window_days = view.settings.window_days;
     return facts;
 }
 
@@ -201,71 +189,103 @@ void announce(const Request &request, const Facts &facts, const Decision &decisi
         notice("Performing full refresh instead: %s", decision.reason.c_str());
 }
 
+void fall_back(Decision *decision, const char *reason)
+{
+    notice("Performing full refresh instead: %s", reason);
+    *decision = {Method::full, 0, reason};
+}
+
+// Runs the chosen method, or a full refresh where it turns out to be no way.
+Merged carry_out(const OpenView &view, WindowColumn column, Decision *decision, bool may_swap)
+{
+    Scope scope;
+    Merged merged;
+
+    if (decision->method == Method::window) {
+        if (!window_scope(view, column, decision->days, &scope))
+            fall_back(decision, "the start of the window cannot be determined for its date column");
+        else if (merge_part(view, scope, Method::window, &merged))
+            return merged;
+        else
+            fall_back(decision, "a row has moved into the window, with the same unique key as before");
+    }
+    return merge_whole(view, may_swap);
+}
+
 } // namespace
 
 namespace refresh {
 
-std::string name_of_view(Oid view)
+Refreshed refresh(Oid oid, const Request &request)
 {
-    return guard([&]() -> const char * {
-        return DatumGetCString(DirectFunctionCall1(regclassout, ObjectIdGetDatum(view)));
-    });
-}
-
-// Fails unless the oid is a view that the current user may refresh.
-static void check_view(Oid view)
-{
-    char kind = get_rel_relkind(view);
-    if (kind == '\0')
-        ereport(ERROR,
-                (errcode(ERRCODE_UNDEFINED_TABLE),
-                 errmsg("materialized view with OID %u does not exist", view)));
-    if (kind != RELKIND_MATVIEW)
-        ereport(ERROR,
-                (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-                 errmsg("\"%s\" is not a materialized view", get_rel_name(view))));
-    if (!pg::may_refresh(view, GetUserId()))
-        pg::no_right_to_refresh(get_rel_name(view));
-}
-
-void prepare(Oid oid)
-{
-    guard([&] {
-        check_view(oid);
-        LockDatabaseObject(RelationRelationId, oid, lock_id, ExclusiveLock);
-        LockRelationOid(oid, RowExclusiveLock);
-        check_view(oid); // it may have been dropped or given away meanwhile
-        Relation view = table_open(oid, NoLock);
-        query::lock_sources(view);
-        table_close(view, NoLock);
-    });
-}
-
-Outcome refresh(Oid oid, const Request &request)
-{
+    DateFacts dates{};
     OpenView view = guard([&] {
-        OpenView opened = open_view(oid);
-        if (RelationIsPopulated(opened.relation))
-            read_facts(&opened);
+        OpenView opened = view::open(oid);
+        if (RelationIsPopulated(opened.relation)) {
+            dates = read_dates(opened.relation, opened.settings, request.mode);
+            view::check_serializable(opened.relation);
+        }
         return opened;
     });
-    Facts facts = facts_of(view);
+    Facts facts = facts_of(view, dates);
     Decision decision = strategy::choose(request, facts);
     announce(request, facts, decision);
 
-    bool found = true;
-    Merged result{};
-    if (decision.method == Method::window) {
-        result = guard([&] { return refresh_window(view.relation, view.window, decision.days, &found); });
-        if (!found)
-            notice("Performing full refresh instead: the start of the window cannot be determined for its date column");
-    }
-    if (decision.method == Method::full || !found)
-        result = guard([&] { return refresh_whole(view.relation); });
-    guard([&] { close_view(&view); });
+    Merged merged;
+    if (decision.method != Method::rebuild)
+        merged = carry_out(view, dates.window, &decision, request.may_swap);
+    guard([&] { view::close(&view); });
     if (decision.method == Method::rebuild)
-        result = guard([&] { return refresh_by_core(oid); });
-    return {name_of_view(oid), true, result.method, result.rows, ""};
+        merged = guard([&] { return refresh_by_core(oid); });
+    return {merged.method, decision.reason, merged.rows};
+}
+
+// Opens a view of which a part is to be refreshed, and finds that part.
+static OpenView open_part(Oid oid, const char *condition, Scope *scope)
+{
+    OpenView view = view::open(oid);
+    if (!RelationIsPopulated(view.relation))
+        ereport(ERROR,
+                (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                 errmsg("materialized view \"%s\" has not been populated",
+                        RelationGetRelationName(view.relation)),
+                 errhint("Refresh it as a whole first.")));
+    WindowColumn column = shape::window_column(view.relation, query::stored(view.relation),
+                                               view.settings.date_column);
+    Node *kept = scope::kept(view.relation, column, view.settings.keep_before);
+    scope->condition = make_and_qual(scope::parse(view.relation, condition), kept);
+    scope->fresh = query::rewritten(view.relation);
+    view::check_serializable(view.relation);
+    return view;
+}
+
+Refreshed refresh_where(Oid oid, const std::string &condition)
+{
+    Scope scope;
+    Merged merged;
+    Decision decision = {Method::where, 0, "a condition was given"};
+    const char *text = condition.c_str();
+
+    OpenView view = guard([&] { return open_part(oid, text, &scope); });
+    if (!merge_part(view, scope, Method::where, &merged)) {
+        fall_back(&decision, "a row has moved into the condition, with the same unique key as before");
+        merged = merge_whole(view, false);
+    }
+    guard([&] { view::close(&view); });
+    return {merged.method, decision.reason, merged.rows};
+}
+
+bool data_through(Oid oid, DateADT *date)
+{
+    Relation view = table_open(oid, AccessShareLock);
+    bool found = false;
+    if (RelationIsPopulated(view)) {
+        DateFacts dates = read_dates(view, catalog::settings(oid), RefreshMode::smart);
+        *date = dates.newest;
+        found = dates.has_data;
+    }
+    table_close(view, AccessShareLock);
+    return found;
 }
 
 } // namespace refresh

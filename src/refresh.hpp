@@ -1,19 +1,8 @@
-// The refresh of one view, from lock to written rows.
+// The refresh of one view by the method that strategy chooses.
 //
-// Order of things for a call that refreshes several views:
-//
-//     prepare(v1) prepare(v2) ...   locks on the views and all their sources
-//     one snapshot, made active
-//     refresh(v1) refresh(v2) ...   each in a subtransaction
-//
-// Invariants:
-// - A view is locked in RowExclusiveLock, so that core's REFRESH and DDL wait
-//   and readers and VACUUM do not, and by an object lock of this extension, so
-//   that two refreshes of it never overlap.  Its sources are locked in
-//   AccessShareLock.  All are held to the end of the transaction.
-// - The snapshot is taken after the locks.  Nothing that is not MVCC-safe
-//   (TRUNCATE, a rewrite, a swap of files) can come between the two.
-// - Queries run as the view's owner, in a security-restricted operation.
+// The caller has prepared the view (view::prepare), has a snapshot active that
+// was taken afterwards, and has begun a subtransaction, which it rolls back if
+// the refresh throws.
 #pragma once
 
 #include "model.hpp"
@@ -21,15 +10,16 @@
 
 namespace refresh {
 
-// The name of a view for people and for regclass: qualified where the
-// search_path does not find it.
-std::string name_of_view(Oid view);
+// Refreshes a view and says how in NOTICEs.
+Refreshed refresh(Oid view, const Request &request);
 
-// Checks the caller's right to refresh the view and takes the locks.
-void prepare(Oid view);
+// Merges the rows of a view that satisfy a condition on its columns.  Where
+// that meets a unique index because a row has moved into the condition's scope,
+// merges the whole view instead.
+Refreshed refresh_where(Oid view, const std::string &condition);
 
-// Refreshes a prepared view under the active snapshot and says so in NOTICEs.
-// Throws on failure; the caller rolls its subtransaction back.
-Outcome refresh(Oid view, const Request &request);
+// The newest date in a view, in *date; false where there is none, where
+// the view has no date column, or where it is not populated.
+bool data_through(Oid view, DateADT *date);
 
 } // namespace refresh

@@ -2,252 +2,81 @@
 //
 // Words used throughout:
 //   view        a materialized view
+//   source      a relation that a view's query reads
 //   held rows   what the view holds
 //   fresh rows  what its query returns now
 //   scope       the part of the view that a refresh recomputes
-//   method      how it is recomputed: window, full or rebuild
+//   method      how it is recomputed: window, full, rebuild or where
 //   bucket      the values of a date that one row of a view stands for
 //
 // This file holds the functions that SQL calls, and nothing but the
 // composition of the stages behind them.
 
+#include "arguments.hpp"
 #include "bridge.hpp"
 #include "catalog.hpp"
-#include "model.hpp"
-#include "query.hpp"
+#include "configure.hpp"
 #include "refresh.hpp"
-#include "shape.hpp"
+#include "run.hpp"
 #include "text.hpp"
+#include "view.hpp"
 
 #include <algorithm>
-#include <vector>
 
 extern "C" {
 PG_MODULE_MAGIC;
 PG_FUNCTION_INFO_V1(refresh_mv_refresh);
 PG_FUNCTION_INFO_V1(refresh_mv_smart);
+PG_FUNCTION_INFO_V1(refresh_mv_run);
+PG_FUNCTION_INFO_V1(refresh_mv_refresh_where);
 PG_FUNCTION_INFO_V1(refresh_mv_configure);
+PG_FUNCTION_INFO_V1(refresh_mv_data_through);
 void _PG_init(void);
 }
 
 namespace {
 
-constexpr int most_days = 36500;
-
 bool skip_refresh = false;
+run::Limits limits = {60000, 3, 31};
 
-// Every materialized view that the caller may refresh, by oid.
-std::vector<Oid> all_views()
+void check_may_write()
 {
-    struct Oids {
-        Oid *values;
-        int count;
-    };
-    Oids found = guard([] {
-        Oids oids = {nullptr, 0};
-        int capacity = 0;
-        Relation classes = table_open(RelationRelationId, AccessShareLock);
-        ScanKeyData key;
-        ScanKeyInit(&key, Anum_pg_class_relkind, BTEqualStrategyNumber, F_CHAREQ,
-                    CharGetDatum(RELKIND_MATVIEW));
-        SysScanDesc scan = systable_beginscan(classes, InvalidOid, false, nullptr, 1, &key);
-        HeapTuple tuple;
-        while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
-            Oid oid = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->oid;
-            if (!pg::may_refresh(oid, GetUserId()) || catalog::is_member(oid))
-                continue;
-            if (oids.count == capacity) {
-                capacity = capacity ? capacity * 2 : 64;
-                Size size = capacity * sizeof(Oid);
-                oids.values = static_cast<Oid *>(oids.values ? repalloc(oids.values, size)
-                                                             : palloc(size));
-            }
-            oids.values[oids.count++] = oid;
-        }
-        systable_endscan(scan);
-        table_close(classes, AccessShareLock);
-        return oids;
+    static const char command[] = "a refresh of materialized views";
+    guard([] {
+        PreventCommandIfReadOnly(command);
+        PreventCommandIfParallelMode(command);
+        PreventCommandDuringRecovery(command);
+        catalog::check_version();
     });
-    return {found.values, found.values + found.count};
 }
 
-// The views of an argument of type regclass[].
-std::vector<Oid> views_of(ArrayType *array)
+// Whether refreshing is switched off; says so if it is.
+bool is_switched_off()
 {
-    struct Elements {
-        Datum *values;
-        bool *nulls;
-        int count;
-    };
-    auto elements = guard([&] {
-        Elements e;
-        deconstruct_array(array, REGCLASSOID, sizeof(Oid), true, TYPALIGN_INT, &e.values, &e.nulls,
-                          &e.count);
-        return e;
-    });
-    std::vector<Oid> views;
-    for (int i = 0; i < elements.count; i++) {
-        if (elements.nulls[i])
-            throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "views must not contain nulls", "",
-                        "Omit the argument to refresh all materialized views."};
-        Oid oid = DatumGetObjectId(elements.values[i]);
-        char kind = guard([&] { return get_rel_relkind(oid); });
-        if (kind == '\0')
-            throw Error{ERRCODE_UNDEFINED_TABLE,
-                        format("materialized view with OID %u does not exist", oid), "", ""};
-        if (kind != RELKIND_MATVIEW)
-            throw Error{ERRCODE_WRONG_OBJECT_TYPE,
-                        format("\"%s\" is not a materialized view", refresh::name_of_view(oid).c_str()),
-                        "", "List materialized views only, or omit the argument to refresh all."};
-        views.push_back(oid);
-    }
-    if (views.empty())
-        throw Error{ERRCODE_INVALID_PARAMETER_VALUE, "views must not be empty", "",
-                    "Omit the argument to refresh all materialized views."};
-    return views;
+    if (skip_refresh)
+        notice("Materialized views refresh skipped: refresh_mv.skip_refresh is on");
+    return skip_refresh;
 }
 
-std::vector<Oid> requested_views(FunctionCallInfo fcinfo, int argument)
+void announce_call(const Call &call)
 {
-    std::vector<Oid> views = PG_ARGISNULL(argument)
-                                 ? all_views()
-                                 : views_of(guard([&] { return PG_GETARG_ARRAYTYPE_P(argument); }));
-    std::sort(views.begin(), views.end());
-    views.erase(std::unique(views.begin(), views.end()), views.end());
-    return views;
+    notice("Refreshing %zu materialized views...", call.views.size());
+    if (call.request.mode == RefreshMode::full)
+        notice("Performing full refresh");
+    else if (call.request.mode == RefreshMode::incremental)
+        notice("Performing incremental refresh of the last %d days", call.request.days);
 }
 
-Request incremental_or_full(FunctionCallInfo fcinfo)
+// Runs a call by the given way and sums it up.
+template <class Way>
+Summary carry_out(const Call &call, Way way)
 {
-    if (PG_ARGISNULL(0))
-        throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "incremental must not be null", "", ""};
-    if (PG_ARGISNULL(1))
-        throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "date_range_days must not be null", "",
-                    "Omit the argument to refresh the last 2 days."};
-    int days = PG_GETARG_INT32(1);
-    if (days < 0 || days > most_days)
-        throw Error{ERRCODE_INVALID_PARAMETER_VALUE,
-                    format("date_range_days must be between 0 and %d", most_days),
-                    format("The value given is %d.", days), ""};
-    return {PG_GETARG_BOOL(0) ? RefreshMode::incremental : RefreshMode::full, days};
-}
-
-// Runs one stage of a view in a subtransaction.  Returns the message of the
-// error that stopped it, or nothing; a cancelled statement is not caught.
-template <class F>
-std::string attempt(Oid view, F &&stage)
-{
-    try {
-        subtransaction(stage);
-        return "";
-    } catch (const PgError &error) {
-        if (error.data->sqlerrcode == ERRCODE_QUERY_CANCELED)
-            throw;
-        std::string message = error.data->message ? error.data->message : "unknown error";
-        std::string name = refresh::name_of_view(view);
-        guard([&] {
-            ereport(WARNING,
-                    (errcode(error.data->sqlerrcode),
-                     errmsg_internal("could not refresh materialized view %s: %s", name.c_str(),
-                                     message.c_str()),
-                     error.data->detail ? errdetail_internal("%s", error.data->detail) : 0,
-                     error.data->hint ? errhint("%s", error.data->hint) : 0));
-        });
-        return message;
-    }
-}
-
-Outcome failure(Oid view, const std::string &error)
-{
-    return {refresh::name_of_view(view), false, Method::full, {}, error};
-}
-
-void announce_done(const Outcome &outcome, double milliseconds)
-{
-    notice("%s refreshed successfully (%s: %llu inserted, %llu updated, %llu deleted, %.1f ms)",
-           outcome.view.c_str(), name_of(outcome.method),
-           static_cast<unsigned long long>(outcome.rows.inserted),
-           static_cast<unsigned long long>(outcome.rows.updated),
-           static_cast<unsigned long long>(outcome.rows.deleted), milliseconds);
-}
-
-double seconds_since(TimestampTz start)
-{
-    return static_cast<double>(GetCurrentTimestamp() - start) / USECS_PER_SEC;
-}
-
-Outcome refresh_one(Oid view, const Request &request)
-{
-    Outcome outcome;
     TimestampTz start = GetCurrentTimestamp();
-    notice("Refreshing %s...", refresh::name_of_view(view).c_str());
-    std::string error = attempt(view, [&] { outcome = refresh::refresh(view, request); });
-    if (!error.empty())
-        return failure(view, error);
-    announce_done(outcome, seconds_since(start) * 1000);
-    return outcome;
-}
-
-// Refreshes the views under one snapshot, taken when all locks are held.
-std::vector<Outcome> refresh_all(const std::vector<Oid> &views, const Request &request)
-{
-    std::vector<std::string> obstacles;
-    std::vector<Outcome> outcomes;
-
-    for (Oid view : views)
-        obstacles.push_back(attempt(view, [&] { refresh::prepare(view); }));
-    guard([] { PushCopiedSnapshot(GetTransactionSnapshot()); });
-    for (size_t i = 0; i < views.size(); i++)
-        outcomes.push_back(obstacles[i].empty() ? refresh_one(views[i], request)
-                                                : failure(views[i], obstacles[i]));
-    guard([] { PopActiveSnapshot(); });
-    return outcomes;
-}
-
-// What a call gives back.
-struct Summary {
-    bool success;
-    std::vector<std::string> refreshed;
-    double seconds;
-    std::string type;
-    std::string message;
-};
-
-std::string type_of(const std::vector<Outcome> &outcomes)
-{
-    bool whole = false;
-    bool part = false;
-    for (const Outcome &outcome : outcomes)
-        if (outcome.success)
-            (outcome.method == Method::window ? part : whole) = true;
-    return whole && part ? "mixed" : whole ? "full" : part ? "incremental" : "none";
-}
-
-std::string message_of(const std::vector<Outcome> &outcomes, size_t refreshed)
-{
-    if (outcomes.empty())
-        return "No materialized views to refresh";
-    if (refreshed == outcomes.size())
-        return format("%zu materialized views refreshed", refreshed);
-    std::string message = format("%zu of %zu materialized views failed", outcomes.size() - refreshed,
-                               outcomes.size());
-    for (const Outcome &outcome : outcomes)
-        if (!outcome.success)
-            message += "; " + outcome.view + ": " + outcome.error;
-    return message;
-}
-
-Summary summary_of(const std::vector<Outcome> &outcomes, double seconds)
-{
-    Summary summary;
-    for (const Outcome &outcome : outcomes)
-        if (outcome.success)
-            summary.refreshed.push_back(outcome.view);
-    summary.success = summary.refreshed.size() == outcomes.size();
-    summary.seconds = seconds;
-    summary.type = type_of(outcomes);
-    summary.message = message_of(outcomes, summary.refreshed.size());
-    return summary;
+    announce_call(call);
+    std::vector<Outcome> outcomes = way();
+    double seconds = static_cast<double>(GetCurrentTimestamp() - start) / USECS_PER_SEC;
+    notice("Materialized views refresh completed in %.2f seconds", seconds);
+    return run::summary(outcomes, seconds);
 }
 
 // The summary as the function's row.
@@ -271,87 +100,144 @@ Datum row_of(FunctionCallInfo fcinfo, const Summary &summary)
         Datum values[] = {BoolGetDatum(summary.success), PointerGetDatum(array),
                           Float8GetDatum(summary.seconds), CStringGetTextDatum(summary.type.c_str()),
                           CStringGetTextDatum(summary.message.c_str())};
-        bool nulls[5] = {};
+        bool nulls[lengthof(values)] = {};
         return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
     });
 }
 
-void announce_request(const Request &request, size_t views)
+// The body of both functions that refresh within the caller's transaction.
+template <class GetCall>
+Datum refresh_together(FunctionCallInfo fcinfo, GetCall get_call)
 {
-    notice("Refreshing %zu materialized views...", views);
-    if (request.mode == RefreshMode::full)
-        notice("Performing full refresh");
-    else if (request.mode == RefreshMode::incremental)
-        notice("Performing incremental refresh of the last %d days", request.days);
+    return entry([&] {
+        if (is_switched_off())
+            return row_of(fcinfo, {true, {}, 0, "none",
+                                   "Skipped because refresh_mv.skip_refresh is on"});
+        check_may_write();
+        Call call = get_call();
+        return row_of(fcinfo, carry_out(call, [&] { return run::together(call, limits); }));
+    });
 }
 
-Datum run(FunctionCallInfo fcinfo, const Request &request, int views_argument)
+void check_not_atomic(FunctionCallInfo fcinfo)
 {
-    static const char command[] = "refresh_materialized_views()";
+    auto *context = fcinfo->context && IsA(fcinfo->context, CallContext)
+                        ? reinterpret_cast<CallContext *>(fcinfo->context)
+                        : nullptr;
+    if (context == nullptr || context->atomic)
+        throw Error{ERRCODE_ACTIVE_SQL_TRANSACTION,
+                    "refresh_mv.run() cannot be called inside a transaction block or a function",
+                    "It commits after each view.",
+                    "Call it on its own, or use SELECT * FROM refresh_materialized_views_smart() or "
+                    "refresh_materialized_views() instead."};
+}
 
-    if (skip_refresh) {
-        notice("Materialized views refresh skipped: refresh_mv.skip_refresh is on");
-        return row_of(fcinfo, {true, {}, 0, "none",
-                               "Skipped because refresh_mv.skip_refresh is on"});
+[[noreturn]] void raise_failures(const std::vector<Outcome> &outcomes, size_t failed)
+{
+    Error error = {0, format("%zu of %zu materialized views could not be refreshed", failed,
+                             outcomes.size()),
+                   "", "See refresh_mv.history."};
+    const char *separator = ": ";
+    for (const Outcome &outcome : outcomes) {
+        if (outcome.success)
+            continue;
+        if (error.sqlstate == 0)
+            error.sqlstate = outcome.sqlstate;
+        error.message += separator + outcome.name;
+        error.detail += (error.detail.empty() ? "" : "\n") + outcome.name + ": " + outcome.error;
+        separator = ", ";
     }
-    guard([] {
-        PreventCommandIfReadOnly(command);
-        PreventCommandIfParallelMode(command);
-        PreventCommandDuringRecovery(command);
-    });
-    TimestampTz start = GetCurrentTimestamp();
-    std::vector<Oid> views = requested_views(fcinfo, views_argument);
-    announce_request(request, views.size());
-    std::vector<Outcome> outcomes = refresh_all(views, request);
-    double seconds = seconds_since(start);
-    notice("Materialized views refresh completed in %.2f seconds", seconds);
-    return row_of(fcinfo, summary_of(outcomes, seconds));
-}
-
-// Fails unless the view can be refreshed by the caller along this column.
-void check_date_column(Oid oid, const char *column)
-{
-    refresh::prepare(oid);
-    if (column == nullptr)
-        return;
-    guard([&] {
-        Relation view = table_open(oid, NoLock);
-        WindowColumn window = shape::window_column(view, query::stored(view), column);
-        if (window.attno == 0)
-            ereport(ERROR,
-                    (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                     errmsg("column \"%s\" cannot be the date column of materialized view \"%s\"",
-                            column, RelationGetRelationName(view)),
-                     errdetail_internal("For this view %s.", window.reason),
-                     errhint("Choose a date or timestamp column that the view groups by.")));
-        table_close(view, NoLock);
-    });
+    throw error;
 }
 
 } // namespace
 
 Datum refresh_mv_smart(PG_FUNCTION_ARGS)
 {
-    return entry([&] { return run(fcinfo, {RefreshMode::smart, 0}, 0); });
+    return refresh_together(fcinfo, [&] {
+        return arguments::call(fcinfo, {RefreshMode::smart, 0, false}, 0, 1);
+    });
 }
 
 Datum refresh_mv_refresh(PG_FUNCTION_ARGS)
 {
-    return entry([&] { return run(fcinfo, incremental_or_full(fcinfo), 2); });
+    return refresh_together(fcinfo, [&] {
+        return arguments::call(fcinfo, arguments::incremental_or_full(fcinfo, 0, 1), 2, 3);
+    });
+}
+
+Datum refresh_mv_run(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        check_not_atomic(fcinfo);
+        if (is_switched_off())
+            PG_RETURN_VOID();
+        check_may_write();
+        if (PG_ARGISNULL(4))
+            throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "wait must not be null", "", ""};
+        Call call = arguments::call(fcinfo, arguments::request(fcinfo, 0, 1), 2, 3);
+        call.wait = PG_GETARG_BOOL(4);
+        call.source = Source::procedure;
+    call.request.may_swap = true;
+
+        std::vector<Outcome> outcomes;
+        guard([] { SPI_connect_ext(SPI_OPT_NONATOMIC); });
+        carry_out(call, [&] { return outcomes = run::one_by_one(call, limits); });
+        guard([] { SPI_finish(); });
+        size_t failed = std::count_if(outcomes.begin(), outcomes.end(),
+                                      [](const Outcome &outcome) { return !outcome.success; });
+        if (failed > 0)
+            raise_failures(outcomes, failed);
+        PG_RETURN_VOID();
+    });
+}
+
+Datum refresh_mv_refresh_where(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        Oid view = arguments::view_of(fcinfo, 0);
+        std::string condition = arguments::text_of(fcinfo, 1, "condition");
+        RowCounts rows{};
+        if (!is_switched_off()) {
+            check_may_write();
+            guard([&] { view::check_owner(view); });
+            Call call = {{RefreshMode::where, 0, false}, {view}, {}, true, Source::function};
+            rows = run::where(call, condition, limits)[0].refreshed.rows;
+        }
+        return guard([&] {
+            TupleDesc desc;
+            if (get_call_result_type(fcinfo, nullptr, &desc) != TYPEFUNC_COMPOSITE)
+                elog(ERROR, "return type must be a row type");
+            Datum values[] = {UInt64GetDatum(rows.inserted), UInt64GetDatum(rows.updated),
+                              UInt64GetDatum(rows.deleted)};
+            bool nulls[lengthof(values)] = {};
+            return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+        });
+    });
 }
 
 Datum refresh_mv_configure(PG_FUNCTION_ARGS)
 {
     return entry([&]() -> Datum {
-        if (PG_ARGISNULL(0))
-            throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "view must not be null", "", ""};
-        Oid view = PG_GETARG_OID(0);
-        const char *column = PG_ARGISNULL(1) ? nullptr : guard([&] {
-            return text_to_cstring(PG_GETARG_TEXT_PP(1));
-        });
-        check_date_column(view, column);
-        guard([&] { catalog::set_date_column(view, column); });
+        check_may_write();
+        Oid view = arguments::view_of(fcinfo, 0);
+        guard([&] { configure::configure(view, fcinfo); });
         PG_RETURN_VOID();
+    });
+}
+
+Datum refresh_mv_data_through(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        Oid view = arguments::view_of(fcinfo, 0);
+        DateADT date = 0;
+        bool found = guard([&] {
+            return pg_class_aclcheck(view, GetUserId(), ACL_SELECT) == ACLCHECK_OK
+                   && refresh::data_through(view, &date);
+        });
+        if (!found)
+            PG_RETURN_NULL();
+        PG_RETURN_DATEADT(date);
     });
 }
 
@@ -361,5 +247,17 @@ void _PG_init(void)
                              "Makes refresh calls return at once without refreshing anything.",
                              nullptr, &skip_refresh, false, PGC_USERSET, 0, nullptr, nullptr,
                              nullptr);
+    DefineCustomIntVariable("refresh_mv.warn_after",
+                            "Warns when the refresh of a view takes longer than this.",
+                            "0 never warns.", &limits.warn_after, 60000, 0, INT_MAX, PGC_USERSET,
+                            GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("refresh_mv.failure_limit",
+                            "Warns when so many refreshes of a view have failed in a row.",
+                            "0 never warns.", &limits.failures, 3, 0, INT_MAX, PGC_USERSET, 0,
+                            nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("refresh_mv.history_days",
+                            "Removes entries from refresh_mv.history after so many days.", nullptr,
+                            &limits.history_days, 31, 1, 36500, PGC_USERSET, 0, nullptr, nullptr,
+                            nullptr);
     MarkGUCPrefixReserved("refresh_mv");
 }

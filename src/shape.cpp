@@ -64,9 +64,22 @@ static bool each_arm_pushable(Query *query, Node *node, AttrNumber attno)
     return pushable(rt_fetch(ref->rtindex, query->rtable)->subquery, attno);
 }
 
+// The same for a column that an expression of the query mentions.
+static bool var_pushable(Query *query, Var *var)
+{
+    bool shared;
+    if (var->varattno <= 0)
+        return false;
+    RangeTblEntry *rte = rt_fetch(var->varno, query->rtable);
+    Query *inner = subquery_of(query, rte, &shared);
+    return inner != nullptr ? pushable(inner, var->varattno) : rte->rtekind != RTE_CTE;
+}
+
 bool pushable(Query *query, AttrNumber attno)
 {
     ListCell *cell;
+
+    check_stack_depth();
 
     if (query->limitCount || query->limitOffset)
         return false;
@@ -87,18 +100,10 @@ bool pushable(Query *query, AttrNumber attno)
         if (!listed(entry, lfirst_node(WindowClause, cell)->partitionClause))
             return false;
 
-    // A column of a subquery must be pushable there too.
-    if (IsA(expr, Var)) {
-        auto *var = reinterpret_cast<Var *>(expr);
-        bool shared;
-        if (var->varlevelsup != 0 || var->varattno <= 0)
+    // Columns of subqueries must be pushable there too.
+    foreach (cell, pull_vars_of_level(expr, 0))
+        if (!var_pushable(query, lfirst_node(Var, cell)))
             return false;
-        RangeTblEntry *rte = rt_fetch(var->varno, query->rtable);
-        Query *inner = subquery_of(query, rte, &shared);
-        if (inner != nullptr)
-            return pushable(inner, var->varattno);
-        return rte->rtekind != RTE_CTE;
-    }
     return true;
 }
 

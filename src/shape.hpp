@@ -30,7 +30,9 @@ PairingKey pairing_key(Relation view, Query *query);
 WindowColumn window_column(Relation view, Query *query, const char *name);
 
 // Whether a condition on an output column can be moved to the rows that the
-// query reads.
+// query reads, without changing the rows that satisfy it.  What a refresh
+// gives never depends on it, what it costs does; but for the ranges that
+// window::add_implied_ranges() adds, which rest on it.
 bool pushable(Query *query, AttrNumber attno);
 
 // The expression behind an output column, aliases of joins replaced.

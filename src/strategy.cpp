@@ -10,7 +10,8 @@ static Decision choose_by_age(const Facts &facts)
         return {Method::full, 0, "the view has no dated rows"};
     if (facts.days_behind > fresh_days)
         return {Method::full, 0, "the newest data is older than 1 day"};
-    return {Method::window, smart_window_days, "the newest data is at most 1 day old"};
+    int days = facts.window_days >= 0 ? facts.window_days : smart_window_days;
+    return {Method::window, days, "the newest data is at most 1 day old"};
 }
 
 Decision choose(const Request &request, const Facts &facts)

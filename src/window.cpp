@@ -63,9 +63,12 @@ Const *var_at(Query *query, Var *var, int days)
     bool shared;
     if (var->varlevelsup != 0 || var->varattno <= 0)
         return nullptr;
-    Query *inner = shape::subquery_of(query, rt_fetch(var->varno, query->rtable), &shared);
+    RangeTblEntry *rte = rt_fetch(var->varno, query->rtable);
+    Query *inner = shape::subquery_of(query, rte, &shared);
     if (inner != nullptr)
         return column_at(inner, var->varattno, days);
+    if (rte->rtekind == RTE_CTE)
+        return nullptr; // of an outer query, or recursive
     Oid type = shape::date_type(var->vartype);
     return OidIsValid(type) ? make_date_const(type, day_start(type, days)) : nullptr;
 }
@@ -107,6 +110,7 @@ Const *arms_at(Query *query, Node *node, AttrNumber attno, int days)
 // day; null where that is not possible.
 Const *column_at(Query *query, AttrNumber attno, int days)
 {
+    check_stack_depth();
     if (query->setOperations)
         return arms_at(query, query->setOperations, attno, days);
     Substitution context = {query, days, false};
@@ -238,11 +242,11 @@ bool below_window(Node *expr, Oid type, bool zoned, Oid bucket_type, Datum start
     return false;
 }
 
-// operand >= value
-Expr *at_least(Expr *operand, Oid type, Datum value)
+// An operand compared with a value.
+Expr *comparison(Expr *operand, StrategyNumber strategy, Oid type, Datum value)
 {
     TypeCacheEntry *cache = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY);
-    Oid op = get_opfamily_member(cache->btree_opf, type, type, BTGreaterEqualStrategyNumber);
+    Oid op = get_opfamily_member(cache->btree_opf, type, type, strategy);
     Expr *clause = make_opclause(op, BOOLOID, false, operand,
                                  reinterpret_cast<Expr *>(make_date_const(type, value)), InvalidOid,
                                  InvalidOid);
@@ -267,6 +271,7 @@ void add_ranges_to_arms(Query *query, Node *node, AttrNumber attno, Oid type, Da
 // a bucket expression, or goes down to the subquery that has the expression.
 void add_ranges(Query *query, AttrNumber attno, Oid type, Datum start, int days)
 {
+    check_stack_depth();
     if (query->setOperations) {
         add_ranges_to_arms(query, query->setOperations, attno, type, start, days);
         return;
@@ -295,23 +300,55 @@ void add_ranges(Query *query, AttrNumber attno, Oid type, Datum start, int days)
         return;
     auto *operand = static_cast<Expr *>(copyObjectImpl(var));
     query->jointree->quals = make_and_qual(
-        query->jointree->quals, reinterpret_cast<Node *>(at_least(operand, var->vartype, bound)));
+        query->jointree->quals, reinterpret_cast<Node *>(comparison(operand, BTGreaterEqualStrategyNumber, var->vartype, bound)));
 }
 
 } // namespace
 
 namespace window {
 
-bool start(Query *query, WindowColumn column, int days, Datum *start)
+// The greatest value of the column below a bound, by strategy (less, or less or
+// equal); false where there is none.
+static bool greatest(Relation view, WindowColumn column, StrategyNumber strategy, Datum bound,
+                     Datum *value)
+{
+    const char *name = quote_identifier(
+        NameStr(TupleDescAttr(RelationGetDescr(view), column.attno - 1)->attname));
+    const char *from = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(view)),
+                                                  RelationGetRelationName(view));
+    Query *query = query::unchecked(
+        psprintf("SELECT pg_catalog.max(s.c) FROM (SELECT v.%s::%s AS c FROM %s v) s", name,
+                 format_type_be_qualified(column.type), from));
+    auto *operand = reinterpret_cast<Expr *>(makeVar(1, 1, column.type, -1, InvalidOid, 0));
+    query->jointree->quals =
+        reinterpret_cast<Node *>(comparison(operand, strategy, column.type, bound));
+    return query::single_value(query, value);
+}
+
+// The lesser of two values.
+static Datum earlier(Oid type, Datum a, Datum b)
+{
+    return ordinal(type, a) < ordinal(type, b) ? a : b;
+}
+
+// The greatest value in the view up to a day, or -infinity.
+static Datum last_value_up_to(Relation view, WindowColumn column, Datum day)
+{
+    Datum value;
+    if (greatest(view, column, BTLessEqualStrategyNumber, day, &value))
+        return value;
+    return column.type == DATEOID ? DateADTGetDatum(DATEVAL_NOBEGIN) : TimestampGetDatum(DT_NOBEGIN);
+}
+
+bool start(Relation view, Query *query, WindowColumn column, int days, Datum *start)
 {
     Const *bucket = column_at(query, column.attno, days);
     Datum day = day_start(column.type, days);
 
     if (bucket == nullptr || bucket->consttype != column.type)
         return false;
-    *start = ordinal(column.type, bucket->constvalue) < ordinal(column.type, day)
-                 ? bucket->constvalue
-                 : day;
+    *start = earlier(column.type, earlier(column.type, bucket->constvalue, day),
+                     last_value_up_to(view, column, day));
     return true;
 }
 
@@ -323,7 +360,7 @@ Node *condition(Relation view, WindowColumn column, Datum start)
     if (attr->atttypid != column.type)
         operand = reinterpret_cast<Expr *>(
             makeRelabelType(operand, column.type, -1, InvalidOid, COERCE_IMPLICIT_CAST));
-    return reinterpret_cast<Node *>(at_least(operand, column.type, start));
+    return reinterpret_cast<Node *>(comparison(operand, BTGreaterEqualStrategyNumber, column.type, start));
 }
 
 void add_implied_ranges(Query *query, WindowColumn column, Datum start, int days)
@@ -331,16 +368,23 @@ void add_implied_ranges(Query *query, WindowColumn column, Datum start, int days
     add_ranges(query, column.attno, column.type, start, days);
 }
 
+Datum before_today(Oid type, Interval *age)
+{
+    Datum today = DirectFunctionCall1(date_timestamp, DateADTGetDatum(GetSQLCurrentDate()));
+    Datum then = DirectFunctionCall2(timestamp_mi_interval, today, IntervalPGetDatum(age));
+    if (type == DATEOID)
+        return DirectFunctionCall1(timestamp_date, then);
+    if (type == TIMESTAMPTZOID)
+        return DirectFunctionCall1(timestamp_timestamptz, then);
+    return then;
+}
+
 bool newest(Relation view, WindowColumn column, Datum *value)
 {
-    const char *name = quote_identifier(
-        NameStr(TupleDescAttr(RelationGetDescr(view), column.attno - 1)->attname));
-    char *text = psprintf("SELECT pg_catalog.max(v.%s) FROM %s v WHERE pg_catalog.isfinite(v.%s)",
-                          name,
-                          quote_qualified_identifier(get_namespace_name(RelationGetNamespace(view)),
-                                                     RelationGetRelationName(view)),
-                          name);
-    return query::single_value(query::unchecked(text), value);
+    bool is_date = column.type == DATEOID;
+    Datum end = is_date ? DateADTGetDatum(DATEVAL_NOEND) : TimestampGetDatum(DT_NOEND);
+    return greatest(view, column, BTLessStrategyNumber, end, value)
+           && ordinal(column.type, *value) != (is_date ? DATEVAL_NOBEGIN : DT_NOBEGIN);
 }
 
 DateADT as_date(Oid type, Datum value)

@@ -3,7 +3,9 @@
 // Invariants:
 // - The window starts at the bucket that holds the first day asked for, so
 //   that every row of the view in it can be recomputed whole: for a view by
-//   month, "the last 2 days" begin with the first of the month.
+//   month, "the last 2 days" begin with the first of the month.  Where buckets
+//   are made shows in the query, or else (in a table by month, say) in the
+//   view: the bucket of a day is at or after the last value up to that day.
 // - The condition on the view's column decides alone what is in the window,
 //   for held rows and fresh rows alike.  Range conditions added on the columns
 //   below bucket expressions are implied by it, a superset at all times, and
@@ -16,14 +18,19 @@ namespace window {
 
 // The start of the window that reaches days back from current_date, as a value
 // of the column's type; false where the bucket of that day cannot be
-// determined.  May call the stable functions of the column's expression.
-bool start(Query *query, WindowColumn column, int days, Datum *start);
+// determined.  Takes the rewritten query.  Calls the functions of the column's
+// expression on dates that may not be in the data; their errors are errors.
+bool start(Relation view, Query *query, WindowColumn column, int days, Datum *start);
 
 // column >= start, over the view's columns (varno 1).
 Node *condition(Relation view, WindowColumn column, Datum start);
 
-// Adds to the query the range conditions that column >= start implies.
+// Adds to the rewritten query the range conditions that column >= start
+// implies.  Calls functions as start() does.
 void add_implied_ranges(Query *query, WindowColumn column, Datum start, int days);
+
+// current_date less so long, as a value of a date type.
+Datum before_today(Oid type, Interval *age);
 
 // The newest finite value of the column in the view, read under the active
 // snapshot; false where there is none.

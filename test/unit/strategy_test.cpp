@@ -1,23 +1,10 @@
-// Tests of the pure stages, run without a server.
-
+#include "check.hpp"
 #include "strategy.hpp"
-
-#include <cstdio>
-#include <string>
-
-static int failures = 0;
-
-#define CHECK(condition)                                                                       \
-    do {                                                                                       \
-        if (!(condition)) {                                                                    \
-            std::printf("%s:%d: failed: %s\n", __FILE__, __LINE__, #condition);                \
-            failures++;                                                                        \
-        }                                                                                      \
-    } while (0)
+#include "unit.hpp"
 
 static Facts dated(int days_behind)
 {
-    return {true, true, "", true, days_behind, "2026-11-21"};
+    return {true, true, "", true, days_behind, "2026-11-21", -1};
 }
 
 static void unpopulated_views_are_rebuilt()
@@ -25,26 +12,29 @@ static void unpopulated_views_are_rebuilt()
     Facts facts = dated(0);
     facts.populated = false;
     for (RefreshMode mode : {RefreshMode::full, RefreshMode::incremental, RefreshMode::smart})
-        CHECK(strategy::choose({mode, 2}, facts).method == Method::rebuild);
+        CHECK(strategy::choose({mode, 2, false}, facts).method == Method::rebuild);
 }
 
 static void the_mode_asked_for_is_used()
 {
-    CHECK(strategy::choose({RefreshMode::full, 2}, dated(0)).method == Method::full);
-    Decision decision = strategy::choose({RefreshMode::incremental, 7}, dated(30));
+    CHECK(strategy::choose({RefreshMode::full, 2, false}, dated(0)).method == Method::full);
+    Decision decision = strategy::choose({RefreshMode::incremental, 7, false}, dated(30));
     CHECK(decision.method == Method::window);
     CHECK(decision.days == 7);
 }
 
 static void smart_goes_by_the_newest_data()
 {
-    const Request smart = {RefreshMode::smart, 0};
+    const Request smart = {RefreshMode::smart, 0, false};
     for (int days : {-3, 0, 1}) {
         Decision decision = strategy::choose(smart, dated(days));
         CHECK(decision.method == Method::window);
         CHECK(decision.days == 2);
     }
     CHECK(strategy::choose(smart, dated(2)).method == Method::full);
+    Facts configured = dated(1);
+    configured.window_days = 5;
+    CHECK(strategy::choose(smart, configured).days == 5);
     Facts empty = dated(0);
     empty.has_data = false;
     CHECK(strategy::choose(smart, empty).method == Method::full);
@@ -56,7 +46,7 @@ static void views_without_a_date_are_refreshed_whole()
     facts.windowable = false;
     facts.not_windowable = "it has no date";
     for (RefreshMode mode : {RefreshMode::incremental, RefreshMode::smart}) {
-        Decision decision = strategy::choose({mode, 2}, facts);
+        Decision decision = strategy::choose({mode, 2, false}, facts);
         CHECK(decision.method == Method::full);
         CHECK(decision.reason == "it has no date");
     }
@@ -71,13 +61,11 @@ static void only_large_changes_are_rebuilt()
     CHECK(strategy::rebuild_pays(50000, 0));
 }
 
-int main()
+void test_strategy()
 {
     unpopulated_views_are_rebuilt();
     the_mode_asked_for_is_used();
     smart_goes_by_the_newest_data();
     views_without_a_date_are_refreshed_whole();
     only_large_changes_are_rebuilt();
-    std::printf("%d failures\n", failures);
-    return failures != 0;
 }

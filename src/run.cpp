@@ -1,0 +1,363 @@
+#include "run.hpp"
+
+#include "bridge.hpp"
+#include "catalog.hpp"
+#include "progress.hpp"
+#include "refresh.hpp"
+#include "text.hpp"
+#include "view.hpp"
+
+#include <algorithm>
+
+namespace {
+
+std::string name_of(Oid oid)
+{
+    return guard([&] { return view::name(oid); });
+}
+
+// What stopped a stage; sqlstate 0 if nothing did.
+struct Obstacle {
+    int sqlstate;
+    std::string message;
+};
+
+void warn(Oid oid, const PgError &error, const std::string &message)
+{
+    std::string name = name_of(oid);
+    guard([&] {
+        ereport(WARNING,
+                (errcode(error.data->sqlerrcode),
+                 errmsg_internal("could not refresh materialized view %s: %s", name.c_str(),
+                                 message.c_str()),
+                 error.data->detail ? errdetail_internal("%s", error.data->detail) : 0,
+                 error.data->hint ? errhint("%s", error.data->hint) : 0));
+    });
+}
+
+// Whether an error is not one of the view: a cancelled statement, or one after
+// which the whole transaction has to be tried again.
+bool ends_call(int sqlstate)
+{
+    return sqlstate == ERRCODE_QUERY_CANCELED
+           || (IsolationUsesXactSnapshot()
+               && (sqlstate == ERRCODE_T_R_SERIALIZATION_FAILURE
+                   || sqlstate == ERRCODE_T_R_DEADLOCK_DETECTED));
+}
+
+// Runs code in a memory context of its own, which ends with it; on an exception
+// it stays, with the error in it, until the caller's ends.
+template <class F>
+void in_own_memory(F &&code)
+{
+    MemoryContext outer = CurrentMemoryContext;
+    MemoryContext own = guard([] {
+        return AllocSetContextCreate(CurrentMemoryContext, "refresh_mv view", ALLOCSET_DEFAULT_SIZES);
+    });
+    MemoryContextSwitchTo(own);
+    try {
+        code();
+    } catch (...) {
+        MemoryContextSwitchTo(outer);
+        throw;
+    }
+    MemoryContextSwitchTo(outer);
+    MemoryContextDelete(own);
+}
+
+// One stage, its errors turned into an obstacle.
+template <class F>
+Obstacle attempt_stage(Oid oid, F &&stage)
+{
+    guard([] { view::stop_clock(); });
+    try {
+        subtransaction(stage);
+        return {};
+    } catch (const PgError &error) {
+        bool timed_out = view::timed_out();
+        guard([] { view::stop_clock(); });
+        if (ends_call(error.data->sqlerrcode) && !timed_out)
+            throw;
+        Obstacle obstacle = {error.data->sqlerrcode,
+                             timed_out            ? "the statement_timeout set for this view has passed"
+                             : error.data->message ? error.data->message
+                                                  : "unknown error"};
+        warn(oid, error, obstacle.message);
+        return obstacle;
+    }
+}
+
+// Runs a stage of a view's refresh in a subtransaction.  Errors that end the
+// call are not caught, unless it was the view's own timeout that cancelled it.
+template <class F>
+Obstacle attempt(Oid oid, F &&stage)
+{
+    Obstacle obstacle{};
+    in_own_memory([&] { obstacle = attempt_stage(oid, stage); });
+    return obstacle;
+}
+
+// One call under way.
+class Run {
+public:
+    Run(const Call &call, const run::Limits &limits) : call_(call), limits_(limits)
+    {
+        id_ = guard([] { return catalog::new_run(); });
+    }
+
+    // Takes the snapshot under which views are refreshed from now on.
+    void take_snapshot()
+    {
+        snapshot_time_ = GetCurrentTimestamp();
+        guard([] { PushCopiedSnapshot(GetTransactionSnapshot()); });
+    }
+
+    // Refreshes a prepared view under the active snapshot, or says why not.
+    void refresh(Oid oid, const Obstacle &obstacle, int busy_with)
+    {
+        Outcome outcome = start(oid);
+        std::string upstream = failed_source_of(oid);
+        if (!upstream.empty())
+            fail(outcome, {ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "upstream failed: " + upstream});
+        else if (obstacle.sqlstate != 0)
+            fail(outcome, obstacle);
+        else if (busy_with != 0)
+            outcome.refreshed.reason = format("skipped: already being refreshed by pid %d", busy_with);
+        else {
+            Obstacle met = attempt(
+                oid, [&] { outcome.refreshed = refresh::refresh(oid, call_.request); });
+            if (met.sqlstate != 0)
+                fail(outcome, met);
+        }
+        finish(outcome);
+    }
+
+    // The same for a condition; failures are thrown.
+    void refresh_where(Oid oid, const std::string &condition)
+    {
+        Outcome outcome = start(oid);
+        outcome.refreshed = refresh::refresh_where(oid, condition);
+        finish(outcome);
+    }
+
+    std::vector<Outcome> end()
+    {
+        guard([&] {
+            if (!IsolationUsesXactSnapshot())
+                catalog::purge(limits_.history_days);
+            progress::end();
+        });
+        return std::move(outcomes_);
+    }
+
+private:
+    Outcome start(Oid oid)
+    {
+        Outcome outcome{};
+        outcome.view = oid;
+        outcome.name = name_of(oid);
+        outcome.success = true;
+        outcome.started = GetCurrentTimestamp();
+        outcome.snapshot_time = snapshot_time_;
+        shown_name_ = outcome.name;
+        guard([&] {
+            progress::start_view(static_cast<int>(outcomes_.size()) + 1,
+                                 static_cast<int>(call_.views.size()), shown_name_.c_str());
+        });
+        notice("Refreshing %s...", outcome.name.c_str());
+        return outcome;
+    }
+
+    // The view that keeps this one from being refreshed, if one does.
+    std::string failed_source_of(Oid oid) const
+    {
+        for (const Outcome &outcome : outcomes_) {
+            if (outcome.success)
+                continue;
+            std::vector<uint32_t> reached = graph::with_dependents({outcome.view}, call_.edges);
+            if (std::binary_search(reached.begin(), reached.end(), oid))
+                return outcome.name;
+        }
+        return "";
+    }
+
+    static void fail(Outcome &outcome, const Obstacle &obstacle)
+    {
+        outcome.success = false;
+        outcome.sqlstate = obstacle.sqlstate;
+        outcome.error = obstacle.message;
+    }
+
+    void finish(Outcome &outcome)
+    {
+        outcome.duration = GetCurrentTimestamp() - outcome.started;
+        announce(outcome);
+        record(outcome);
+        warn_of_limits(outcome);
+        outcomes_.push_back(std::move(outcome));
+    }
+
+    static void announce(const Outcome &outcome)
+    {
+        const Refreshed &done = outcome.refreshed;
+        if (!outcome.success)
+            notice("%s not refreshed: %s", outcome.name.c_str(), outcome.error.c_str());
+        else if (done.method == Method::none)
+            notice("%s %s", outcome.name.c_str(), done.reason.c_str());
+        else
+            notice("%s refreshed successfully (%s: %llu inserted, %llu updated, %llu deleted, %.1f ms)",
+                   outcome.name.c_str(), ::name_of(done.method),
+                   static_cast<unsigned long long>(done.rows.inserted),
+                   static_cast<unsigned long long>(done.rows.updated),
+                   static_cast<unsigned long long>(done.rows.deleted),
+                   static_cast<double>(outcome.duration) / 1000);
+    }
+
+    void record(const Outcome &outcome) const
+    {
+        guard([&] {
+            const Refreshed &done = outcome.refreshed;
+            catalog::record({id_, outcome.view, ::name_of(call_.request.mode), ::name_of(done.method),
+                             outcome.success ? done.reason.c_str() : outcome.error.c_str(),
+                             outcome.started, outcome.duration,
+                             static_cast<int64>(done.rows.inserted),
+                             static_cast<int64>(done.rows.updated),
+                             static_cast<int64>(done.rows.deleted),
+                             static_cast<int64>(done.rows.unchanged), outcome.snapshot_time,
+                             outcome.success,
+                             outcome.success ? nullptr : unpack_sql_state(outcome.sqlstate),
+                             outcome.success ? nullptr : outcome.error.c_str(),
+                             call_.source == Source::function ? "function" : "procedure"});
+        });
+    }
+
+    void warn_of_limits(const Outcome &outcome) const
+    {
+        double seconds = static_cast<double>(outcome.duration) / USECS_PER_SEC;
+        if (limits_.warn_after > 0 && outcome.duration > limits_.warn_after * INT64CONST(1000))
+            warning("refresh of materialized view %s took %.1f seconds, longer than refresh_mv.warn_after",
+                    outcome.name.c_str(), seconds);
+        if (outcome.success || limits_.failures == 0)
+            return;
+        int failures = guard([&] { return catalog::consecutive_failures(outcome.view); });
+        if (failures >= limits_.failures)
+            warning("materialized view %s has failed to refresh %d times in a row",
+                    outcome.name.c_str(), failures);
+    }
+
+    const Call &call_;
+    const run::Limits limits_;
+    int64 id_;
+    TimestampTz snapshot_time_ = 0;
+    std::string shown_name_; // what progress points to
+    std::vector<Outcome> outcomes_;
+};
+
+// Runs code; on an exception takes the progress report back before it goes on.
+template <class F>
+std::vector<Outcome> with_progress(F &&code)
+{
+    try {
+        return code();
+    } catch (...) {
+        progress::end();
+        throw;
+    }
+}
+
+} // namespace
+
+namespace run {
+
+std::vector<Outcome> together(const Call &call, const Limits &limits)
+{
+    std::vector<Oid> by_oid = call.views;
+    std::vector<Obstacle> obstacles(call.views.size());
+    std::sort(by_oid.begin(), by_oid.end());
+    auto place = [&](Oid oid) {
+        return std::lower_bound(by_oid.begin(), by_oid.end(), oid) - by_oid.begin();
+    };
+
+    return with_progress([&] {
+        Run run(call, limits);
+        for (Oid oid : by_oid)
+            obstacles[place(oid)] = attempt(oid, [&] { guard([&] { view::prepare(oid, true); }); });
+        run.take_snapshot();
+        for (Oid oid : call.views)
+            run.refresh(oid, obstacles[place(oid)], 0);
+        guard([] { PopActiveSnapshot(); });
+        return run.end();
+    });
+}
+
+std::vector<Outcome> one_by_one(const Call &call, const Limits &limits)
+{
+    return with_progress([&] {
+        Run run(call, limits);
+        for (Oid oid : call.views) {
+            int busy_with = 0;
+            Obstacle obstacle = attempt(oid, [&] {
+                busy_with = guard([&] { return view::prepare(oid, call.wait); });
+            });
+            run.take_snapshot();
+            run.refresh(oid, obstacle, busy_with);
+            guard([] {
+                PopActiveSnapshot();
+                SPI_commit();
+            });
+        }
+        return run.end();
+    });
+}
+
+std::vector<Outcome> where(const Call &call, const std::string &condition, const Limits &limits)
+{
+    return with_progress([&] {
+        Run run(call, limits);
+        guard([&] { view::prepare(call.views[0], true); });
+        run.take_snapshot();
+        run.refresh_where(call.views[0], condition);
+        guard([] { PopActiveSnapshot(); });
+        return run.end();
+    });
+}
+
+static std::string type_of(const std::vector<Outcome> &outcomes)
+{
+    bool whole = false;
+    bool part = false;
+    for (const Outcome &outcome : outcomes)
+        if (outcome.success && outcome.refreshed.method != Method::none)
+            (outcome.refreshed.method == Method::window ? part : whole) = true;
+    return whole && part ? "mixed" : whole ? "full" : part ? "incremental" : "none";
+}
+
+Summary summary(const std::vector<Outcome> &outcomes, double seconds)
+{
+    Summary summary = {true, {}, seconds, type_of(outcomes), ""};
+    size_t failed = 0;
+    size_t skipped = 0;
+    std::string remarks;
+
+    for (const Outcome &outcome : outcomes) {
+        if (!outcome.success) {
+            failed++;
+            remarks += "; " + outcome.name + ": " + outcome.error;
+        } else if (outcome.refreshed.method == Method::none) {
+            skipped++;
+            remarks += "; " + outcome.name + ": " + outcome.refreshed.reason;
+        } else
+            summary.refreshed.push_back(outcome.name);
+    }
+    summary.success = failed == 0;
+    if (outcomes.empty())
+        summary.message = "No materialized views to refresh";
+    else if (failed > 0)
+        summary.message = format("%zu of %zu materialized views failed", failed, outcomes.size());
+    else
+        summary.message = format("%zu materialized views refreshed", summary.refreshed.size());
+    summary.message += remarks;
+    return summary;
+}
+
+} // namespace run

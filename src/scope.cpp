@@ -1,0 +1,93 @@
+#include "scope.hpp"
+
+#include "query.hpp"
+#include "window.hpp"
+
+namespace scope {
+
+Node *kept(Relation view, WindowColumn column, Interval *age)
+{
+    if (age == nullptr)
+        return nullptr;
+    if (column.attno == 0)
+        ereport(ERROR,
+                (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                 errmsg("materialized view \"%s\" has keep_before set but cannot be restricted by date",
+                        RelationGetRelationName(view)),
+                 errdetail_internal("For this view %s.", column.reason),
+                 errhint("Set its date_column, or reset keep_before, by refresh_mv.configure().")));
+    Node *recent = window::condition(view, column, window::before_today(column.type, age));
+    Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(view), column.attno - 1);
+    NullTest *undated = makeNode(NullTest);
+    undated->arg = reinterpret_cast<Expr *>(
+        makeVar(1, column.attno, attr->atttypid, attr->atttypmod, attr->attcollation, 0));
+    undated->nulltesttype = IS_NULL;
+    undated->location = -1;
+    return reinterpret_cast<Node *>(makeBoolExpr(OR_EXPR, list_make2(recent, undated), -1));
+}
+
+[[noreturn]] static void refuse(const char *reason, const char *hint)
+{
+    ereport(ERROR,
+            (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+             errmsg("the condition cannot bound a refresh"), errdetail_internal("%s", reason),
+             errhint("%s", hint)));
+    pg_unreachable();
+}
+
+// Fails on what may give different answers for the same row of the view.
+static void check_deterministic(Node *condition)
+{
+    if (contain_subplans(condition))
+        refuse("It has a subquery.", "Compare columns of the view with constants.");
+    if (contain_volatile_functions(condition))
+        refuse("It calls a volatile function.", "Compare columns of the view with constants.");
+}
+
+// Fails on columns by which the view's query cannot be restricted.
+static void check_columns(Relation view, Node *condition)
+{
+    List *vars = pull_var_clause(condition, 0);
+    ListCell *cell;
+
+    if (vars == NIL)
+        refuse("It mentions no column of the view.", "Compare columns of the view with constants.");
+    foreach (cell, vars) {
+        auto *var = lfirst_node(Var, cell);
+        if (var->varattno <= 0)
+            refuse("It mentions the whole row or a system column.",
+                   "Compare columns of the view with constants.");
+        if (!shape::pushable(query::stored(view), var->varattno))
+            refuse(psprintf("The view's query cannot be restricted by column \"%s\" before grouping.",
+                            NameStr(TupleDescAttr(RelationGetDescr(view), var->varattno - 1)->attname)),
+                   "Use columns that the view groups by.");
+    }
+}
+
+Node *parse(Relation view, const char *text)
+{
+    ParseState *state = make_parsestate(nullptr);
+    char *select = psprintf("SELECT 1 WHERE %s", text);
+    List *statements = raw_parser(select, RAW_PARSE_DEFAULT);
+    SelectStmt *statement = nullptr;
+
+    // The text must be one expression, not one that ends and goes on.
+    if (list_length(statements) == 1 && IsA(linitial_node(RawStmt, statements)->stmt, SelectStmt))
+        statement = reinterpret_cast<SelectStmt *>(linitial_node(RawStmt, statements)->stmt);
+    if (statement == nullptr || statement->op != SETOP_NONE || statement->whereClause == nullptr
+        || statement->groupClause || statement->havingClause || statement->windowClause
+        || statement->sortClause || statement->limitCount || statement->limitOffset
+        || statement->lockingClause || list_length(statement->targetList) != 1)
+        refuse("It is more than a condition.", "Give what would follow WHERE, and nothing else.");
+
+    ParseNamespaceItem *item = addRangeTableEntryForRelation(state, view, AccessShareLock, nullptr,
+                                                             false, false);
+    addNSItemToQuery(state, item, false, true, true);
+    Node *condition = transformWhereClause(state, statement->whereClause, EXPR_KIND_WHERE, "WHERE");
+    assign_expr_collations(state, condition);
+    check_deterministic(condition);
+    check_columns(view, condition);
+    return condition;
+}
+
+} // namespace scope

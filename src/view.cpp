@@ -1,0 +1,185 @@
+#include "view.hpp"
+
+#include "query.hpp"
+
+namespace {
+
+// Tells this extension's lock on a view from other locks on the same object.
+constexpr uint16 lock_id = 0x7276;
+
+// ---- the statement timeout of a view ----
+
+volatile sig_atomic_t clock_ran_out = false;
+int clock_id = -1;
+
+// Cancels the statement, as core's own timeout does.
+void on_clock()
+{
+    clock_ran_out = true;
+    InterruptPending = true;
+    QueryCancelPending = true;
+    SetLatch(MyLatch);
+}
+
+void start_clock(int milliseconds)
+{
+    if (clock_id < 0)
+        clock_id = RegisterTimeout(USER_TIMEOUT, on_clock);
+    clock_ran_out = false;
+    if (milliseconds > 0)
+        enable_timeout_after(static_cast<TimeoutId>(clock_id), milliseconds);
+}
+
+void disable_clock()
+{
+    if (clock_id >= 0)
+        disable_timeout(static_cast<TimeoutId>(clock_id), false);
+}
+
+// ---- settings ----
+
+void set_option(const char *name, int value, const char *unit)
+{
+    if (value > 0)
+        set_config_option(name, psprintf("%d%s", value, unit), PGC_USERSET, PGC_S_SESSION,
+                          GUC_ACTION_SAVE, true, 0, false);
+}
+
+// A relation whose pg_class row the snapshot does not show in its present form
+// may have been truncated or rewritten since: what the snapshot reads of it is
+// not what was there.
+void check_unchanged_since_snapshot(Oid relation)
+{
+    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+    if (!HeapTupleIsValid(tuple))
+        return;
+    TransactionId xmin = HeapTupleHeaderGetXmin(tuple->t_data);
+    bool hidden = !TransactionIdIsCurrentTransactionId(xmin)
+                  && XidInMVCCSnapshot(xmin, GetActiveSnapshot());
+    ReleaseSysCache(tuple);
+    if (hidden)
+        ereport(ERROR,
+                (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                 errmsg("could not serialize access to relation \"%s\" due to a concurrent change of its definition or storage",
+                        get_rel_name(relation)),
+                 errhint("Retry the transaction.")));
+}
+
+// Takes the lock that keeps refreshes apart, or returns who holds it.
+int lock_against_refreshes(Oid oid, bool wait)
+{
+    if (wait) {
+        LockDatabaseObject(RelationRelationId, oid, lock_id, ExclusiveLock);
+        return 0;
+    }
+    if (ConditionalLockDatabaseObject(RelationRelationId, oid, lock_id, ExclusiveLock))
+        return 0;
+    int pid = catalog::holder_of_refresh_lock(oid, lock_id);
+    return pid != 0 ? pid : -1;
+}
+
+} // namespace
+
+namespace view {
+
+const char *name(Oid oid)
+{
+    return DatumGetCString(DirectFunctionCall1(regclassout, ObjectIdGetDatum(oid)));
+}
+
+void check(Oid oid)
+{
+    char kind = get_rel_relkind(oid);
+    if (kind == '\0')
+        ereport(ERROR,
+                (errcode(ERRCODE_UNDEFINED_TABLE),
+                 errmsg("materialized view with OID %u does not exist", oid)));
+    if (kind != RELKIND_MATVIEW)
+        ereport(ERROR,
+                (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+                 errmsg("\"%s\" is not a materialized view", get_rel_name(oid))));
+    if (!pg::may_refresh(oid, GetUserId()))
+        pg::no_right_to_refresh(get_rel_name(oid));
+}
+
+void check_owner(Oid oid)
+{
+    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(oid));
+    bool owned = HeapTupleIsValid(tuple)
+                 && has_privs_of_role(GetUserId(),
+                                      reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner);
+    if (HeapTupleIsValid(tuple))
+        ReleaseSysCache(tuple);
+    if (!owned)
+        aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_MATVIEW, get_rel_name(oid));
+}
+
+int prepare(Oid oid, bool wait)
+{
+    check(oid);
+    int guc_level = NewGUCNestLevel();
+    set_option("lock_timeout", catalog::settings(oid).lock_timeout, "ms");
+    int holder = lock_against_refreshes(oid, wait);
+    if (holder == 0) {
+        LockRelationOid(oid, RowExclusiveLock);
+        check(oid); // it may have been dropped or given away meanwhile
+        Relation relation = table_open(oid, NoLock);
+        query::lock_sources(relation);
+        table_close(relation, NoLock);
+    }
+    AtEOXact_GUC(false, guc_level);
+    return holder;
+}
+
+OpenView open(Oid oid)
+{
+    OpenView view{};
+    view.settings = catalog::settings(oid);
+    view.relation = table_open(oid, NoLock);
+    CheckTableNotInUse(view.relation, "REFRESH MATERIALIZED VIEW");
+    GetUserIdAndSecContext(&view.saved_user, &view.saved_context);
+    SetUserIdAndSecContext(view.relation->rd_rel->relowner,
+                           view.saved_context | SECURITY_RESTRICTED_OPERATION);
+    view.guc_level = NewGUCNestLevel();
+    pg::restrict_search_path();
+    set_option("work_mem", view.settings.work_mem, "kB");
+    set_option("lock_timeout", view.settings.lock_timeout, "ms");
+    UpdateActiveSnapshotCommandId();
+    start_clock(view.settings.statement_timeout);
+    return view;
+}
+
+void close(OpenView *view)
+{
+    disable_clock();
+    CHECK_FOR_INTERRUPTS(); // it may have run out just now
+    AtEOXact_GUC(false, view->guc_level);
+    SetUserIdAndSecContext(view->saved_user, view->saved_context);
+    table_close(view->relation, NoLock);
+}
+
+void check_serializable(Relation view)
+{
+    ListCell *cell;
+
+    if (!IsolationUsesXactSnapshot())
+        return;
+    check_unchanged_since_snapshot(RelationGetRelid(view));
+    foreach (cell, query::lock_sources(view))
+        check_unchanged_since_snapshot(lfirst_oid(cell));
+    catalog::note_merge(RelationGetRelid(view));
+    UpdateActiveSnapshotCommandId();
+}
+
+bool timed_out()
+{
+    return clock_ran_out;
+}
+
+void stop_clock()
+{
+    disable_clock();
+    clock_ran_out = false;
+}
+
+} // namespace view

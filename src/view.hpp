@@ -1,0 +1,59 @@
+// A view made ready for its refresh: rights, locks, security context, settings.
+//
+// Invariants:
+// - A view is locked in RowExclusiveLock, so that core's REFRESH and DDL wait
+//   and readers and VACUUM do not, and by an object lock of this extension, so
+//   that two refreshes of it never overlap.  Its sources are locked in
+//   AccessShareLock.  All are held to the end of the transaction.
+// - Snapshots are taken after the locks.  Nothing that is not MVCC-safe
+//   (TRUNCATE, a rewrite, a swap of files) can come between the two.
+// - Between open() and close() the current user is the view's owner, in a
+//   security-restricted operation.
+#pragma once
+
+#include "catalog.hpp"
+#include "shape.hpp"
+
+struct OpenView {
+    Relation relation;
+    ViewSettings settings;
+    Oid saved_user;
+    int saved_context;
+    int guc_level;
+};
+
+namespace view {
+
+// The name of a view for people and for regclass: qualified where the
+// search_path does not find it.
+const char *name(Oid oid);
+
+// Fails unless the oid is a materialized view that the current user may
+// refresh.
+void check(Oid oid);
+
+// Fails unless the current user has the rights of the view's owner.
+void check_owner(Oid oid);
+
+// Checks the caller's right and takes the locks.  With wait, or where no other
+// session is refreshing the view, returns 0; otherwise takes no lock and
+// returns the other session's process id (-1 if it has just ended).
+int prepare(Oid oid, bool wait);
+
+// Opens a prepared view and makes its settings effective.  Everything written
+// before is visible to the active snapshot afterwards.
+OpenView open(Oid oid);
+void close(OpenView *view);
+
+// Under REPEATABLE READ and above: fails with SQLSTATE 40001 unless the active
+// snapshot shows the last merge into the view, and the view and its sources as
+// they are now.
+void check_serializable(Relation view);
+
+// Whether the statement timeout set for a view has cancelled its refresh.
+bool timed_out();
+
+// Stops the clock of that timeout and forgets whether it ran out.
+void stop_clock();
+
+} // namespace view

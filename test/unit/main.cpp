@@ -1,0 +1,12 @@
+// Tests of the stages that need no server.
+
+#include "check.hpp"
+#include "unit.hpp"
+
+int main()
+{
+    test_strategy();
+    test_graph();
+    std::printf("%d failures\n", failures);
+    return failures != 0;
+}

@@ -1,0 +1,5 @@
+// The groups of unit tests.
+#pragma once
+
+void test_strategy();
+void test_graph();
