@@ -99,6 +99,18 @@ void table_chain(Table *table)
 
 // ---- results ----
 
+// Fills a slot with a value and the columns of a row after it.
+void store_prefixed(TupleTableSlot *slot, Datum prefix, TupleTableSlot *row)
+{
+    int natts = row->tts_tupleDescriptor->natts;
+    ExecClearTuple(slot);
+    slot->tts_values[0] = prefix;
+    slot->tts_isnull[0] = false;
+    memcpy(slot->tts_values + 1, row->tts_values, natts * sizeof(Datum));
+    memcpy(slot->tts_isnull + 1, row->tts_isnull, natts * sizeof(bool));
+    ExecStoreVirtualTuple(slot);
+}
+
 void emit_gone(Matcher *m, ItemPointer tid)
 {
     ExecClearTuple(m->gone_slot);
@@ -111,14 +123,8 @@ void emit_gone(Matcher *m, ItemPointer tid)
 
 void emit_changed(Matcher *m, ItemPointer tid, TupleTableSlot *fresh)
 {
-    TupleTableSlot *slot = m->changed_slot;
-    ExecClearTuple(slot);
-    slot->tts_values[0] = ItemPointerGetDatum(tid);
-    slot->tts_isnull[0] = false;
-    memcpy(slot->tts_values + 1, fresh->tts_values, m->desc->natts * sizeof(Datum));
-    memcpy(slot->tts_isnull + 1, fresh->tts_isnull, m->desc->natts * sizeof(bool));
-    ExecStoreVirtualTuple(slot);
-    tuplestore_puttupleslot(m->diff->changed, slot);
+    store_prefixed(m->changed_slot, ItemPointerGetDatum(tid), fresh);
+    tuplestore_puttupleslot(m->diff->changed, m->changed_slot);
     m->diff->changed_rows++;
 }
 
@@ -250,14 +256,8 @@ void spill_held(Matcher *m, uint64 hash, ItemPointer tid)
 
 void spill_fresh(Matcher *m, uint64 hash, TupleTableSlot *fresh)
 {
-    TupleTableSlot *slot = m->fresh_sort_slot;
-    ExecClearTuple(slot);
-    slot->tts_values[0] = UInt64GetDatum(hash);
-    slot->tts_isnull[0] = false;
-    memcpy(slot->tts_values + 1, fresh->tts_values, m->desc->natts * sizeof(Datum));
-    memcpy(slot->tts_isnull + 1, fresh->tts_isnull, m->desc->natts * sizeof(bool));
-    ExecStoreVirtualTuple(slot);
-    tuplesort_puttupleslot(m->fresh_sort, slot);
+    store_prefixed(m->fresh_sort_slot, UInt64GetDatum(hash), fresh);
+    tuplesort_puttupleslot(m->fresh_sort, m->fresh_sort_slot);
 }
 
 // Moves what the table holds to disk, and everything after it too.
@@ -325,10 +325,7 @@ void match_spilled(Matcher *m)
             current = hash;
             first = false;
         }
-        ExecClearTuple(row);
-        memcpy(row->tts_values, fresh->tts_values + 1, m->desc->natts * sizeof(Datum));
-        memcpy(row->tts_isnull, fresh->tts_isnull + 1, m->desc->natts * sizeof(bool));
-        ExecStoreVirtualTuple(row);
+        diff::store_without_prefix(row, fresh, 1);
         match(m, hash, row);
         MemoryContextReset(m->row_context);
         progress::count_row();
@@ -454,6 +451,15 @@ void free_matcher(Matcher *m)
 } // namespace
 
 namespace diff {
+
+void store_without_prefix(TupleTableSlot *slot, TupleTableSlot *row, int skip)
+{
+    int natts = slot->tts_tupleDescriptor->natts;
+    ExecClearTuple(slot);
+    memcpy(slot->tts_values, row->tts_values + skip, natts * sizeof(Datum));
+    memcpy(slot->tts_isnull, row->tts_isnull + skip, natts * sizeof(bool));
+    ExecStoreVirtualTuple(slot);
+}
 
 TupleDesc prefixed(TupleDesc desc, Oid type)
 {

@@ -56,4 +56,8 @@ void release(Diff *diff);
 // of the view.
 TupleDesc prefixed(TupleDesc desc, Oid type);
 
+// Fills a slot with the columns of a row, of which all are at hand, but for the
+// first few.
+void store_without_prefix(TupleTableSlot *slot, TupleTableSlot *row, int skip);
+
 } // namespace diff

@@ -148,17 +148,13 @@ void for_each_row(Relation view, Tuplestorestate *rows, TupleDesc desc, int skip
 {
     TupleTableSlot *stored = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
     TupleTableSlot *row = table_slot_create(view, nullptr);
-    int natts = RelationGetDescr(view)->natts;
 
     tuplestore_rescan(rows);
     while (tuplestore_gettupleslot(rows, true, false, stored)) {
         CHECK_FOR_INTERRUPTS();
         progress::count_row();
         slot_getallattrs(stored);
-        ExecClearTuple(row);
-        memcpy(row->tts_values, stored->tts_values + skip, natts * sizeof(Datum));
-        memcpy(row->tts_isnull, stored->tts_isnull + skip, natts * sizeof(bool));
-        ExecStoreVirtualTuple(row);
+        diff::store_without_prefix(row, stored, skip);
         store(row);
     }
     ExecDropSingleTupleTableSlot(row);

@@ -12,26 +12,23 @@
 
 namespace {
 
-// What the date column of a view says.
+// What the window column of a view says.
 struct DateFacts {
-    WindowColumn window;
     bool has_data;
     DateADT newest;
     char newest_text[MAXDATELEN + 1];
 };
 
-// Finds the window column and, where the mode goes by it, the newest value.
-DateFacts read_dates(Relation view, const ViewSettings &settings, RefreshMode mode)
+// Finds the newest value in the window column.
+DateFacts read_dates(Relation view, WindowColumn window)
 {
     DateFacts facts{};
     Datum newest;
 
-    facts.window = shape::window_column(view, query::stored(view), settings.date_column);
-    if (mode != RefreshMode::smart || facts.window.attno == 0
-        || !window::newest(view, facts.window, &newest))
+    if (window.attno == 0 || !window::newest(view, window, &newest))
         return facts;
     facts.has_data = true;
-    facts.newest = window::as_date(facts.window.type, newest);
+    facts.newest = window::as_date(window.type, newest);
     strlcpy(facts.newest_text,
             DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(facts.newest))),
             sizeof(facts.newest_text));
@@ -95,14 +92,15 @@ Merged merge_scope(Relation view, Scope scope, Method method, bool may_swap)
     return {rows, method};
 }
 
+// The rows that keep_before lets a refresh touch; null for all.
+Node *kept_rows(const OpenView &view)
+{
+    return scope::kept(view.relation, view.window, view.settings.keep_before);
+}
+
 Merged merge_whole(const OpenView &view, bool may_swap)
 {
-    Scope all = guard([&]() -> Scope {
-        WindowColumn column = shape::window_column(view.relation, query::stored(view.relation),
-                                                   view.settings.date_column);
-        Node *kept = scope::kept(view.relation, column, view.settings.keep_before);
-        return {kept, query::rewritten(view.relation)};
-    });
+    Scope all = guard([&] { return Scope{kept_rows(view), query::rewritten(view.relation)}; });
     return merge_scope(view.relation, all, Method::full, may_swap);
 }
 
@@ -123,7 +121,7 @@ bool merge_part(const OpenView &view, Scope part, Method method, Merged *merged)
 // Finds the scope of a window; false where its start cannot be determined.  The
 // functions of the view's date expression may fail on the dates that they are
 // called with here, and that is no error of the view.
-bool window_scope(const OpenView &view, WindowColumn column, int days, Scope *scope)
+bool window_scope(const OpenView &view, int days, Scope *scope)
 {
     bool found = false;
     try {
@@ -131,12 +129,11 @@ bool window_scope(const OpenView &view, WindowColumn column, int days, Scope *sc
             found = guard([&] {
                 Datum start;
                 Query *fresh = query::rewritten(view.relation);
-                if (!window::start(view.relation, fresh, column, days, &start))
+                if (!window::start(view.relation, fresh, view.window, days, &start))
                     return false;
-                window::add_implied_ranges(fresh, column, start, days);
-                Node *window = window::condition(view.relation, column, start);
-                Node *kept = scope::kept(view.relation, column, view.settings.keep_before);
-                *scope = {make_and_qual(window, kept), fresh};
+                window::add_implied_ranges(fresh, view.window, start, days);
+                Node *window = window::condition(view.relation, view.window, start);
+                *scope = {make_and_qual(window, kept_rows(view)), fresh};
                 return true;
             });
         });
@@ -164,8 +161,8 @@ Facts facts_of(const OpenView &view, const DateFacts &dates)
 {
     Facts facts;
     facts.populated = RelationIsPopulated(view.relation);
-    facts.windowable = dates.window.attno != 0;
-    facts.not_windowable = dates.window.reason ? dates.window.reason : "";
+    facts.windowable = view.window.attno != 0;
+    facts.not_windowable = view.window.reason ? view.window.reason : "";
     facts.has_data = dates.has_data;
     facts.days_behind = guard([] { return GetSQLCurrentDate(); }) - dates.newest;
     facts.newest = dates.newest_text;
@@ -196,13 +193,13 @@ void fall_back(Decision *decision, const char *reason)
 }
 
 // Runs the chosen method, or a full refresh where it turns out to be no way.
-Merged carry_out(const OpenView &view, WindowColumn column, Decision *decision, bool may_swap)
+Merged carry_out(const OpenView &view, Decision *decision, bool may_swap)
 {
     Scope scope;
     Merged merged;
 
     if (decision->method == Method::window) {
-        if (!window_scope(view, column, decision->days, &scope))
+        if (!window_scope(view, decision->days, &scope))
             fall_back(decision, "the start of the window cannot be determined for its date column");
         else if (merge_part(view, scope, Method::window, &merged))
             return merged;
@@ -222,8 +219,9 @@ Refreshed refresh(Oid oid, const Request &request)
     OpenView view = guard([&] {
         OpenView opened = view::open(oid);
         if (RelationIsPopulated(opened.relation)) {
-            dates = read_dates(opened.relation, opened.settings, request.mode);
             view::check_serializable(opened.relation);
+            if (request.mode == RefreshMode::smart)
+                dates = read_dates(opened.relation, opened.window);
         }
         return opened;
     });
@@ -233,7 +231,7 @@ Refreshed refresh(Oid oid, const Request &request)
 
     Merged merged;
     if (decision.method != Method::rebuild)
-        merged = carry_out(view, dates.window, &decision, request.may_swap);
+        merged = carry_out(view, &decision, request.may_swap);
     guard([&] { view::close(&view); });
     if (decision.method == Method::rebuild)
         merged = guard([&] { return refresh_by_core(oid); });
@@ -250,10 +248,7 @@ static OpenView open_part(Oid oid, const char *condition, Scope *scope)
                  errmsg("materialized view \"%s\" has not been populated",
                         RelationGetRelationName(view.relation)),
                  errhint("Refresh it as a whole first.")));
-    WindowColumn column = shape::window_column(view.relation, query::stored(view.relation),
-                                               view.settings.date_column);
-    Node *kept = scope::kept(view.relation, column, view.settings.keep_before);
-    scope->condition = make_and_qual(scope::parse(view.relation, condition), kept);
+    scope->condition = make_and_qual(scope::parse(view.relation, condition), kept_rows(view));
     scope->fresh = query::rewritten(view.relation);
     view::check_serializable(view.relation);
     return view;
@@ -280,7 +275,8 @@ bool data_through(Oid oid, DateADT *date)
     Relation view = table_open(oid, AccessShareLock);
     bool found = false;
     if (RelationIsPopulated(view)) {
-        DateFacts dates = read_dates(view, catalog::settings(oid), RefreshMode::smart);
+        DateFacts dates = read_dates(view, shape::window_column(view, query::stored(view),
+                                                                catalog::settings(oid).date_column));
         *date = dates.newest;
         found = dates.has_data;
     }

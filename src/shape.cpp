@@ -52,16 +52,19 @@ Query *subquery_of(Query *query, RangeTblEntry *rte, bool *shared)
     return nullptr;
 }
 
-// Calls test on each arm of a set operation; false as soon as one is.
-static bool each_arm_pushable(Query *query, Node *node, AttrNumber attno)
+// Collects the arms below a node of a tree of set operations.
+static List *arms_below(Query *query, Node *node)
 {
     if (IsA(node, SetOperationStmt)) {
         auto *operation = reinterpret_cast<SetOperationStmt *>(node);
-        return each_arm_pushable(query, operation->larg, attno)
-               && each_arm_pushable(query, operation->rarg, attno);
+        return list_concat(arms_below(query, operation->larg), arms_below(query, operation->rarg));
     }
-    auto *ref = castNode(RangeTblRef, node);
-    return pushable(rt_fetch(ref->rtindex, query->rtable)->subquery, attno);
+    return list_make1(rt_fetch(castNode(RangeTblRef, node)->rtindex, query->rtable)->subquery);
+}
+
+List *arms(Query *query)
+{
+    return query->setOperations ? arms_below(query, query->setOperations) : NIL;
 }
 
 // The same for a column that an expression of the query mentions.
@@ -83,8 +86,11 @@ bool pushable(Query *query, AttrNumber attno)
 
     if (query->limitCount || query->limitOffset)
         return false;
+    foreach (cell, arms(query))
+        if (!pushable(lfirst_node(Query, cell), attno))
+            return false;
     if (query->setOperations)
-        return each_arm_pushable(query, query->setOperations, attno);
+        return true;
 
     TargetEntry *entry = output_column(query, attno);
     Node *expr = column_expression(query, attno);

@@ -35,6 +35,9 @@ WindowColumn window_column(Relation view, Query *query, const char *name);
 // window::add_implied_ranges() adds, which rest on it.
 bool pushable(Query *query, AttrNumber attno);
 
+// The arms of a query's set operations, as queries.
+List *arms(Query *query);
+
 // The expression behind an output column, aliases of joins replaced.
 Node *column_expression(Query *query, AttrNumber attno);
 

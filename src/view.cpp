@@ -145,6 +145,8 @@ OpenView open(Oid oid)
     set_option("work_mem", view.settings.work_mem, "kB");
     set_option("lock_timeout", view.settings.lock_timeout, "ms");
     UpdateActiveSnapshotCommandId();
+    view.window = shape::window_column(view.relation, query::stored(view.relation),
+                                       view.settings.date_column);
     start_clock(view.settings.statement_timeout);
     return view;
 }

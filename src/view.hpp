@@ -17,6 +17,7 @@
 struct OpenView {
     Relation relation;
     ViewSettings settings;
+    WindowColumn window; // by the settings
     Oid saved_user;
     int saved_context;
     int guc_level;

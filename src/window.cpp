@@ -90,20 +90,20 @@ Node *substitute(Node *node, void *data)
 }
 
 // The least value that the arms of a set operation give.
-Const *arms_at(Query *query, Node *node, AttrNumber attno, int days)
+Const *arms_at(Query *query, AttrNumber attno, int days)
 {
-    if (IsA(node, SetOperationStmt)) {
-        auto *operation = reinterpret_cast<SetOperationStmt *>(node);
-        Const *left = arms_at(query, operation->larg, attno, days);
-        Const *right = arms_at(query, operation->rarg, attno, days);
-        if (left == nullptr || right == nullptr || left->consttype != right->consttype)
+    Const *least = nullptr;
+    ListCell *cell;
+
+    foreach (cell, shape::arms(query)) {
+        Const *value = column_at(lfirst_node(Query, cell), attno, days);
+        if (value == nullptr || (least != nullptr && least->consttype != value->consttype))
             return nullptr;
-        return ordinal(left->consttype, left->constvalue) <= ordinal(right->consttype, right->constvalue)
-                   ? left
-                   : right;
+        if (least == nullptr
+            || ordinal(value->consttype, value->constvalue) < ordinal(least->consttype, least->constvalue))
+            least = value;
     }
-    return column_at(rt_fetch(castNode(RangeTblRef, node)->rtindex, query->rtable)->subquery, attno,
-                     days);
+    return least;
 }
 
 // An output column evaluated with every date below it at the start of that
@@ -112,7 +112,7 @@ Const *column_at(Query *query, AttrNumber attno, int days)
 {
     check_stack_depth();
     if (query->setOperations)
-        return arms_at(query, query->setOperations, attno, days);
+        return arms_at(query, attno, days);
     Substitution context = {query, days, false};
     Node *expr = substitute(shape::column_expression(query, attno), &context);
     return context.failed ? nullptr : evaluate(expr);
@@ -254,28 +254,17 @@ Expr *comparison(Expr *operand, StrategyNumber strategy, Oid type, Datum value)
     return clause;
 }
 
-void add_ranges(Query *query, AttrNumber attno, Oid type, Datum start, int days);
-
-void add_ranges_to_arms(Query *query, Node *node, AttrNumber attno, Oid type, Datum start, int days)
-{
-    if (IsA(node, SetOperationStmt)) {
-        auto *operation = reinterpret_cast<SetOperationStmt *>(node);
-        add_ranges_to_arms(query, operation->larg, attno, type, start, days);
-        add_ranges_to_arms(query, operation->rarg, attno, type, start, days);
-    } else
-        add_ranges(rt_fetch(castNode(RangeTblRef, node)->rtindex, query->rtable)->subquery, attno,
-                   type, start, days);
-}
-
 // Adds to a query the range that attno >= start implies on the column below
 // a bucket expression, or goes down to the subquery that has the expression.
 void add_ranges(Query *query, AttrNumber attno, Oid type, Datum start, int days)
 {
+    ListCell *cell;
+
     check_stack_depth();
-    if (query->setOperations) {
-        add_ranges_to_arms(query, query->setOperations, attno, type, start, days);
+    foreach (cell, shape::arms(query))
+        add_ranges(lfirst_node(Query, cell), attno, type, start, days);
+    if (query->setOperations)
         return;
-    }
     Node *expr = pg::flatten_groups(
         query, static_cast<Node *>(copyObjectImpl(get_tle_by_resno(query->targetList, attno)->expr)));
     if (shape::date_type(exprType(expr)) != type)
@@ -365,7 +354,10 @@ Node *condition(Relation view, WindowColumn column, Datum start)
 
 void add_implied_ranges(Query *query, WindowColumn column, Datum start, int days)
 {
-    add_ranges(query, column.attno, column.type, start, days);
+    // The view's own definition was found pushable; ordinary views in it, which
+    // are subqueries by now, may not be.
+    if (shape::pushable(query, column.attno))
+        add_ranges(query, column.attno, column.type, start, days);
 }
 
 Datum before_today(Oid type, Interval *age)
