@@ -359,6 +359,8 @@ BEGIN
         JOIN pg_class c ON c.oid = b.oid
         JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE (b.schema, b.name) IS DISTINCT FROM (n.nspname::text, c.relname::text)
+          -- anybody could have set what was noted
+          AND to_regclass(format('%I.%I', b.schema, b.name)) IS NULL
     LOOP
         UPDATE refresh_mv.settings SET view_schema = renamed.nspname, view_name = renamed.relname
         WHERE view_schema = renamed.old_schema AND view_name = renamed.old_name;
@@ -368,6 +370,7 @@ BEGIN
 END
 $$;
 
+-- A namesake made later, perhaps by somebody else, must not inherit anything.
 CREATE FUNCTION refresh_mv.forget_dropped() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -377,6 +380,8 @@ BEGIN
     FOR dropped IN SELECT objid, schema_name, object_name FROM pg_event_trigger_dropped_objects()
                    WHERE object_type = 'materialized view' LOOP
         DELETE FROM refresh_mv.settings
+        WHERE view_schema = dropped.schema_name AND view_name = dropped.object_name;
+        DELETE FROM refresh_mv.journal
         WHERE view_schema = dropped.schema_name AND view_name = dropped.object_name;
         DELETE FROM refresh_mv.state WHERE view = dropped.objid;
     END LOOP;
