@@ -4,8 +4,8 @@ DATA_built = refresh_mv--0.9--1.0.sql
 MODULE_big = refresh_mv
 OBJS = $(patsubst %.cpp,%.o,$(wildcard src/*.cpp))
 
-REGRESS = install
-ISOLATION =
+REGRESS = install functions merge_images merge_rows merge_indexes merge_queries spill rebuild window window_zones window_columns smart errors rights
+ISOLATION = readers refreshers repeatable rebuild_readers
 ISOLATION_OPTS = --inputdir=test
 
 PG_CONFIG ?= pg_config

@@ -65,6 +65,18 @@ SELECT pg_catalog.pg_extension_config_dump('refresh_mv.journal_id_seq', '');
 CREATE SEQUENCE refresh_mv.run_ids;
 SELECT pg_catalog.pg_extension_config_dump('refresh_mv.run_ids', '');
 
+-- Whoever created the extension, perhaps no superuser, can dump and restore it.
+DO $$
+BEGIN
+    EXECUTE (
+        SELECT pg_catalog.format(
+            'GRANT SELECT, INSERT ON refresh_mv.settings, refresh_mv.journal TO %1$I;'
+            'GRANT SELECT, UPDATE ON refresh_mv.journal_id_seq, refresh_mv.run_ids TO %1$I',
+            pg_catalog.pg_get_userbyid(extowner))
+        FROM pg_catalog.pg_extension WHERE extname = 'refresh_mv');
+END
+$$;
+
 -- ------------------------------------------------------------ refreshing
 
 CREATE FUNCTION @extschema@.refresh_materialized_views_smart(

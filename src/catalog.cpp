@@ -50,11 +50,17 @@ static int returned_int(int column, int if_null)
     return null ? if_null : DatumGetInt32(value);
 }
 
-// The name of a view, as the key of its settings and its journal.
-static void view_key(Oid view, Datum *values)
+// The name of a view, as the key of its settings and its journal; false if the
+// view has been dropped.
+static bool view_key(Oid view, Datum *values)
 {
-    values[0] = CStringGetTextDatum(get_namespace_name(get_rel_namespace(view)));
-    values[1] = CStringGetTextDatum(get_rel_name(view));
+    char *name = get_rel_name(view);
+    char *schema = name ? get_namespace_name(get_rel_namespace(view)) : nullptr;
+    if (schema == nullptr)
+        return false;
+    values[0] = CStringGetTextDatum(schema);
+    values[1] = CStringGetTextDatum(name);
+    return true;
 }
 
 #define OF_VIEW \
@@ -69,7 +75,8 @@ ViewSettings settings(Oid view)
     MemoryContext context = CurrentMemoryContext;
     ViewSettings result = {nullptr, -1, nullptr, 0, 0, 0};
 
-    view_key(view, values);
+    if (!view_key(view, values))
+        return result;
     SPI_connect();
     execute("SELECT date_column, window_days, keep_before, statement_timeout, lock_timeout, work_mem"
             " FROM refresh_mv.settings" OF_VIEW,
@@ -97,7 +104,8 @@ bool is_disabled(Oid view)
     Oid types[] = {TEXTOID, TEXTOID};
     Datum values[2];
 
-    view_key(view, values);
+    if (!view_key(view, values))
+        return false;
     SPI_connect();
     execute("SELECT 1 FROM refresh_mv.settings" OF_VIEW " AND NOT enabled", 2, types, values,
             nullptr, SPI_OK_SELECT);
@@ -111,7 +119,8 @@ void change_settings(Oid view, const SettingChange *changes, int count)
     Oid types[] = {TEXTOID, TEXTOID, InvalidOid};
     Datum values[3];
 
-    view_key(view, values);
+    if (!view_key(view, values))
+        return;
     SPI_connect();
     execute("INSERT INTO refresh_mv.settings (view_schema, view_name) VALUES ($1, $2)"
             " ON CONFLICT (view_schema, view_name) DO NOTHING",
@@ -243,9 +252,8 @@ void record(const JournalEntry &entry)
     char nulls[] = "                  ";
     static_assert(sizeof(nulls) == lengthof(types) + 1);
 
-    if (get_rel_name(entry.view) == nullptr)
-        return; // dropped meanwhile
-    view_key(entry.view, values);
+    if (!view_key(entry.view, values))
+        return;
     nulls[14] = entry.sqlstate ? ' ' : 'n';
     nulls[15] = entry.message ? ' ' : 'n';
     nulls[12] = entry.snapshot_time ? ' ' : 'n';
@@ -279,7 +287,8 @@ int consecutive_failures(Oid view)
     Oid types[] = {TEXTOID, TEXTOID};
     Datum values[2];
 
-    view_key(view, values);
+    if (!view_key(view, values))
+        return 0;
     SPI_connect();
     execute("SELECT consecutive_failures FROM refresh_mv.outcomes" OF_VIEW, 2, types, values,
             nullptr, SPI_OK_SELECT);

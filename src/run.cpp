@@ -118,7 +118,7 @@ public:
         Outcome outcome = start(oid);
         std::string upstream = failed_source_of(oid);
         if (!upstream.empty())
-            fail(outcome, {ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "upstream failed: " + upstream});
+            fail_upstream(outcome, upstream);
         else if (obstacle.sqlstate != 0)
             fail(outcome, obstacle);
         else if (busy_with != 0)
@@ -188,6 +188,13 @@ private:
         outcome.error = obstacle.message;
     }
 
+    static void fail_upstream(Outcome &outcome, const std::string &upstream)
+    {
+        fail(outcome, {ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "upstream failed: " + upstream});
+        warning("could not refresh materialized view %s: %s", outcome.name.c_str(),
+                outcome.error.c_str());
+    }
+
     void finish(Outcome &outcome)
     {
         outcome.duration = GetCurrentTimestamp() - outcome.started;
@@ -201,8 +208,8 @@ private:
     {
         const Refreshed &done = outcome.refreshed;
         if (!outcome.success)
-            notice("%s not refreshed: %s", outcome.name.c_str(), outcome.error.c_str());
-        else if (done.method == Method::none)
+            return; // a warning has told
+        if (done.method == Method::none)
             notice("%s %s", outcome.name.c_str(), done.reason.c_str());
         else
             notice("%s refreshed successfully (%s: %llu inserted, %llu updated, %llu deleted, %.1f ms)",

@@ -94,8 +94,8 @@ bool pushable(Query *query, AttrNumber attno)
 
     TargetEntry *entry = output_column(query, attno);
     Node *expr = column_expression(query, attno);
-    if (contain_agg_clause(expr) || contain_window_function(expr) || contain_volatile_functions(expr)
-        || contain_subplans(expr) || expression_returns_set(expr))
+    if (contain_subplans(expr) || contain_agg_clause(expr) || contain_window_function(expr)
+        || contain_volatile_functions(expr) || expression_returns_set(expr))
         return false;
     bool grouped = query->groupClause || query->hasAggs || query->havingQual;
     if (query->groupingSets || (grouped && !listed(entry, query->groupClause)))
@@ -149,14 +149,14 @@ WindowColumn window_column(Relation view, Query *query, const char *name)
 
     AttrNumber attno = get_attnum(RelationGetRelid(view), name);
     if (attno <= 0)
-        return {0, InvalidOid, psprintf("its configured date column \"%s\" does not exist", name)};
+        return {0, InvalidOid, psprintf("column \"%s\" does not exist", name)};
     Oid type = date_type(TupleDescAttr(desc, attno - 1)->atttypid);
     if (!OidIsValid(type))
         return {0, InvalidOid,
-                psprintf("its configured date column \"%s\" is not a date or timestamp", name)};
+                psprintf("column \"%s\" is not a date or timestamp", name)};
     if (!pushable(query, attno))
         return {0, InvalidOid,
-                psprintf("a condition on its configured date column \"%s\" cannot be applied before grouping",
+                psprintf("a condition on column \"%s\" cannot be applied before grouping",
                          name)};
     return {attno, type, nullptr};
 }

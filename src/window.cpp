@@ -296,6 +296,18 @@ void add_ranges(Query *query, AttrNumber attno, Oid type, Datum start, int days)
 
 namespace window {
 
+// The column of the view (varno 1), as a value of its base type.
+static Expr *column_of(Relation view, WindowColumn column)
+{
+    Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(view), column.attno - 1);
+    auto *var = reinterpret_cast<Expr *>(
+        makeVar(1, column.attno, attr->atttypid, attr->atttypmod, attr->attcollation, 0));
+    if (attr->atttypid == column.type)
+        return var;
+    return reinterpret_cast<Expr *>(
+        makeRelabelType(var, column.type, -1, InvalidOid, COERCE_IMPLICIT_CAST));
+}
+
 // The greatest value of the column below a bound, by strategy (less, or less or
 // equal); false where there is none.
 static bool greatest(Relation view, WindowColumn column, StrategyNumber strategy, Datum bound,
@@ -305,12 +317,10 @@ static bool greatest(Relation view, WindowColumn column, StrategyNumber strategy
         NameStr(TupleDescAttr(RelationGetDescr(view), column.attno - 1)->attname));
     const char *from = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(view)),
                                                   RelationGetRelationName(view));
-    Query *query = query::unchecked(
-        psprintf("SELECT pg_catalog.max(s.c) FROM (SELECT v.%s::%s AS c FROM %s v) s", name,
-                 format_type_be_qualified(column.type), from));
-    auto *operand = reinterpret_cast<Expr *>(makeVar(1, 1, column.type, -1, InvalidOid, 0));
-    query->jointree->quals =
-        reinterpret_cast<Node *>(comparison(operand, strategy, column.type, bound));
+    Query *query = query::unchecked(psprintf("SELECT pg_catalog.max(v.%s::%s) FROM %s v", name,
+                                             format_type_be_qualified(column.type), from));
+    query->jointree->quals = reinterpret_cast<Node *>(
+        comparison(column_of(view, column), strategy, column.type, bound));
     return query::single_value(query, value);
 }
 
@@ -343,13 +353,8 @@ bool start(Relation view, Query *query, WindowColumn column, int days, Datum *st
 
 Node *condition(Relation view, WindowColumn column, Datum start)
 {
-    Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(view), column.attno - 1);
-    auto *operand = reinterpret_cast<Expr *>(
-        makeVar(1, column.attno, attr->atttypid, attr->atttypmod, attr->attcollation, 0));
-    if (attr->atttypid != column.type)
-        operand = reinterpret_cast<Expr *>(
-            makeRelabelType(operand, column.type, -1, InvalidOid, COERCE_IMPLICIT_CAST));
-    return reinterpret_cast<Node *>(comparison(operand, BTGreaterEqualStrategyNumber, column.type, start));
+    return reinterpret_cast<Node *>(
+        comparison(column_of(view, column), BTGreaterEqualStrategyNumber, column.type, start));
 }
 
 void add_implied_ranges(Query *query, WindowColumn column, Datum start, int days)
