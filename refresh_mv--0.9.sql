@@ -1,6 +1,10 @@
 -- complain if script is sourced in psql, rather than via CREATE EXTENSION
 \echo Use "CREATE EXTENSION refresh_mv" to load this file. \quit
 
+-- Operators and functions in the objects below must not be found in a schema
+-- that somebody else can write to.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 CREATE SCHEMA refresh_mv;
 GRANT USAGE ON SCHEMA refresh_mv TO PUBLIC;
 

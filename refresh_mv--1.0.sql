@@ -1,6 +1,10 @@
 -- complain if script is sourced in psql, rather than via CREATE EXTENSION
 \echo Use "CREATE EXTENSION refresh_mv" to load this file. \quit
 
+-- Operators and functions in the objects below must not be found in a schema
+-- that somebody else can write to.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 CREATE SCHEMA refresh_mv;
 GRANT USAGE ON SCHEMA refresh_mv TO PUBLIC;
 
@@ -58,9 +62,17 @@ CREATE TABLE refresh_mv.journal (
     source         text NOT NULL
 );
 CREATE INDEX journal_view_idx ON refresh_mv.journal (view_schema, view_name, id);
-CREATE INDEX journal_started_idx ON refresh_mv.journal (started);
+CREATE INDEX journal_started_idx ON refresh_mv.journal (view_schema, view_name, started);
 SELECT pg_catalog.pg_extension_config_dump('refresh_mv.journal', '');
 SELECT pg_catalog.pg_extension_config_dump('refresh_mv.journal_id_seq', '');
+
+-- What the views that have settings or a journal were called last, so that
+-- both can follow a view that is renamed.
+CREATE TABLE refresh_mv.names (
+    view        oid PRIMARY KEY,
+    view_schema text NOT NULL,
+    view_name   text NOT NULL
+);
 
 CREATE SEQUENCE refresh_mv.run_ids;
 SELECT pg_catalog.pg_extension_config_dump('refresh_mv.run_ids', '');
@@ -211,7 +223,11 @@ LEFT JOIN refresh_mv.journal f ON f.id = l.failure;
 CREATE FUNCTION refresh_mv.data_through(view regclass) RETURNS date
 AS 'MODULE_PATHNAME', 'refresh_mv_data_through' LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION refresh_mv.data_through(regclass) IS
-    'the newest date in a materialized view, if it has a date column and may be read';
+    'the newest date in a materialized view; null if it has none, or may not or cannot be read now';
+
+-- The size of a view with its indexes; null while somebody has it locked.
+CREATE FUNCTION refresh_mv.total_size(view regclass) RETURNS bigint
+AS 'MODULE_PATHNAME', 'refresh_mv_total_size' LANGUAGE C STABLE STRICT;
 
 CREATE VIEW refresh_mv.freshness AS
 SELECT f.view_name, f.last_data_date, current_date - f.last_data_date AS days_behind
@@ -231,11 +247,12 @@ SELECT n.nspname AS schema, c.relname AS name, pg_catalog.pg_get_userbyid(c.relo
        NULL::bigint AS pending_changes,
        CASE WHEN NOT c.relispopulated THEN true END AS stale,
        d.data_through, current_date - d.data_through AS days_behind,
-       s.enabled IS NOT FALSE AS enabled, s.keep_before,
+       CASE WHEN r.readable THEN s.enabled IS NOT FALSE END AS enabled,
+       CASE WHEN r.readable THEN s.keep_before END AS keep_before,
        CASE WHEN r.readable THEN coalesce(o.consecutive_failures, 0) END AS consecutive_failures,
        CASE WHEN r.owned THEN o.last_error END AS last_error,
        c.reltuples::bigint AS row_estimate,
-       pg_catalog.pg_total_relation_size(c.oid) AS total_bytes
+       refresh_mv.total_size(c.oid) AS total_bytes
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN refresh_mv.settings s ON s.view_schema = n.nspname AND s.view_name = c.relname
@@ -342,43 +359,46 @@ COMMENT ON FUNCTION refresh_mv.unschedule() IS
 
 -- --------------------------------------------------- following the views
 
--- Settings and journal are keyed by name.  Before a command that can rename
--- views, the names of all are noted in a setting of the transaction (a table
--- would make DDL in two sessions wait for each other); after it, rows follow
--- their view.
-CREATE FUNCTION refresh_mv.note_names() RETURNS event_trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    PERFORM set_config('refresh_mv_ddl.names', coalesce((
-        SELECT jsonb_agg(jsonb_build_object('oid', c.oid, 'schema', n.nspname, 'name', c.relname))
-        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind = 'm')::text, '[]'), true);
-END
-$$;
-
+-- Settings and journal are keyed by name and follow a view whose name is not
+-- the one noted.  Whatever is left under the new name belonged to no view.
+-- Core's REFRESH comes after the data in a restore: the first moment to note
+-- the names of views that have settings there.
 CREATE FUNCTION refresh_mv.follow_names() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    noted text := current_setting('refresh_mv_ddl.names', true);
-    renamed record;
+    moved record;
 BEGIN
-    FOR renamed IN
-        SELECT b.schema AS old_schema, b.name AS old_name, n.nspname, c.relname
-        FROM jsonb_to_recordset(CASE WHEN noted <> '' THEN noted ELSE '[]' END::jsonb)
-             AS b(oid oid, schema text, name text)
-        JOIN pg_class c ON c.oid = b.oid
-        JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE (b.schema, b.name) IS DISTINCT FROM (n.nspname::text, c.relname::text)
-          -- anybody could have set what was noted
-          AND to_regclass(format('%I.%I', b.schema, b.name)) IS NULL
+    FOR moved IN
+        SELECT n.view, n.view_schema, n.view_name, ns.nspname, c.relname
+        FROM refresh_mv.names n
+        JOIN pg_class c ON c.oid = n.view AND c.relkind = 'm'
+        JOIN pg_namespace ns ON ns.oid = c.relnamespace
+        WHERE (n.view_schema, n.view_name) IS DISTINCT FROM (ns.nspname::text, c.relname::text)
+          AND EXISTS (SELECT FROM pg_event_trigger_ddl_commands() d
+                      WHERE d.objid = n.view OR d.object_type IN ('schema', 'extension'))
     LOOP
-        UPDATE refresh_mv.settings SET view_schema = renamed.nspname, view_name = renamed.relname
-        WHERE view_schema = renamed.old_schema AND view_name = renamed.old_name;
-        UPDATE refresh_mv.journal SET view_schema = renamed.nspname, view_name = renamed.relname
-        WHERE view_schema = renamed.old_schema AND view_name = renamed.old_name;
+        DELETE FROM refresh_mv.settings
+        WHERE view_schema = moved.nspname AND view_name = moved.relname;
+        DELETE FROM refresh_mv.journal
+        WHERE view_schema = moved.nspname AND view_name = moved.relname;
+        UPDATE refresh_mv.settings SET view_schema = moved.nspname, view_name = moved.relname
+        WHERE view_schema = moved.view_schema AND view_name = moved.view_name;
+        UPDATE refresh_mv.journal SET view_schema = moved.nspname, view_name = moved.relname
+        WHERE view_schema = moved.view_schema AND view_name = moved.view_name;
+        UPDATE refresh_mv.names SET view_schema = moved.nspname, view_name = moved.relname
+        WHERE view = moved.view;
     END LOOP;
+
+    IF tg_tag = 'REFRESH MATERIALIZED VIEW' THEN
+        INSERT INTO refresh_mv.names (view, view_schema, view_name)
+        SELECT c.oid, s.view_schema, s.view_name
+        FROM pg_event_trigger_ddl_commands() d
+        JOIN pg_class c ON c.oid = d.objid
+        JOIN pg_namespace ns ON ns.oid = c.relnamespace
+        JOIN refresh_mv.settings s ON s.view_schema = ns.nspname AND s.view_name = c.relname
+        ON CONFLICT (view) DO NOTHING;
+    END IF;
 END
 $$;
 
@@ -395,19 +415,17 @@ BEGIN
         WHERE view_schema = dropped.schema_name AND view_name = dropped.object_name;
         DELETE FROM refresh_mv.journal
         WHERE view_schema = dropped.schema_name AND view_name = dropped.object_name;
+        DELETE FROM refresh_mv.names WHERE view = dropped.objid;
         DELETE FROM refresh_mv.state WHERE view = dropped.objid;
     END LOOP;
 END
 $$;
 
-CREATE EVENT TRIGGER refresh_mv_note_names ON ddl_command_start
-    WHEN TAG IN ('ALTER MATERIALIZED VIEW', 'ALTER TABLE', 'ALTER SCHEMA')
-    EXECUTE FUNCTION refresh_mv.note_names();
 CREATE EVENT TRIGGER refresh_mv_follow_names ON ddl_command_end
-    WHEN TAG IN ('ALTER MATERIALIZED VIEW', 'ALTER TABLE', 'ALTER SCHEMA')
+    WHEN TAG IN ('ALTER MATERIALIZED VIEW', 'ALTER TABLE', 'ALTER INDEX', 'ALTER SCHEMA',
+                 'ALTER EXTENSION', 'REFRESH MATERIALIZED VIEW')
     EXECUTE FUNCTION refresh_mv.follow_names();
 CREATE EVENT TRIGGER refresh_mv_forget_dropped ON sql_drop
     EXECUTE FUNCTION refresh_mv.forget_dropped();
-ALTER EVENT TRIGGER refresh_mv_note_names ENABLE ALWAYS;
 ALTER EVENT TRIGGER refresh_mv_follow_names ENABLE ALWAYS;
 ALTER EVENT TRIGGER refresh_mv_forget_dropped ENABLE ALWAYS;

@@ -121,6 +121,7 @@ void change_settings(Oid view, const SettingChange *changes, int count)
 
     if (!view_key(view, values))
         return;
+    note_name(view);
     SPI_connect();
     execute("INSERT INTO refresh_mv.settings (view_schema, view_name) VALUES ($1, $2)"
             " ON CONFLICT (view_schema, view_name) DO NOTHING",
@@ -268,17 +269,34 @@ void record(const JournalEntry &entry)
     SPI_finish();
 }
 
-void purge(int days)
+void purge(Oid view, int days)
 {
-    Oid types[] = {INT4OID};
-    Datum values[] = {Int32GetDatum(days)};
+    Oid types[] = {TEXTOID, TEXTOID, INT4OID};
+    Datum values[] = {0, 0, Int32GetDatum(days)};
 
+    if (!view_key(view, values))
+        return;
     SPI_connect();
-    execute("DELETE FROM refresh_mv.journal WHERE id OPERATOR(pg_catalog.=) ANY (ARRAY("
-            "SELECT id FROM refresh_mv.journal WHERE started OPERATOR(pg_catalog.<)"
-            " (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => $1))"
-            " LIMIT 10000 FOR UPDATE SKIP LOCKED))",
-            1, types, values, nullptr, SPI_OK_DELETE);
+    execute("DELETE FROM refresh_mv.journal" OF_VIEW " AND started OPERATOR(pg_catalog.<)"
+            " (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => $3))",
+            3, types, values, nullptr, SPI_OK_DELETE);
+    SPI_finish();
+}
+
+void note_name(Oid view)
+{
+    Oid types[] = {TEXTOID, TEXTOID, OIDOID};
+    Datum values[] = {0, 0, ObjectIdGetDatum(view)};
+
+    if (!view_key(view, values))
+        return;
+    SPI_connect();
+    execute("INSERT INTO refresh_mv.names AS n (view, view_schema, view_name) VALUES ($3, $1, $2)"
+            " ON CONFLICT (view) DO UPDATE"
+            " SET view_schema = EXCLUDED.view_schema, view_name = EXCLUDED.view_name"
+            " WHERE n.view_schema OPERATOR(pg_catalog.<>) EXCLUDED.view_schema"
+            " OR n.view_name OPERATOR(pg_catalog.<>) EXCLUDED.view_name",
+            3, types, values, nullptr, SPI_OK_INSERT);
     SPI_finish();
 }
 

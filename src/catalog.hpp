@@ -73,11 +73,15 @@ ViewPair *dependencies(int *count);
 // Fails unless the extension's objects are those of this library's version.
 void check_version();
 
-// A number for a run, and the journal.  purge() removes entries older than so
-// many days, unless another session is at it.
+// A number for a run, and the journal.  purge() removes entries of a view that
+// are older than so many days; the caller has the view prepared for a refresh.
 int64 new_run();
 void record(const JournalEntry &entry);
-void purge(int days);
+void purge(Oid view, int days);
+
+// Notes the name of a view, by which it is found again after it is renamed.  The
+// caller has the view prepared for a refresh.
+void note_name(Oid view);
 
 // How many times in a row the view's last refreshes have failed.
 int consecutive_failures(Oid view);

@@ -99,7 +99,7 @@ void add_window_days(Changes *changes, FunctionCallInfo fcinfo)
     add(changes, "window_days", INT4OID, Int32GetDatum(days), false);
 }
 
-// A negative interval leaves the setting as it is.
+// '-1 days', the default, leaves the setting as it is.
 void add_keep_before(Changes *changes, FunctionCallInfo fcinfo)
 {
     if (PG_ARGISNULL(arg_keep_before)) {
@@ -108,10 +108,13 @@ void add_keep_before(Changes *changes, FunctionCallInfo fcinfo)
     }
     Interval *age = PG_GETARG_INTERVAL_P(arg_keep_before);
     Interval zero = {0, 0, 0};
+    if (age->time == 0 && age->day == -1 && age->month == 0)
+        return;
     if (DatumGetInt32(DirectFunctionCall2(interval_cmp, IntervalPGetDatum(age),
                                           IntervalPGetDatum(&zero)))
         < 0)
-        return;
+        refuse("keep_before", DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(age))),
+               "Give an interval that is not negative.");
     add(changes, "keep_before", INTERVALOID, IntervalPGetDatum(age), false);
 }
 
@@ -131,7 +134,9 @@ void configure(Oid oid, FunctionCallInfo fcinfo)
 {
     Changes changes{};
 
-    view::prepare(oid, true);
+    view::check_owner(oid);
+    if (view::prepare(oid, true).hindrance != view::Hindrance::none)
+        view::check(oid); // fails: it has been dropped
     Relation view = table_open(oid, NoLock);
     add_date_column(&changes, fcinfo, view);
     add_window_days(&changes, fcinfo);

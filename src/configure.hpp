@@ -5,8 +5,8 @@
 
 namespace configure {
 
-// Applies the arguments of refresh_mv.configure() to a view that the caller may
-// refresh.  An argument left at its default leaves its setting as it is; NULL
+// Applies the arguments of refresh_mv.configure() to a view that the caller
+// owns.  An argument left at its default leaves its setting as it is; NULL
 // resets it.  Locks the view against refreshes until the transaction ends.
 void configure(Oid view, FunctionCallInfo fcinfo);
 

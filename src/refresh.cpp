@@ -98,12 +98,6 @@ Node *kept_rows(const OpenView &view)
     return scope::kept(view.relation, view.window, view.settings.keep_before);
 }
 
-Merged merge_whole(const OpenView &view, bool may_swap)
-{
-    Scope all = guard([&] { return Scope{kept_rows(view), query::rewritten(view.relation)}; });
-    return merge_scope(view.relation, all, Method::full, may_swap);
-}
-
 // Merges a part of the view.  False, with nothing done, where that meets a
 // unique index: a row has moved into the scope, and its old version is outside.
 bool merge_part(const OpenView &view, Scope part, Method method, Merged *merged)
@@ -116,6 +110,24 @@ bool merge_part(const OpenView &view, Scope part, Method method, Merged *merged)
             throw;
         return false;
     }
+}
+
+// Merges all rows, but for those that keep_before keeps.
+Merged merge_whole(const OpenView &view, bool may_swap)
+{
+    Merged merged;
+    Scope all = guard([&] { return Scope{kept_rows(view), query::rewritten(view.relation)}; });
+
+    if (all.condition == nullptr)
+        return merge_scope(view.relation, all, Method::full, may_swap);
+    if (!merge_part(view, all, Method::full, &merged))
+        guard([&] {
+            ereport(ERROR,
+                    (errcode(ERRCODE_UNIQUE_VIOLATION),
+                     errmsg("a row that keep_before keeps has the same unique key as a newer one"),
+                     errhint("Reset keep_before by refresh_mv.configure(), or drop the unique index.")));
+        });
+    return merged;
 }
 
 // Finds the scope of a window; false where its start cannot be determined.  The
@@ -232,9 +244,12 @@ Refreshed refresh(Oid oid, const Request &request)
     Merged merged;
     if (decision.method != Method::rebuild)
         merged = carry_out(view, &decision, request.may_swap);
+    else
+        merged = guard([&] {
+            view::hand_over(&view);
+            return refresh_by_core(oid);
+        });
     guard([&] { view::close(&view); });
-    if (decision.method == Method::rebuild)
-        merged = guard([&] { return refresh_by_core(oid); });
     return {merged.method, decision.reason, merged.rows};
 }
 
@@ -272,15 +287,20 @@ Refreshed refresh_where(Oid oid, const std::string &condition)
 
 bool data_through(Oid oid, DateADT *date)
 {
-    Relation view = table_open(oid, AccessShareLock);
     bool found = false;
-    if (RelationIsPopulated(view)) {
+
+    if (!ConditionalLockRelationOid(oid, AccessShareLock))
+        return false;
+    Relation view = try_relation_open(oid, NoLock);
+    if (view != nullptr && RelationIsPopulated(view)) {
         DateFacts dates = read_dates(view, shape::window_column(view, query::stored(view),
                                                                 catalog::settings(oid).date_column));
         *date = dates.newest;
         found = dates.has_data;
     }
-    table_close(view, AccessShareLock);
+    if (view != nullptr)
+        relation_close(view, NoLock);
+    UnlockRelationOid(oid, AccessShareLock);
     return found;
 }
 

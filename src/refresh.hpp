@@ -18,8 +18,8 @@ Refreshed refresh(Oid view, const Request &request);
 // merges the whole view instead.
 Refreshed refresh_where(Oid view, const std::string &condition);
 
-// The newest date in a view, in *date; false where there is none, where
-// the view has no date column, or where it is not populated.
+// The newest date in a view, in *date; false where there is none, where the view
+// has no date column, is not populated, or is locked against reading.
 bool data_through(Oid view, DateADT *date);
 
 } // namespace refresh

@@ -31,6 +31,7 @@ PG_FUNCTION_INFO_V1(refresh_mv_run);
 PG_FUNCTION_INFO_V1(refresh_mv_refresh_where);
 PG_FUNCTION_INFO_V1(refresh_mv_configure);
 PG_FUNCTION_INFO_V1(refresh_mv_data_through);
+PG_FUNCTION_INFO_V1(refresh_mv_total_size);
 void _PG_init(void);
 }
 
@@ -46,6 +47,12 @@ void check_may_write()
         PreventCommandIfReadOnly(command);
         PreventCommandIfParallelMode(command);
         PreventCommandDuringRecovery(command);
+        // A view's query that refreshes views would find the settings of its own
+        // refresh in force.
+        if (InSecurityRestrictedOperation())
+            ereport(ERROR,
+                    (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                     errmsg("cannot execute %s within security-restricted operation", command)));
         catalog::check_version();
     });
 }
@@ -178,7 +185,7 @@ Datum refresh_mv_run(PG_FUNCTION_ARGS)
         Call call = arguments::call(fcinfo, arguments::request(fcinfo, 0, 1), 2, 3);
         call.wait = PG_GETARG_BOOL(4);
         call.source = Source::procedure;
-    call.request.may_swap = true;
+        call.request.may_swap = true;
 
         std::vector<Outcome> outcomes;
         guard([] { SPI_connect_ext(SPI_OPT_NONATOMIC); });
@@ -229,15 +236,33 @@ Datum refresh_mv_configure(PG_FUNCTION_ARGS)
 Datum refresh_mv_data_through(PG_FUNCTION_ARGS)
 {
     return entry([&]() -> Datum {
-        Oid view = arguments::view_of(fcinfo, 0);
+        Oid view = PG_GETARG_OID(0);
         DateADT date = 0;
         bool found = guard([&] {
-            return pg_class_aclcheck(view, GetUserId(), ACL_SELECT) == ACLCHECK_OK
+            return get_rel_relkind(view) == RELKIND_MATVIEW
+                   && pg_class_aclcheck(view, GetUserId(), ACL_SELECT) == ACLCHECK_OK
                    && refresh::data_through(view, &date);
         });
         if (!found)
             PG_RETURN_NULL();
         PG_RETURN_DATEADT(date);
+    });
+}
+
+Datum refresh_mv_total_size(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        Oid view = PG_GETARG_OID(0);
+        if (!guard([&] { return ConditionalLockRelationOid(view, AccessShareLock); }))
+            PG_RETURN_NULL();
+        return guard([&] {
+            fcinfo->isnull = get_rel_relkind(view) == '\0';
+            Datum size = fcinfo->isnull ? 0
+                                        : DirectFunctionCall1(pg_total_relation_size,
+                                                              ObjectIdGetDatum(view));
+            UnlockRelationOid(view, AccessShareLock);
+            return size;
+        });
     });
 }
 
@@ -257,7 +282,7 @@ void _PG_init(void)
                             nullptr, nullptr, nullptr);
     DefineCustomIntVariable("refresh_mv.history_days",
                             "Removes entries from refresh_mv.history after so many days.", nullptr,
-                            &limits.history_days, 31, 1, 36500, PGC_USERSET, 0, nullptr, nullptr,
+                            &limits.history_days, 31, 1, 36500, PGC_SUSET, 0, nullptr, nullptr,
                             nullptr);
     MarkGUCPrefixReserved("refresh_mv");
 }

@@ -8,6 +8,7 @@
 #include "view.hpp"
 
 #include <algorithm>
+#include <map>
 
 namespace {
 
@@ -36,13 +37,22 @@ void warn(Oid oid, const PgError &error, const std::string &message)
 }
 
 // Whether an error is not one of the view: a cancelled statement, or one after
-// which the whole transaction has to be tried again.
-bool ends_call(int sqlstate)
+// which the whole transaction has to be tried again.  A view's function can
+// raise "query_canceled" too, or pass on that of a remote server.
+bool ends_call(const ErrorData *error)
 {
-    return sqlstate == ERRCODE_QUERY_CANCELED
-           || (IsolationUsesXactSnapshot()
-               && (sqlstate == ERRCODE_T_R_SERIALIZATION_FAILURE
-                   || sqlstate == ERRCODE_T_R_DEADLOCK_DETECTED));
+    if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+        return error->funcname != nullptr && strcmp(error->funcname, "ProcessInterrupts") == 0;
+    return IsolationUsesXactSnapshot()
+           && (error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE
+               || error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED);
+}
+
+const char view_timeout[] = "canceling refresh due to the view's statement_timeout";
+
+bool is_view_timeout(const PgError &error)
+{
+    return view::timed_out() && error.data->sqlerrcode == ERRCODE_QUERY_CANCELED;
 }
 
 // Runs code in a memory context of its own, which ends with it; on an exception
@@ -74,14 +84,13 @@ Obstacle attempt_stage(Oid oid, F &&stage)
         subtransaction(stage);
         return {};
     } catch (const PgError &error) {
-        bool timed_out = view::timed_out();
+        bool timed_out = is_view_timeout(error);
         guard([] { view::stop_clock(); });
-        if (ends_call(error.data->sqlerrcode) && !timed_out)
+        if (ends_call(error.data) && !timed_out)
             throw;
-        Obstacle obstacle = {error.data->sqlerrcode,
-                             timed_out            ? "the statement_timeout set for this view has passed"
-                             : error.data->message ? error.data->message
-                                                  : "unknown error"};
+        Obstacle obstacle = {error.data->sqlerrcode, timed_out             ? view_timeout
+                                                     : error.data->message ? error.data->message
+                                                                           : "unknown error"};
         warn(oid, error, obstacle.message);
         return obstacle;
     }
@@ -103,6 +112,8 @@ public:
     Run(const Call &call, const run::Limits &limits) : call_(call), limits_(limits)
     {
         id_ = guard([] { return catalog::new_run(); });
+        for (Oid oid : call.views)
+            names_[oid] = name_of(oid);
     }
 
     // Takes the snapshot under which views are refreshed from now on.
@@ -112,8 +123,8 @@ public:
         guard([] { PushCopiedSnapshot(GetTransactionSnapshot()); });
     }
 
-    // Refreshes a prepared view under the active snapshot, or says why not.
-    void refresh(Oid oid, const Obstacle &obstacle, int busy_with)
+    // Refreshes a view under the active snapshot, or says why not.
+    void refresh(Oid oid, const Obstacle &obstacle, view::Prepared prepared)
     {
         Outcome outcome = start(oid);
         std::string upstream = failed_source_of(oid);
@@ -121,8 +132,8 @@ public:
             fail_upstream(outcome, upstream);
         else if (obstacle.sqlstate != 0)
             fail(outcome, obstacle);
-        else if (busy_with != 0)
-            outcome.refreshed.reason = format("skipped: already being refreshed by pid %d", busy_with);
+        else if (prepared.hindrance != view::Hindrance::none)
+            outcome.refreshed.reason = reason_to_skip(prepared);
         else {
             Obstacle met = attempt(
                 oid, [&] { outcome.refreshed = refresh::refresh(oid, call_.request); });
@@ -136,17 +147,19 @@ public:
     void refresh_where(Oid oid, const std::string &condition)
     {
         Outcome outcome = start(oid);
-        outcome.refreshed = refresh::refresh_where(oid, condition);
+        try {
+            outcome.refreshed = refresh::refresh_where(oid, condition);
+        } catch (const PgError &error) {
+            if (is_view_timeout(error))
+                throw Error{ERRCODE_QUERY_CANCELED, view_timeout, "", ""};
+            throw;
+        }
         finish(outcome);
     }
 
     std::vector<Outcome> end()
     {
-        guard([&] {
-            if (!IsolationUsesXactSnapshot())
-                catalog::purge(limits_.history_days);
-            progress::end();
-        });
+        guard([] { progress::end(); });
         return std::move(outcomes_);
     }
 
@@ -155,30 +168,39 @@ private:
     {
         Outcome outcome{};
         outcome.view = oid;
-        outcome.name = name_of(oid);
+        outcome.name = names_[oid];
         outcome.success = true;
         outcome.started = GetCurrentTimestamp();
         outcome.snapshot_time = snapshot_time_;
-        shown_name_ = outcome.name;
         guard([&] {
             progress::start_view(static_cast<int>(outcomes_.size()) + 1,
-                                 static_cast<int>(call_.views.size()), shown_name_.c_str());
+                                 static_cast<int>(call_.views.size()), names_[oid].c_str());
         });
         notice("Refreshing %s...", outcome.name.c_str());
         return outcome;
     }
 
-    // The view that keeps this one from being refreshed, if one does.
+    static std::string reason_to_skip(view::Prepared prepared)
+    {
+        if (prepared.hindrance == view::Hindrance::dropped)
+            return "skipped: dropped meanwhile";
+        if (prepared.hindrance == view::Hindrance::refreshing && prepared.pid != 0)
+            return format("skipped: already being refreshed by pid %d", prepared.pid);
+        return "skipped: locked by another session";
+    }
+
+    // The failed view that keeps this one from being refreshed, if one does.
     std::string failed_source_of(Oid oid) const
     {
-        for (const Outcome &outcome : outcomes_) {
-            if (outcome.success)
-                continue;
-            std::vector<uint32_t> reached = graph::with_dependents({outcome.view}, call_.edges);
-            if (std::binary_search(reached.begin(), reached.end(), oid))
-                return outcome.name;
-        }
-        return "";
+        auto found = stopped_by_.find(oid);
+        return found == stopped_by_.end() ? "" : found->second;
+    }
+
+    // Keeps the views that read a failed one from being refreshed.
+    void stop_dependents(const Outcome &outcome)
+    {
+        for (Oid oid : graph::with_dependents({outcome.view}, call_.edges))
+            stopped_by_.emplace(oid, outcome.name);
     }
 
     static void fail(Outcome &outcome, const Obstacle &obstacle)
@@ -201,6 +223,8 @@ private:
         announce(outcome);
         record(outcome);
         warn_of_limits(outcome);
+        if (!outcome.success && !stopped_by_.count(outcome.view))
+            stop_dependents(outcome);
         outcomes_.push_back(std::move(outcome));
     }
 
@@ -235,6 +259,8 @@ private:
                              outcome.success ? nullptr : unpack_sql_state(outcome.sqlstate),
                              outcome.success ? nullptr : outcome.error.c_str(),
                              call_.source == Source::function ? "function" : "procedure"});
+            if (done.method != Method::none && !IsolationUsesXactSnapshot())
+                catalog::purge(outcome.view, limits_.history_days);
         });
     }
 
@@ -256,17 +282,20 @@ private:
     const run::Limits limits_;
     int64 id_;
     TimestampTz snapshot_time_ = 0;
-    std::string shown_name_; // what progress points to
+    std::map<Oid, std::string> names_; // as they were when the call began
+    std::map<Oid, std::string> stopped_by_; // the failed view that a view reads
     std::vector<Outcome> outcomes_;
 };
 
-// Runs code; on an exception takes the progress report back before it goes on.
+// Runs code; on an exception stops the clock and takes the progress report back
+// before it goes on.
 template <class F>
 std::vector<Outcome> with_progress(F &&code)
 {
     try {
         return code();
     } catch (...) {
+        view::stop_clock();
         progress::end();
         throw;
     }
@@ -280,6 +309,7 @@ std::vector<Outcome> together(const Call &call, const Limits &limits)
 {
     std::vector<Oid> by_oid = call.views;
     std::vector<Obstacle> obstacles(call.views.size());
+    std::vector<view::Prepared> prepared(call.views.size());
     std::sort(by_oid.begin(), by_oid.end());
     auto place = [&](Oid oid) {
         return std::lower_bound(by_oid.begin(), by_oid.end(), oid) - by_oid.begin();
@@ -288,10 +318,12 @@ std::vector<Outcome> together(const Call &call, const Limits &limits)
     return with_progress([&] {
         Run run(call, limits);
         for (Oid oid : by_oid)
-            obstacles[place(oid)] = attempt(oid, [&] { guard([&] { view::prepare(oid, true); }); });
+            obstacles[place(oid)] = attempt(oid, [&] {
+                prepared[place(oid)] = guard([&] { return view::prepare(oid, true); });
+            });
         run.take_snapshot();
         for (Oid oid : call.views)
-            run.refresh(oid, obstacles[place(oid)], 0);
+            run.refresh(oid, obstacles[place(oid)], prepared[place(oid)]);
         guard([] { PopActiveSnapshot(); });
         return run.end();
     });
@@ -302,12 +334,12 @@ std::vector<Outcome> one_by_one(const Call &call, const Limits &limits)
     return with_progress([&] {
         Run run(call, limits);
         for (Oid oid : call.views) {
-            int busy_with = 0;
+            view::Prepared prepared{};
             Obstacle obstacle = attempt(oid, [&] {
-                busy_with = guard([&] { return view::prepare(oid, call.wait); });
+                prepared = guard([&] { return view::prepare(oid, call.wait); });
             });
             run.take_snapshot();
-            run.refresh(oid, obstacle, busy_with);
+            run.refresh(oid, obstacle, prepared);
             guard([] {
                 PopActiveSnapshot();
                 SPI_commit();

@@ -57,6 +57,10 @@ static void check_columns(Relation view, Node *condition)
         if (var->varattno <= 0)
             refuse("It mentions the whole row or a system column.",
                    "Compare columns of the view with constants.");
+        if (!shape::grouped_by_image(query::stored(view), var->varattno))
+            refuse(psprintf("Equal values of column \"%s\" can differ, and the view's query does not keep them apart.",
+                            NameStr(TupleDescAttr(RelationGetDescr(view), var->varattno - 1)->attname)),
+                   "Use columns of types such as integer, date, uuid or text.");
         if (!shape::pushable(query::stored(view), var->varattno))
             refuse(psprintf("The view's query cannot be restricted by column \"%s\" before grouping.",
                             NameStr(TupleDescAttr(RelationGetDescr(view), var->varattno - 1)->attname)),

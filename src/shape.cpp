@@ -55,6 +55,7 @@ Query *subquery_of(Query *query, RangeTblEntry *rte, bool *shared)
 // Collects the arms below a node of a tree of set operations.
 static List *arms_below(Query *query, Node *node)
 {
+    check_stack_depth();
     if (IsA(node, SetOperationStmt)) {
         auto *operation = reinterpret_cast<SetOperationStmt *>(node);
         return list_concat(arms_below(query, operation->larg), arms_below(query, operation->rarg));
@@ -111,6 +112,34 @@ bool pushable(Query *query, AttrNumber attno)
         if (!var_pushable(query, lfirst_node(Var, cell)))
             return false;
     return true;
+}
+
+// Whether equal values of a type have equal images, by its default ordering.
+static bool equal_means_same(Oid type, int32 typmod, Oid collation)
+{
+    TypeCacheEntry *cache = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY);
+    if (!OidIsValid(cache->btree_opf) || (getBaseType(type) == BPCHAROID && typmod < 0))
+        return false;
+    Oid proc = get_opfamily_proc(cache->btree_opf, cache->btree_opintype, cache->btree_opintype,
+                                 BTEQUALIMAGE_PROC);
+    return OidIsValid(proc)
+           && DatumGetBool(OidFunctionCall1Coll(proc, collation,
+                                                ObjectIdGetDatum(cache->btree_opintype)));
+}
+
+bool grouped_by_image(Query *query, AttrNumber attno)
+{
+    Node *expr = reinterpret_cast<Node *>(output_column(query, attno)->expr);
+    if (equal_means_same(exprType(expr), exprTypmod(expr), exprCollation(expr)))
+        return true;
+    if (query->setOperations || query->groupClause || query->distinctClause || query->hasAggs
+        || query->hasWindowFuncs)
+        return false;
+    Node *flat = column_expression(query, attno);
+    if (!IsA(flat, Var) || reinterpret_cast<Var *>(flat)->varlevelsup != 0)
+        return false;
+    RangeTblEntry *rte = rt_fetch(reinterpret_cast<Var *>(flat)->varno, query->rtable);
+    return rte->rtekind == RTE_RELATION && rte->relkind != RELKIND_VIEW;
 }
 
 // The first output column of a date type that can be pushed, in the order of

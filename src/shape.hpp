@@ -35,6 +35,12 @@ WindowColumn window_column(Relation view, Query *query, const char *name);
 // window::add_implied_ranges() adds, which rest on it.
 bool pushable(Query *query, AttrNumber attno);
 
+// Whether any condition on an output column treats all rows alike that the query
+// puts into one group, window partition or distinct row: they hold the same
+// image of the column, or the query has nothing of the kind at this level and
+// reads the column from a relation.
+bool grouped_by_image(Query *query, AttrNumber attno);
+
 // The arms of a query's set operations, as queries.
 List *arms(Query *query);
 

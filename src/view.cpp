@@ -9,12 +9,15 @@ constexpr uint16 lock_id = 0x7276;
 
 // ---- the statement timeout of a view ----
 
+volatile sig_atomic_t clock_armed = false;
 volatile sig_atomic_t clock_ran_out = false;
 int clock_id = -1;
 
 // Cancels the statement, as core's own timeout does.
 void on_clock()
 {
+    if (!clock_armed)
+        return;
     clock_ran_out = true;
     InterruptPending = true;
     QueryCancelPending = true;
@@ -23,15 +26,17 @@ void on_clock()
 
 void start_clock(int milliseconds)
 {
+    if (milliseconds <= 0)
+        return;
     if (clock_id < 0)
         clock_id = RegisterTimeout(USER_TIMEOUT, on_clock);
-    clock_ran_out = false;
-    if (milliseconds > 0)
-        enable_timeout_after(static_cast<TimeoutId>(clock_id), milliseconds);
+    clock_armed = true;
+    enable_timeout_after(static_cast<TimeoutId>(clock_id), milliseconds);
 }
 
 void disable_clock()
 {
+    clock_armed = false;
     if (clock_id >= 0)
         disable_timeout(static_cast<TimeoutId>(clock_id), false);
 }
@@ -65,17 +70,24 @@ void check_unchanged_since_snapshot(Oid relation)
                  errhint("Retry the transaction.")));
 }
 
-// Takes the lock that keeps refreshes apart, or returns who holds it.
-int lock_against_refreshes(Oid oid, bool wait)
+// Takes the locks on the view itself.
+view::Prepared lock(Oid oid, bool wait)
 {
     if (wait) {
         LockDatabaseObject(RelationRelationId, oid, lock_id, ExclusiveLock);
-        return 0;
+        LockRelationOid(oid, RowExclusiveLock);
+        return {view::Hindrance::none, 0};
     }
-    if (ConditionalLockDatabaseObject(RelationRelationId, oid, lock_id, ExclusiveLock))
-        return 0;
-    int pid = catalog::holder_of_refresh_lock(oid, lock_id);
-    return pid != 0 ? pid : -1;
+    if (!ConditionalLockDatabaseObject(RelationRelationId, oid, lock_id, ExclusiveLock))
+        return {view::Hindrance::refreshing, catalog::holder_of_refresh_lock(oid, lock_id)};
+    if (!ConditionalLockRelationOid(oid, RowExclusiveLock))
+        return {view::Hindrance::locked, 0};
+    return {view::Hindrance::none, 0};
+}
+
+bool is_dropped(Oid oid)
+{
+    return get_rel_relkind(oid) == '\0';
 }
 
 } // namespace
@@ -114,21 +126,24 @@ void check_owner(Oid oid)
         aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_MATVIEW, get_rel_name(oid));
 }
 
-int prepare(Oid oid, bool wait)
+Prepared prepare(Oid oid, bool wait)
 {
+    if (is_dropped(oid))
+        return {Hindrance::dropped, 0};
     check(oid);
     int guc_level = NewGUCNestLevel();
     set_option("lock_timeout", catalog::settings(oid).lock_timeout, "ms");
-    int holder = lock_against_refreshes(oid, wait);
-    if (holder == 0) {
-        LockRelationOid(oid, RowExclusiveLock);
-        check(oid); // it may have been dropped or given away meanwhile
+    Prepared prepared = lock(oid, wait);
+    if (prepared.hindrance == Hindrance::none && is_dropped(oid))
+        prepared.hindrance = Hindrance::dropped;
+    if (prepared.hindrance == Hindrance::none) {
+        check(oid); // it may have been given away meanwhile
         Relation relation = table_open(oid, NoLock);
         query::lock_sources(relation);
         table_close(relation, NoLock);
     }
     AtEOXact_GUC(false, guc_level);
-    return holder;
+    return prepared;
 }
 
 OpenView open(Oid oid)
@@ -144,6 +159,7 @@ OpenView open(Oid oid)
     pg::restrict_search_path();
     set_option("work_mem", view.settings.work_mem, "kB");
     set_option("lock_timeout", view.settings.lock_timeout, "ms");
+    catalog::note_name(oid);
     UpdateActiveSnapshotCommandId();
     view.window = shape::window_column(view.relation, query::stored(view.relation),
                                        view.settings.date_column);
@@ -151,13 +167,24 @@ OpenView open(Oid oid)
     return view;
 }
 
+void hand_over(OpenView *view)
+{
+    SetUserIdAndSecContext(view->saved_user, view->saved_context);
+    table_close(view->relation, NoLock);
+    view->relation = nullptr;
+}
+
 void close(OpenView *view)
 {
     disable_clock();
     CHECK_FOR_INTERRUPTS(); // it may have run out just now
+    if (clock_ran_out)      // and a function of the view's may have caught it
+        ereport(ERROR,
+                (errcode(ERRCODE_QUERY_CANCELED),
+                 errmsg("canceling refresh due to the view's statement_timeout")));
     AtEOXact_GUC(false, view->guc_level);
-    SetUserIdAndSecContext(view->saved_user, view->saved_context);
-    table_close(view->relation, NoLock);
+    if (view->relation != nullptr)
+        hand_over(view);
 }
 
 void check_serializable(Relation view)
@@ -181,6 +208,8 @@ bool timed_out()
 void stop_clock()
 {
     disable_clock();
+    if (clock_ran_out)
+        QueryCancelPending = false; // if it was not acted upon yet
     clock_ran_out = false;
 }
 

@@ -36,25 +36,36 @@ void check(Oid oid);
 // Fails unless the current user has the rights of the view's owner.
 void check_owner(Oid oid);
 
-// Checks the caller's right and takes the locks.  With wait, or where no other
-// session is refreshing the view, returns 0; otherwise takes no lock and
-// returns the other session's process id (-1 if it has just ended).
-int prepare(Oid oid, bool wait);
+// What keeps a view from being refreshed now.
+enum class Hindrance { none, dropped, locked, refreshing };
+
+struct Prepared {
+    Hindrance hindrance;
+    int pid; // of the session that is refreshing the view, where known
+};
+
+// Checks the caller's right and takes the locks.  Without wait, reports that
+// another session is refreshing the view or has it locked instead of waiting.
+Prepared prepare(Oid oid, bool wait);
 
 // Opens a prepared view and makes its settings effective.  Everything written
 // before is visible to the active snapshot afterwards.
 OpenView open(Oid oid);
 void close(OpenView *view);
 
+// Closes the relation and goes back to the caller's security context, so that a
+// core command can do the rest; the settings stay in force until close().
+void hand_over(OpenView *view);
+
 // Under REPEATABLE READ and above: fails with SQLSTATE 40001 unless the active
 // snapshot shows the last merge into the view, and the view and its sources as
 // they are now.
 void check_serializable(Relation view);
 
-// Whether the statement timeout set for a view has cancelled its refresh.
+// Whether the time that a view's statement_timeout allows has run out.
 bool timed_out();
 
-// Stops the clock of that timeout and forgets whether it ran out.
+// Stops that clock, and forgets whether it ran out.
 void stop_clock();
 
 } // namespace view

@@ -176,6 +176,7 @@ Var *bucketed_column(Node *node, bool *zoned)
     List *args;
     ListCell *cell;
 
+    check_stack_depth();
     *zoned |= exprType(node) == TIMESTAMPTZOID;
     if (IsA(node, Var)) {
         auto *var = reinterpret_cast<Var *>(node);
