@@ -236,11 +236,12 @@ Datum refresh_mv_configure(PG_FUNCTION_ARGS)
 Datum refresh_mv_data_through(PG_FUNCTION_ARGS)
 {
     return entry([&]() -> Datum {
-        Oid view = PG_GETARG_OID(0);
+        if (guard([&] { return get_rel_relkind(PG_GETARG_OID(0)); }) == '\0')
+            PG_RETURN_NULL(); // dropped while its name was being read
+        Oid view = arguments::view_of(fcinfo, 0);
         DateADT date = 0;
         bool found = guard([&] {
-            return get_rel_relkind(view) == RELKIND_MATVIEW
-                   && pg_class_aclcheck(view, GetUserId(), ACL_SELECT) == ACLCHECK_OK
+            return pg_class_aclcheck(view, GetUserId(), ACL_SELECT) == ACLCHECK_OK
                    && refresh::data_through(view, &date);
         });
         if (!found)

@@ -140,7 +140,7 @@ public:
             if (met.sqlstate != 0)
                 fail(outcome, met);
         }
-        finish(outcome);
+        finish(outcome, obstacle.sqlstate == 0 && prepared.hindrance == view::Hindrance::none);
     }
 
     // The same for a condition; failures are thrown.
@@ -154,7 +154,7 @@ public:
                 throw Error{ERRCODE_QUERY_CANCELED, view_timeout, "", ""};
             throw;
         }
-        finish(outcome);
+        finish(outcome, true);
     }
 
     std::vector<Outcome> end()
@@ -217,11 +217,12 @@ private:
                 outcome.error.c_str());
     }
 
-    void finish(Outcome &outcome)
+    // Writes the outcome down; prepared tells that the view's locks are held.
+    void finish(Outcome &outcome, bool prepared)
     {
         outcome.duration = GetCurrentTimestamp() - outcome.started;
         announce(outcome);
-        record(outcome);
+        record(outcome, prepared);
         warn_of_limits(outcome);
         if (!outcome.success && !stopped_by_.count(outcome.view))
             stop_dependents(outcome);
@@ -244,7 +245,7 @@ private:
                    static_cast<double>(outcome.duration) / 1000);
     }
 
-    void record(const Outcome &outcome) const
+    void record(const Outcome &outcome, bool prepared) const
     {
         guard([&] {
             const Refreshed &done = outcome.refreshed;
@@ -259,7 +260,7 @@ private:
                              outcome.success ? nullptr : unpack_sql_state(outcome.sqlstate),
                              outcome.success ? nullptr : outcome.error.c_str(),
                              call_.source == Source::function ? "function" : "procedure"});
-            if (done.method != Method::none && !IsolationUsesXactSnapshot())
+            if (prepared && !IsolationUsesXactSnapshot())
                 catalog::purge(outcome.view, limits_.history_days);
         });
     }
