@@ -73,6 +73,13 @@ CREATE TABLE refresh_mv.names (
     view_schema text NOT NULL,
     view_name   text NOT NULL
 );
+-- after an upgrade there are settings already
+INSERT INTO refresh_mv.names
+SELECT c.oid, s.view_schema, s.view_name
+FROM refresh_mv.settings s
+JOIN pg_catalog.pg_namespace n ON n.nspname = s.view_schema
+JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = s.view_name
+WHERE c.relkind = 'm';
 
 CREATE SEQUENCE refresh_mv.run_ids;
 SELECT pg_catalog.pg_extension_config_dump('refresh_mv.run_ids', '');
@@ -274,6 +281,7 @@ AS $$
     WITH nodes AS (
         SELECT d.view AS node FROM refresh_mv.dependencies d
         UNION SELECT d.depends_on FROM refresh_mv.dependencies d
+        UNION SELECT c.oid::regclass FROM pg_class c WHERE c.relkind = 'm'
     ), named AS (
         SELECT n.node, c.relkind, replace(n.node::text, '"', '#quot;') AS name,
                row_number() OVER (ORDER BY n.node::text COLLATE "C") AS number,
@@ -369,14 +377,21 @@ AS $$
 DECLARE
     moved record;
 BEGIN
+    -- Wait for another session that is renaming the same, then look afresh.
+    PERFORM FROM refresh_mv.names n
+    JOIN pg_class c ON c.oid = n.view
+    JOIN pg_event_trigger_ddl_commands() d
+      ON d.objid IN (n.view, c.relnamespace) OR d.object_type = 'extension'
+    FOR UPDATE OF n;
+
     FOR moved IN
-        SELECT n.view, n.view_schema, n.view_name, ns.nspname, c.relname
+        SELECT DISTINCT n.view, n.view_schema, n.view_name, ns.nspname, c.relname
         FROM refresh_mv.names n
         JOIN pg_class c ON c.oid = n.view AND c.relkind = 'm'
         JOIN pg_namespace ns ON ns.oid = c.relnamespace
+        JOIN pg_event_trigger_ddl_commands() d
+          ON d.objid IN (n.view, c.relnamespace) OR d.object_type = 'extension'
         WHERE (n.view_schema, n.view_name) IS DISTINCT FROM (ns.nspname::text, c.relname::text)
-          AND EXISTS (SELECT FROM pg_event_trigger_ddl_commands() d
-                      WHERE d.objid = n.view OR d.object_type IN ('schema', 'extension'))
     LOOP
         DELETE FROM refresh_mv.settings
         WHERE view_schema = moved.nspname AND view_name = moved.relname;

@@ -291,11 +291,11 @@ void note_name(Oid view)
     if (!view_key(view, values))
         return;
     SPI_connect();
-    execute("INSERT INTO refresh_mv.names AS n (view, view_schema, view_name) VALUES ($3, $1, $2)"
+    execute("INSERT INTO refresh_mv.names (view, view_schema, view_name) SELECT $3, $1, $2"
+            " WHERE NOT EXISTS (SELECT FROM refresh_mv.names" OF_VIEW
+            " AND view OPERATOR(pg_catalog.=) $3)"
             " ON CONFLICT (view) DO UPDATE"
-            " SET view_schema = EXCLUDED.view_schema, view_name = EXCLUDED.view_name"
-            " WHERE n.view_schema OPERATOR(pg_catalog.<>) EXCLUDED.view_schema"
-            " OR n.view_name OPERATOR(pg_catalog.<>) EXCLUDED.view_name",
+            " SET view_schema = EXCLUDED.view_schema, view_name = EXCLUDED.view_name",
             3, types, values, nullptr, SPI_OK_INSERT);
     SPI_finish();
 }

@@ -256,6 +256,11 @@ Refreshed refresh(Oid oid, const Request &request)
 // Opens a view of which a part is to be refreshed, and finds that part.
 static OpenView open_part(Oid oid, const char *condition, Scope *scope)
 {
+    // The names in the condition are the caller's, found by his search_path.
+    Relation relation = table_open(oid, NoLock);
+    Node *wanted = scope::parse(relation, condition);
+    table_close(relation, NoLock);
+
     OpenView view = view::open(oid);
     if (!RelationIsPopulated(view.relation))
         ereport(ERROR,
@@ -263,7 +268,7 @@ static OpenView open_part(Oid oid, const char *condition, Scope *scope)
                  errmsg("materialized view \"%s\" has not been populated",
                         RelationGetRelationName(view.relation)),
                  errhint("Refresh it as a whole first.")));
-    scope->condition = make_and_qual(scope::parse(view.relation, condition), kept_rows(view));
+    scope->condition = make_and_qual(wanted, kept_rows(view));
     scope->fresh = query::rewritten(view.relation);
     view::check_serializable(view.relation);
     return view;

@@ -37,13 +37,13 @@ void warn(Oid oid, const PgError &error, const std::string &message)
 }
 
 // Whether an error is not one of the view: a cancelled statement, or one after
-// which the whole transaction has to be tried again.  A view's function can
+// which the caller's transaction has to be tried again.  A view's function can
 // raise "query_canceled" too, or pass on that of a remote server.
-bool ends_call(const ErrorData *error)
+bool ends_call(const ErrorData *error, Source source)
 {
     if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
         return error->funcname != nullptr && strcmp(error->funcname, "ProcessInterrupts") == 0;
-    return IsolationUsesXactSnapshot()
+    return source == Source::function && IsolationUsesXactSnapshot()
            && (error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE
                || error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED);
 }
@@ -77,7 +77,7 @@ void in_own_memory(F &&code)
 
 // One stage, its errors turned into an obstacle.
 template <class F>
-Obstacle attempt_stage(Oid oid, F &&stage)
+Obstacle attempt_stage(Oid oid, Source source, F &&stage)
 {
     guard([] { view::stop_clock(); });
     try {
@@ -86,7 +86,7 @@ Obstacle attempt_stage(Oid oid, F &&stage)
     } catch (const PgError &error) {
         bool timed_out = is_view_timeout(error);
         guard([] { view::stop_clock(); });
-        if (ends_call(error.data) && !timed_out)
+        if (ends_call(error.data, source) && !timed_out)
             throw;
         Obstacle obstacle = {error.data->sqlerrcode, timed_out             ? view_timeout
                                                      : error.data->message ? error.data->message
@@ -99,10 +99,10 @@ Obstacle attempt_stage(Oid oid, F &&stage)
 // Runs a stage of a view's refresh in a subtransaction.  Errors that end the
 // call are not caught, unless it was the view's own timeout that cancelled it.
 template <class F>
-Obstacle attempt(Oid oid, F &&stage)
+Obstacle attempt(Oid oid, Source source, F &&stage)
 {
     Obstacle obstacle{};
-    in_own_memory([&] { obstacle = attempt_stage(oid, stage); });
+    in_own_memory([&] { obstacle = attempt_stage(oid, source, stage); });
     return obstacle;
 }
 
@@ -136,7 +136,7 @@ public:
             outcome.refreshed.reason = reason_to_skip(prepared);
         else {
             Obstacle met = attempt(
-                oid, [&] { outcome.refreshed = refresh::refresh(oid, call_.request); });
+                oid, call_.source, [&] { outcome.refreshed = refresh::refresh(oid, call_.request); });
             if (met.sqlstate != 0)
                 fail(outcome, met);
         }
@@ -222,8 +222,11 @@ private:
     {
         outcome.duration = GetCurrentTimestamp() - outcome.started;
         announce(outcome);
-        record(outcome, prepared);
-        warn_of_limits(outcome);
+        // What somebody without the right tries is no part of the view's history.
+        if (prepared || outcome.sqlstate != ERRCODE_INSUFFICIENT_PRIVILEGE) {
+            record(outcome, prepared);
+            warn_of_limits(outcome);
+        }
         if (!outcome.success && !stopped_by_.count(outcome.view))
             stop_dependents(outcome);
         outcomes_.push_back(std::move(outcome));
@@ -319,7 +322,7 @@ std::vector<Outcome> together(const Call &call, const Limits &limits)
     return with_progress([&] {
         Run run(call, limits);
         for (Oid oid : by_oid)
-            obstacles[place(oid)] = attempt(oid, [&] {
+            obstacles[place(oid)] = attempt(oid, call.source, [&] {
                 prepared[place(oid)] = guard([&] { return view::prepare(oid, true); });
             });
         run.take_snapshot();
@@ -336,7 +339,7 @@ std::vector<Outcome> one_by_one(const Call &call, const Limits &limits)
         Run run(call, limits);
         for (Oid oid : call.views) {
             view::Prepared prepared{};
-            Obstacle obstacle = attempt(oid, [&] {
+            Obstacle obstacle = attempt(oid, call.source, [&] {
                 prepared = guard([&] { return view::prepare(oid, call.wait); });
             });
             run.take_snapshot();

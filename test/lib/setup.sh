@@ -113,6 +113,7 @@ clean_up() {
     stop_jobs
     stop_servers_in "$SCRATCH"
     allow_main_cluster
+    allow_services
     rm -rf "$SCRATCH"
     exit "$status"
 }
@@ -159,6 +160,33 @@ forbid_main_cluster() {
     echo 'create_main_cluster = false' | as_root tee "$no_main_cluster" >/dev/null
 }
 
+# Keeps packages from starting services when they are installed, until
+# allow_services, unless the system has a policy of its own.
+forbid_services() {
+    [[ ! -e /usr/sbin/policy-rc.d ]] || return 0
+    no_services=/usr/sbin/policy-rc.d
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$no_services" >/dev/null
+    as_root chmod 755 "$no_services"
+}
+
+# Takes back forbid_services, if it has done anything.
+allow_services() {
+    [[ -n ${no_services:-} ]] || return 0
+    as_root rm -f "$no_services"
+    no_services=
+}
+
+# Keeps the services of those of its arguments that are packages with one from
+# being started with the system: it is only their programs that we take.
+disable_services() {
+    local package
+    for package; do
+        [[ -x /etc/init.d/$package ]] || continue
+        as_root update-rc.d "$package" disable || true
+        as_root deb-systemd-helper disable "$package.service" || true
+    done >/dev/null 2>&1
+}
+
 # Takes back forbid_main_cluster, if it was called.
 allow_main_cluster() {
     [[ -n ${no_main_cluster:-} ]] || return 0
@@ -197,9 +225,12 @@ require_packages() {
         fi
         say "Installing Debian packages: ${missing[*]} ..."
         forbid_main_cluster
+        forbid_services
         apt_get update
         apt_get install --no-install-recommends --no-upgrade --no-remove "${missing[@]}"
+        allow_services
         allow_main_cluster
+        disable_services "${missing[@]}"
     fi
     use_postgresql
 }

@@ -1,0 +1,40 @@
+# shellcheck shell=bash
+# What the tests in test/t share. Meant to be sourced after test/lib/setup.sh.
+
+# Prints a query's result, unaligned.
+query() {
+    psql -Atqc "$1"
+}
+
+# Fails unless $2 is just what $1 says; $3 names it.
+expect() {
+    [[ $2 == "$1" ]] || die "$3 is \"$2\" instead of \"$1\""
+}
+
+# Fails unless $2 matches the pattern $1; $3 names it.
+expect_like() {
+    # shellcheck disable=SC2053 # a pattern it is
+    [[ $2 == $1 ]] || die "$3 is \"$2\", which is not like \"$1\""
+}
+
+# Waits until the query $2 gives "t"; fails after $1 seconds, and says $3.
+await() {
+    local deadline=$((SECONDS + $1))
+    until [[ $(query "$2") == t ]]; do
+        ((SECONDS < deadline)) || die "still not so after $1 seconds: $3"
+        sleep 0.05
+    done
+}
+
+# Prints the milliseconds since an unspecified moment.
+now_ms() {
+    echo $((${EPOCHREALTIME/./} / 1000))
+}
+
+# Makes the database $1 anew, with the extension, and goes there.
+new_database() {
+    psql -qd postgres -c 'SET client_min_messages = error' -c "DROP DATABASE IF EXISTS $1" \
+        -c "CREATE DATABASE $1"
+    export PGDATABASE=$1
+    psql -qc 'CREATE EXTENSION refresh_mv'
+}
