@@ -319,8 +319,10 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
         RAISE EXCEPTION 'pg_cron is not installed in database "%"', current_database()
             USING ERRCODE = 'object_not_in_prerequisite_state',
-                  HINT = format('Install it, or let the system''s cron run: */15 * * * * psql -X -d %s -c "CALL refresh_mv.run()"',
-                                quote_literal(current_database()));
+                  -- the name quoted for the shell
+                  HINT = format('Install it, or let the system''s cron run: '
+                                '*/15 * * * * psql -X -d ''%s'' -c "CALL refresh_mv.run()"',
+                                replace(current_database(), $q$'$q$, $q$'\''$q$));
     END IF;
 END
 $$;
