@@ -286,7 +286,7 @@ private:
     const run::Limits limits_;
     int64 id_;
     TimestampTz snapshot_time_ = 0;
-    std::map<Oid, std::string> names_; // as they were when the call began
+    std::map<Oid, std::string> names_;      // as they were when the call began
     std::map<Oid, std::string> stopped_by_; // the failed view that a view reads
     std::vector<Outcome> outcomes_;
 };
@@ -379,17 +379,15 @@ Summary summary(const std::vector<Outcome> &outcomes, double seconds)
 {
     Summary summary = {true, {}, seconds, type_of(outcomes), ""};
     size_t failed = 0;
-    size_t skipped = 0;
     std::string remarks;
 
     for (const Outcome &outcome : outcomes) {
         if (!outcome.success) {
             failed++;
             remarks += "; " + outcome.name + ": " + outcome.error;
-        } else if (outcome.refreshed.method == Method::none) {
-            skipped++;
+        } else if (outcome.refreshed.method == Method::none)
             remarks += "; " + outcome.name + ": " + outcome.refreshed.reason;
-        } else
+        else
             summary.refreshed.push_back(outcome.name);
     }
     summary.success = failed == 0;

@@ -288,9 +288,9 @@ void add_ranges(Query *query, AttrNumber attno, Oid type, Datum start, int days)
         return;
     if (!below_window(expr, var->vartype, zoned, type, start, days, &bound))
         return;
-    auto *operand = static_cast<Expr *>(copyObjectImpl(var));
-    query->jointree->quals = make_and_qual(
-        query->jointree->quals, reinterpret_cast<Node *>(comparison(operand, BTGreaterEqualStrategyNumber, var->vartype, bound)));
+    Expr *range = comparison(static_cast<Expr *>(copyObjectImpl(var)), BTGreaterEqualStrategyNumber,
+                             var->vartype, bound);
+    query->jointree->quals = make_and_qual(query->jointree->quals, reinterpret_cast<Node *>(range));
 }
 
 } // namespace
