@@ -16,7 +16,8 @@ constexpr uint64_t least_changes_to_rebuild = 10000;
 // The share of changed rows above which writing all rows to a new file is much
 // cheaper than merging.  Measured on a million rows with two indexes: merging
 // costs as much as a new file when 20 % of the rows are updated outside of
-// their page or 35 % deleted and inserted, and twice as much when 60 % are.
+// their page or some 35 % deleted and inserted, and twice as much when 70 % are
+// updated or all replaced.
 constexpr double share_to_rebuild = 0.5;
 
 Decision choose(const Request &request, const Facts &facts);
