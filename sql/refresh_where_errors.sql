@@ -92,6 +92,23 @@ SELECT state, message FROM error_of($$SELECT refresh_mv.refresh_where('owned', '
 BEGIN READ ONLY;
 SELECT refresh_mv.refresh_where('g', 'k = 1');
 ROLLBACK;
+-- Equal numbers of different images are one group: a condition that tells them
+-- apart would split it, be it applied to the group's column itself, through an
+-- expression, or through an ordinary view.
+CREATE TABLE amounts (n numeric);
+INSERT INTO amounts VALUES (1.0), (1.00), (2);
+CREATE VIEW per_amount AS SELECT n, count(*) AS rows FROM amounts GROUP BY n;
+CREATE MATERIALIZED VIEW direct AS SELECT n, count(*) AS rows FROM amounts GROUP BY n;
+CREATE MATERIALIZED VIEW derived AS
+    SELECT s.n::text AS label, s.rows FROM (SELECT n, count(*) AS rows FROM amounts GROUP BY n) s;
+CREATE MATERIALIZED VIEW through_view AS SELECT n::text AS label, rows FROM per_amount;
+CREATE MATERIALIZED VIEW ungrouped AS SELECT n, n::text AS label FROM amounts;
+SELECT refresh_mv.refresh_where('direct', 'scale(n) = 2');
+SELECT refresh_mv.refresh_where('derived', $$label = '1.00'$$);
+SELECT refresh_mv.refresh_where('through_view', $$label = '1.00'$$);
+SELECT refresh_mv.refresh_where('ungrouped', $$scale(n) = 2 AND label = '1.00'$$);
+SELECT count(*), sum(rows) FROM derived;
+SELECT count(*), sum(rows) FROM through_view;
 DROP OWNED BY refresh_mv_where_owner, refresh_mv_where_other CASCADE;
 DROP SCHEMA suite CASCADE;
 DROP ROLE refresh_mv_where_owner, refresh_mv_where_member, refresh_mv_where_other;

@@ -9,8 +9,6 @@
 
 namespace {
 
-constexpr int most_days = 36500;
-
 // Whether a view is among those that a call without names refreshes.
 bool is_included(Oid view)
 {
@@ -49,19 +47,6 @@ std::vector<Oid> all_views()
     return {views, views + count};
 }
 
-void check_is_view(Oid oid)
-{
-    char kind = guard([&] { return get_rel_relkind(oid); });
-    if (kind == '\0')
-        throw Error{ERRCODE_UNDEFINED_TABLE,
-                    format("materialized view with OID %u does not exist", oid), "", ""};
-    if (kind != RELKIND_MATVIEW)
-        throw Error{ERRCODE_WRONG_OBJECT_TYPE,
-                    format("\"%s\" is not a materialized view",
-                           guard([&] { return get_rel_name(oid); })),
-                    "", "Name materialized views only."};
-}
-
 // The views of an argument of type regclass[].
 std::vector<Oid> named_views(ArrayType *array)
 {
@@ -82,7 +67,7 @@ std::vector<Oid> named_views(ArrayType *array)
             throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "views must not contain nulls", "",
                         "Omit the argument to refresh all materialized views."};
         views.push_back(DatumGetObjectId(elements.values[i]));
-        check_is_view(views.back());
+        guard([&] { view::check_kind(views.back()); });
     }
     if (views.empty())
         throw Error{ERRCODE_INVALID_PARAMETER_VALUE, "views must not be empty", "",
@@ -116,21 +101,17 @@ std::vector<Oid> cascaded(const std::vector<Oid> &views, const std::vector<Edge>
     return result;
 }
 
-int checked_days(int days)
-{
-    if (days < 0 || days > most_days)
-        throw Error{ERRCODE_INVALID_PARAMETER_VALUE,
-                    format("date_range_days must be between 0 and %d", most_days),
-                    format("The value given is %d.", days), ""};
-    return days;
-}
-
 int days_argument(FunctionCallInfo fcinfo, int argument)
 {
     if (PG_ARGISNULL(argument))
         throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "date_range_days must not be null", "",
                     "Omit the argument to refresh the last 2 days."};
-    return checked_days(PG_GETARG_INT32(argument));
+    int days = PG_GETARG_INT32(argument);
+    if (days < 0 || days > most_days)
+        throw Error{ERRCODE_INVALID_PARAMETER_VALUE,
+                    format("date_range_days must be between 0 and %d", most_days),
+                    format("The value given is %d.", days), ""};
+    return days;
 }
 
 } // namespace
@@ -149,7 +130,7 @@ Oid view_of(FunctionCallInfo fcinfo, int argument)
     if (PG_ARGISNULL(argument))
         throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "view must not be null", "", ""};
     Oid oid = PG_GETARG_OID(argument);
-    check_is_view(oid);
+    guard([&] { view::check_kind(oid); });
     return oid;
 }
 

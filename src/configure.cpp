@@ -1,5 +1,6 @@
 #include "configure.hpp"
 
+#include "model.hpp"
 #include "query.hpp"
 #include "scope.hpp"
 #include "view.hpp"
@@ -86,7 +87,6 @@ void add_date_column(Changes *changes, FunctionCallInfo fcinfo, Relation view)
 void add_window_days(Changes *changes, FunctionCallInfo fcinfo)
 {
     constexpr int unchanged = -1;
-    constexpr int most = 36500;
     if (PG_ARGISNULL(arg_window_days)) {
         add(changes, "window_days", INT4OID, 0, true);
         return;
@@ -94,7 +94,7 @@ void add_window_days(Changes *changes, FunctionCallInfo fcinfo)
     int days = PG_GETARG_INT32(arg_window_days);
     if (days == unchanged)
         return;
-    if (days < 0 || days > most)
+    if (days < 0 || days > most_days)
         refuse("window_days", psprintf("%d", days), "Give a number of days from 0 to 36500.");
     add(changes, "window_days", INT4OID, Int32GetDatum(days), false);
 }
@@ -135,8 +135,7 @@ void configure(Oid oid, FunctionCallInfo fcinfo)
     Changes changes{};
 
     view::check_owner(oid);
-    if (view::prepare(oid, true).hindrance != view::Hindrance::none)
-        view::check(oid); // fails: it has been dropped
+    view::prepare_existing(oid);
     Relation view = table_open(oid, NoLock);
     add_date_column(&changes, fcinfo, view);
     add_window_days(&changes, fcinfo);

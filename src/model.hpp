@@ -42,6 +42,9 @@ constexpr const char *name_of(Method method)
     return "";
 }
 
+// The farthest that a window or the journal can reach back.
+constexpr int most_days = 36500;
+
 // What was asked for.
 struct Request {
     RefreshMode mode;

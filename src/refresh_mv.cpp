@@ -86,6 +86,17 @@ Summary carry_out(const Call &call, Way way)
     return run::summary(outcomes, seconds);
 }
 
+// A row of the function's result type, without NULLs.
+template <size_t columns>
+Datum form_row(FunctionCallInfo fcinfo, Datum (&values)[columns])
+{
+    TupleDesc desc;
+    bool nulls[columns] = {};
+    if (get_call_result_type(fcinfo, nullptr, &desc) != TYPEFUNC_COMPOSITE)
+        elog(ERROR, "return type must be a row type");
+    return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}
+
 // The summary as the function's row.
 Datum row_of(FunctionCallInfo fcinfo, const Summary &summary)
 {
@@ -96,9 +107,6 @@ Datum row_of(FunctionCallInfo fcinfo, const Summary &summary)
     size_t count = names.size();
 
     return guard([&] {
-        TupleDesc desc;
-        if (get_call_result_type(fcinfo, nullptr, &desc) != TYPEFUNC_COMPOSITE)
-            elog(ERROR, "return type must be a row type");
         auto *elements = static_cast<Datum *>(palloc(sizeof(Datum) * (count + 1)));
         for (size_t i = 0; i < count; i++)
             elements[i] = CStringGetTextDatum(first[i]);
@@ -107,8 +115,7 @@ Datum row_of(FunctionCallInfo fcinfo, const Summary &summary)
         Datum values[] = {BoolGetDatum(summary.success), PointerGetDatum(array),
                           Float8GetDatum(summary.seconds), CStringGetTextDatum(summary.type.c_str()),
                           CStringGetTextDatum(summary.message.c_str())};
-        bool nulls[lengthof(values)] = {};
-        return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+        return form_row(fcinfo, values);
     });
 }
 
@@ -212,13 +219,9 @@ Datum refresh_mv_refresh_where(PG_FUNCTION_ARGS)
             rows = run::where(call, condition, limits)[0].refreshed.rows;
         }
         return guard([&] {
-            TupleDesc desc;
-            if (get_call_result_type(fcinfo, nullptr, &desc) != TYPEFUNC_COMPOSITE)
-                elog(ERROR, "return type must be a row type");
             Datum values[] = {UInt64GetDatum(rows.inserted), UInt64GetDatum(rows.updated),
                               UInt64GetDatum(rows.deleted)};
-            bool nulls[lengthof(values)] = {};
-            return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+            return form_row(fcinfo, values);
         });
     });
 }
@@ -283,7 +286,7 @@ void _PG_init(void)
                             nullptr, nullptr, nullptr);
     DefineCustomIntVariable("refresh_mv.history_days",
                             "Removes entries from refresh_mv.history after so many days.", nullptr,
-                            &limits.history_days, 31, 1, 36500, PGC_SUSET, 0, nullptr, nullptr,
+                            &limits.history_days, 31, 1, most_days, PGC_SUSET, 0, nullptr, nullptr,
                             nullptr);
     MarkGUCPrefixReserved("refresh_mv");
 }

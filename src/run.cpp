@@ -357,7 +357,7 @@ std::vector<Outcome> where(const Call &call, const std::string &condition, const
 {
     return with_progress([&] {
         Run run(call, limits);
-        guard([&] { view::prepare(call.views[0], true); });
+        guard([&] { view::prepare_existing(call.views[0]); });
         run.take_snapshot();
         run.refresh_where(call.views[0], condition);
         guard([] { PopActiveSnapshot(); });

@@ -48,6 +48,7 @@ static void check_deterministic(Node *condition)
 static void check_columns(Relation view, Node *condition)
 {
     List *vars = pull_var_clause(condition, 0);
+    Query *rewritten = query::rewritten(view);
     ListCell *cell;
 
     if (vars == NIL)
@@ -57,7 +58,7 @@ static void check_columns(Relation view, Node *condition)
         if (var->varattno <= 0)
             refuse("It mentions the whole row or a system column.",
                    "Compare columns of the view with constants.");
-        if (!shape::grouped_by_image(query::stored(view), var->varattno))
+        if (!shape::grouped_by_image(rewritten, var->varattno))
             refuse(psprintf("Equal values of column \"%s\" can differ, and the view's query does not keep them apart.",
                             NameStr(TupleDescAttr(RelationGetDescr(view), var->varattno - 1)->attname)),
                    "Use columns of types such as integer, date, uuid or text.");

@@ -130,16 +130,28 @@ static bool equal_means_same(Oid type, int32 typmod, Oid collation)
 bool grouped_by_image(Query *query, AttrNumber attno)
 {
     Node *expr = reinterpret_cast<Node *>(output_column(query, attno)->expr);
-    if (equal_means_same(exprType(expr), exprTypmod(expr), exprCollation(expr)))
+    bool groups = query->setOperations || query->groupClause || query->distinctClause
+                  || query->hasAggs || query->hasWindowFuncs;
+    ListCell *cell;
+
+    check_stack_depth();
+    if (groups && !equal_means_same(exprType(expr), exprTypmod(expr), exprCollation(expr)))
+        return false;
+    foreach (cell, arms(query))
+        if (!grouped_by_image(lfirst_node(Query, cell), attno))
+            return false;
+    if (query->setOperations)
         return true;
-    if (query->setOperations || query->groupClause || query->distinctClause || query->hasAggs
-        || query->hasWindowFuncs)
-        return false;
-    Node *flat = column_expression(query, attno);
-    if (!IsA(flat, Var) || reinterpret_cast<Var *>(flat)->varlevelsup != 0)
-        return false;
-    RangeTblEntry *rte = rt_fetch(reinterpret_cast<Var *>(flat)->varno, query->rtable);
-    return rte->rtekind == RTE_RELATION && rte->relkind != RELKIND_VIEW;
+    foreach (cell, pull_vars_of_level(column_expression(query, attno), 0)) {
+        auto *var = lfirst_node(Var, cell);
+        bool shared;
+        RangeTblEntry *rte = rt_fetch(var->varno, query->rtable);
+        Query *inner = subquery_of(query, rte, &shared);
+        if (inner == nullptr ? rte->rtekind == RTE_CTE
+                             : var->varattno <= 0 || !grouped_by_image(inner, var->varattno))
+            return false;
+    }
+    return true;
 }
 
 // The first output column of a date type that can be pushed, in the order of

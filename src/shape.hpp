@@ -36,9 +36,9 @@ WindowColumn window_column(Relation view, Query *query, const char *name);
 bool pushable(Query *query, AttrNumber attno);
 
 // Whether any condition on an output column treats all rows alike that the query
-// puts into one group, window partition or distinct row: they hold the same
-// image of the column, or the query has nothing of the kind at this level and
-// reads the column from a relation.
+// puts into one group, window partition or distinct row, at any level: they hold
+// the same image of what the column is made of.  Takes the rewritten query, in
+// which ordinary views are subqueries.
 bool grouped_by_image(Query *query, AttrNumber attno);
 
 // The arms of a query's set operations, as queries.

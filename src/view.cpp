@@ -99,7 +99,7 @@ const char *name(Oid oid)
     return DatumGetCString(DirectFunctionCall1(regclassout, ObjectIdGetDatum(oid)));
 }
 
-void check(Oid oid)
+void check_kind(Oid oid)
 {
     char kind = get_rel_relkind(oid);
     if (kind == '\0')
@@ -109,7 +109,14 @@ void check(Oid oid)
     if (kind != RELKIND_MATVIEW)
         ereport(ERROR,
                 (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-                 errmsg("\"%s\" is not a materialized view", get_rel_name(oid))));
+                 errmsg("\"%s\" is not a materialized view", get_rel_name(oid)),
+                 errhint("Name materialized views only.")));
+}
+
+// Fails unless the oid is a materialized view that the current user may refresh.
+static void check(Oid oid)
+{
+    check_kind(oid);
     if (!pg::may_refresh(oid, GetUserId()))
         pg::no_right_to_refresh(get_rel_name(oid));
 }
@@ -144,6 +151,12 @@ Prepared prepare(Oid oid, bool wait)
     }
     AtEOXact_GUC(false, guc_level);
     return prepared;
+}
+
+void prepare_existing(Oid oid)
+{
+    if (prepare(oid, true).hindrance == Hindrance::dropped)
+        check_kind(oid);
 }
 
 OpenView open(Oid oid)

@@ -29,9 +29,8 @@ namespace view {
 // search_path does not find it.
 const char *name(Oid oid);
 
-// Fails unless the oid is a materialized view that the current user may
-// refresh.
-void check(Oid oid);
+// Fails unless the oid is a materialized view.
+void check_kind(Oid oid);
 
 // Fails unless the current user has the rights of the view's owner.
 void check_owner(Oid oid);
@@ -47,6 +46,9 @@ struct Prepared {
 // Checks the caller's right and takes the locks.  Without wait, reports that
 // another session is refreshing the view or has it locked instead of waiting.
 Prepared prepare(Oid oid, bool wait);
+
+// The same, waiting; fails if the view has been dropped.
+void prepare_existing(Oid oid);
 
 // Opens a prepared view and makes its settings effective.  Everything written
 // before is visible to the active snapshot afterwards.
