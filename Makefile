@@ -28,7 +28,7 @@ refresh_mv--0.9--1.0.sql: upgrade/0.9--1.0.sql refresh_mv--1.0.sql
 EXTRA_CLEAN += $(OBJS:.o=.d)
 
 # The stages that need no server, tested without one.
-UNIT_SOURCES = $(wildcard test/unit/*.cpp) src/strategy.cpp src/graph.cpp
+UNIT_SOURCES = $(wildcard test/unit/*.cpp) src/strategy.cpp src/graph.cpp src/netting.cpp
 
 .PHONY: unit
 unit:

@@ -35,6 +35,103 @@ CREATE TABLE refresh_mv.state (
 
 -- New in 1.0: from here on the Makefile makes the upgrade from 0.9 of this.
 
+-- Whether a view is to be tracked is a setting, so that it survives a dump;
+-- what tracking knows (the tables below) is made anew after a restore.
+ALTER TABLE refresh_mv.settings
+    ADD COLUMN tracked   boolean NOT NULL DEFAULT false,
+    ADD COLUMN on_commit boolean NOT NULL DEFAULT false;
+
+-- The baseline of a tracked view: what its last refresh had seen.
+ALTER TABLE refresh_mv.state
+    ADD COLUMN snapshot   pg_snapshot,
+    ADD COLUMN own_xid    xid8,    -- the refresh's own transaction ...
+    ADD COLUMN own_seq    bigint,  -- ... and the last log entry it had seen of it
+    ADD COLUMN floor_seq  bigint,  -- entries up to this one are all in the snapshot
+    ADD COLUMN next_floor bigint,  -- and up to this one, once all transactions ...
+    ADD COLUMN next_xid   xid8,    -- ... before this one have ended
+    ADD COLUMN settings   text;    -- under which it was computed; null: does not matter
+
+-- A relation whose changes are logged: a table, the root of a partition tree,
+-- a materialized view.
+CREATE TABLE refresh_mv.sources (
+    relation  oid PRIMARY KEY,
+    layout    integer NOT NULL,  -- of its log entries
+    exact     boolean NOT NULL,  -- rows are logged; else just that there were changes
+    on_commit boolean NOT NULL,
+    key_index oid NOT NULL,      -- 0: none
+    key       text[] NOT NULL,   -- columns, as the index has them
+    columns   text[] NOT NULL,   -- all that are logged, in the relation's order
+    types     text NOT NULL      -- of those columns
+);
+
+-- Every relation that has this extension's triggers: the source itself and the
+-- partitions below it.
+CREATE TABLE refresh_mv.members (
+    member      oid PRIMARY KEY,
+    relation    oid NOT NULL,
+    fingerprint text NOT NULL      -- of its triggers, as they were installed
+);
+CREATE INDEX members_relation_idx ON refresh_mv.members (relation);
+
+-- Which tracked view reads which source, and what of it.
+CREATE TABLE refresh_mv.tracked (
+    view      oid NOT NULL,
+    relation  oid NOT NULL,
+    columns   text[] NOT NULL,
+    on_commit boolean NOT NULL,
+    since     timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (view, relation)
+);
+CREATE INDEX tracked_relation_idx ON refresh_mv.tracked (relation);
+
+-- Functions, types, ordinary views and so on that a tracked view's result
+-- depends on.
+CREATE TABLE refresh_mv.uses (
+    view    oid NOT NULL,
+    classid oid NOT NULL,
+    objid   oid NOT NULL,
+    PRIMARY KEY (classid, objid, view)
+);
+
+-- What was changed, as undo images.  Written by triggers, directly.  An entry
+-- without data says that anything may have changed; its relation may be a
+-- tracked view too, whose definition has changed, say.
+CREATE TABLE refresh_mv.log (
+    relation oid NOT NULL,
+    seq      bigint NOT NULL,      -- the WAL position, taken with the rows locked
+    xid      xid8 NOT NULL,        -- of the top-level transaction
+    layout   integer NOT NULL,
+    nested   boolean NOT NULL,
+    records  bigint NOT NULL,
+    data     bytea,
+    reason   text
+) WITH (toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0,
+        autovacuum_vacuum_threshold = 10000);
+ALTER TABLE refresh_mv.log ALTER COLUMN data SET STORAGE EXTERNAL;
+CREATE INDEX log_idx ON refresh_mv.log (relation, seq);
+
+CREATE SEQUENCE refresh_mv.layouts AS integer;
+
+-- Which view reads the entries of which relation: those of its sources, and
+-- those about itself.
+CREATE VIEW refresh_mv.readers AS
+SELECT view, relation, layout FROM refresh_mv.tracked JOIN refresh_mv.sources USING (relation)
+UNION ALL
+SELECT DISTINCT view, view, 0 FROM refresh_mv.tracked;
+
+-- The entries that a view's next refresh has to look at, and whether its last
+-- one had seen them.
+CREATE VIEW refresh_mv.unread AS
+SELECT r.view, l.relation, l.seq, l.layout, l.nested, l.records, l.data,
+       CASE WHEN l.data IS NULL THEN coalesce(l.reason, 'something has changed')
+            WHEN l.layout <> r.layout THEN 'other columns are logged now' END AS reason,
+       CASE WHEN l.xid = s.own_xid THEN l.seq >= s.own_seq
+            ELSE NOT pg_catalog.pg_visible_in_snapshot(l.xid, s.snapshot) END AS is_new
+FROM refresh_mv.readers r
+JOIN refresh_mv.state s USING (view)
+JOIN refresh_mv.log l ON l.relation = r.relation AND l.seq >= s.floor_seq
+WHERE s.snapshot IS NOT NULL;
+
 COMMENT ON COLUMN refresh_mv.settings.statement_timeout IS 'milliseconds';
 COMMENT ON COLUMN refresh_mv.settings.lock_timeout IS 'milliseconds';
 COMMENT ON COLUMN refresh_mv.settings.work_mem IS 'kilobytes';
@@ -227,6 +324,18 @@ FROM latest l
 LEFT JOIN refresh_mv.journal s ON s.id = l.success
 LEFT JOIN refresh_mv.journal f ON f.id = l.failure;
 
+-- How each tracked view stands to the log: the changed rows in it, or why they
+-- are not known.
+CREATE VIEW refresh_mv.pending AS
+SELECT t.view, t.since,
+       CASE WHEN s.snapshot IS NULL THEN 'the view has not been refreshed since it is tracked'
+            ELSE l.reason END AS reason,
+       CASE WHEN s.snapshot IS NOT NULL AND l.reason IS NULL THEN coalesce(l.records, 0) END AS pending
+FROM (SELECT view, min(since) AS since FROM refresh_mv.tracked GROUP BY view) t
+LEFT JOIN refresh_mv.state s USING (view)
+LEFT JOIN (SELECT u.view, sum(u.records)::bigint AS records, min(u.reason) AS reason
+           FROM refresh_mv.unread u WHERE u.is_new GROUP BY u.view) l USING (view);
+
 CREATE FUNCTION refresh_mv.data_through(view regclass) RETURNS date
 AS 'MODULE_PATHNAME', 'refresh_mv_data_through' LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION refresh_mv.data_through(regclass) IS
@@ -249,10 +358,15 @@ COMMENT ON VIEW refresh_mv.freshness IS 'how far the data of each materialized v
 CREATE VIEW refresh_mv.status WITH (security_barrier) AS
 SELECT n.nspname AS schema, c.relname AS name, pg_catalog.pg_get_userbyid(c.relowner) AS owner,
        c.relispopulated AS populated,
-       false AS tracked, NULL::timestamptz AS tracked_since,
+       CASE WHEN r.readable THEN coalesce(s.tracked, false) END AS tracked,
+       CASE WHEN r.readable AND s.tracked THEN t.since END AS tracked_since,
        o.last_success, o.last_method, o.last_duration, o.median_duration,
-       NULL::bigint AS pending_changes,
-       CASE WHEN NOT c.relispopulated THEN true END AS stale,
+       CASE WHEN r.readable THEN t.pending END AS pending_changes,
+       CASE WHEN NOT c.relispopulated THEN true
+            WHEN r.readable AND s.tracked AND t.reason IS NULL THEN t.pending > 0 END AS stale,
+       CASE WHEN r.readable AND s.tracked THEN
+            CASE WHEN t.view IS NULL THEN 'changes are not logged yet' ELSE t.reason END
+       END AS unknown_reason,
        d.data_through, current_date - d.data_through AS days_behind,
        CASE WHEN r.readable THEN s.enabled IS NOT FALSE END AS enabled,
        CASE WHEN r.readable THEN s.keep_before END AS keep_before,
@@ -269,6 +383,7 @@ CROSS JOIN LATERAL (
            OR pg_catalog.has_table_privilege(c.oid, 'SELECT')
            OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') AS readable) r
 CROSS JOIN LATERAL (SELECT refresh_mv.data_through(c.oid) AS data_through) d
+LEFT JOIN refresh_mv.pending t ON t.view = c.oid
 LEFT JOIN refresh_mv.outcomes o
   ON r.readable AND o.view_schema = n.nspname AND o.view_name = c.relname
 WHERE c.relkind = 'm';
@@ -367,6 +482,156 @@ $$;
 COMMENT ON FUNCTION refresh_mv.unschedule() IS
     'removes the jobs made by refresh_mv.schedule(); returns how many';
 
+-- -------------------------------------------------------------- tracking
+
+CREATE FUNCTION refresh_mv.track(
+    view regclass DEFAULT NULL, on_commit boolean DEFAULT NULL,
+    OUT view_name regclass, OUT tracked boolean, OUT reason text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'refresh_mv_track' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.track(regclass, boolean) IS
+    'logs the changes of what a materialized view reads, so that its refresh knows them; NULL: of all views that allow it';
+
+CREATE FUNCTION refresh_mv.untrack(view regclass DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'refresh_mv_untrack' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.untrack(regclass) IS
+    'stops tracking a materialized view; NULL: all of them';
+
+CREATE FUNCTION refresh_mv.changes(
+    view regclass, source regclass, OUT key text, OUT old_row text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'refresh_mv_changes' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.changes(regclass, regclass) IS
+    'the rows of a table that have changed since a tracked view was refreshed, as they were then';
+
+-- The function of the triggers on tracked tables.  Whoever owns a table may
+-- restore its triggers from a dump.
+CREATE FUNCTION refresh_mv.log_change() RETURNS trigger
+AS 'MODULE_PATHNAME', 'refresh_mv_log_change' LANGUAGE C;
+
+-- Logs that anything may have changed in a source, or about a tracked view.
+CREATE FUNCTION refresh_mv.log_everything(relation oid, reason text) RETURNS void
+AS 'MODULE_PATHNAME', 'refresh_mv_log_everything' LANGUAGE C STRICT VOLATILE;
+REVOKE ALL ON FUNCTION refresh_mv.log_everything(oid, text) FROM PUBLIC;
+
+-- Adapts the triggers of a source to a change of its tables; false if a lock
+-- was not to be had.
+CREATE FUNCTION refresh_mv.adapt(relation oid) RETURNS boolean
+AS 'MODULE_PATHNAME', 'refresh_mv_adapt' LANGUAGE C STRICT VOLATILE;
+REVOKE ALL ON FUNCTION refresh_mv.adapt(oid) FROM PUBLIC;
+
+-- Makes the tracking of a view whole again, as its owner; false if a lock was
+-- not to be had.
+CREATE FUNCTION refresh_mv.resume(view oid) RETURNS boolean
+AS 'MODULE_PATHNAME', 'refresh_mv_resume' LANGUAGE C STRICT VOLATILE;
+REVOKE ALL ON FUNCTION refresh_mv.resume(oid) FROM PUBLIC;
+
+-- Forgets a view, or a source, that has been dropped.
+CREATE FUNCTION refresh_mv.forget(view oid) RETURNS void
+AS 'MODULE_PATHNAME', 'refresh_mv_forget' LANGUAGE C STRICT VOLATILE;
+REVOKE ALL ON FUNCTION refresh_mv.forget(oid) FROM PUBLIC;
+
+-- What a view's result depends on, besides tables and materialized views, as far
+-- as pg_depend knows.
+CREATE FUNCTION refresh_mv.objects_used_by(view oid)
+RETURNS TABLE (classid oid, objid oid)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH RECURSIVE used AS (
+        SELECT 'pg_class'::regclass::oid AS classid, objects_used_by.view AS objid
+        UNION
+        SELECT d.classid, d.objid FROM used u CROSS JOIN LATERAL (
+            SELECT 'pg_rewrite'::regclass::oid AS classid, r.oid AS objid FROM pg_rewrite r
+            WHERE u.classid = 'pg_class'::regclass AND r.ev_class = u.objid AND r.ev_type = '1'
+            UNION ALL
+            SELECT d.refclassid, d.refobjid FROM pg_depend d
+            WHERE d.classid = u.classid AND d.objid = u.objid AND d.deptype = 'n'
+              AND u.classid <> 'pg_class'::regclass
+        ) d
+        WHERE d.classid NOT IN ('pg_namespace'::regclass, 'pg_language'::regclass,
+                                'pg_extension'::regclass)
+          AND NOT (d.classid = 'pg_class'::regclass
+                   AND (SELECT c.relkind FROM pg_class c WHERE c.oid = d.objid) <> 'v')
+    )
+    SELECT u.classid, u.objid FROM used u
+    WHERE u.classid <> 'pg_rewrite'::regclass AND u.objid <> objects_used_by.view
+$$;
+
+-- Whether refresh_mv itself is deleting from the log.
+CREATE FUNCTION refresh_mv.is_deleting() RETURNS boolean
+AS 'MODULE_PATHNAME', 'refresh_mv_is_deleting' LANGUAGE C VOLATILE;
+
+-- Somebody else who does so takes away what views have not seen yet.
+CREATE FUNCTION refresh_mv.guard_log() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT refresh_mv.is_deleting() THEN
+        PERFORM refresh_mv.log_everything(s.relation, 'the log was changed by hand')
+        FROM refresh_mv.sources s;
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER guard AFTER UPDATE OR DELETE OR TRUNCATE ON refresh_mv.log
+    FOR EACH STATEMENT EXECUTE FUNCTION refresh_mv.guard_log();
+ALTER TABLE refresh_mv.log ENABLE ALWAYS TRIGGER guard;
+
+-- Notes what makes the changes of a tracked view unknown.
+CREATE FUNCTION refresh_mv.note_ddl() RETURNS event_trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    touched record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM refresh_mv.tracked) THEN
+        RETURN;
+    END IF;
+
+    -- a tracked view itself, or what its query calls
+    PERFORM refresh_mv.log_everything(v.view, v.reason)
+    FROM (SELECT DISTINCT coalesce(t.view, u.view) AS view,
+                 format('%s of %s', d.command_tag, d.object_identity) AS reason
+          FROM pg_event_trigger_ddl_commands() d
+          LEFT JOIN refresh_mv.tracked t
+            ON t.view = d.objid AND d.classid = 'pg_class'::regclass
+            OR d.object_type = 'extension' AND d.object_identity = 'refresh_mv'
+          LEFT JOIN refresh_mv.uses u ON u.classid = d.classid AND u.objid = d.objid
+          WHERE coalesce(t.view, u.view) IS NOT NULL) v;
+
+    -- a table whose changes are logged, or a new partition of one
+    FOR touched IN
+        SELECT DISTINCT m.relation, d.command_tag,
+               m.member = d.objid OR NOT c.relispartition AS changed
+        FROM pg_event_trigger_ddl_commands() d
+        JOIN pg_class c ON c.oid = d.objid AND d.classid = 'pg_class'::regclass
+        JOIN refresh_mv.members m
+          ON m.member = d.objid
+          OR m.member IN (SELECT i.inhparent FROM pg_inherits i WHERE i.inhrelid = d.objid)
+    LOOP
+        IF touched.changed THEN
+            PERFORM refresh_mv.log_everything(touched.relation, touched.command_tag);
+        END IF;
+        BEGIN
+            PERFORM refresh_mv.adapt(touched.relation);
+        EXCEPTION WHEN OTHERS THEN
+            RAISE WARNING 'changes of table % cannot be logged: %',
+                touched.relation::regclass, SQLERRM;
+        END;
+    END LOOP;
+
+    -- after a restore, when the view is filled
+    IF tg_tag = 'REFRESH MATERIALIZED VIEW' THEN
+        PERFORM refresh_mv.resume(d.objid)
+        FROM pg_event_trigger_ddl_commands() d
+        JOIN pg_class c ON c.oid = d.objid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN refresh_mv.settings s ON s.view_schema = n.nspname AND s.view_name = c.relname
+        WHERE s.tracked AND NOT EXISTS (SELECT FROM refresh_mv.tracked t WHERE t.view = d.objid);
+    END IF;
+END
+$$;
+
 -- --------------------------------------------------- following the views
 
 -- Settings and journal are keyed by name and follow a view whose name is not
@@ -434,6 +699,19 @@ BEGIN
         WHERE view_schema = dropped.schema_name AND view_name = dropped.object_name;
         DELETE FROM refresh_mv.names WHERE view = dropped.objid;
         DELETE FROM refresh_mv.state WHERE view = dropped.objid;
+        PERFORM refresh_mv.forget(dropped.objid);
+    END LOOP;
+
+    -- a source, or a partition of one
+    FOR dropped IN SELECT d.objid, m.relation FROM pg_event_trigger_dropped_objects() d
+                   JOIN refresh_mv.members m ON m.member = d.objid
+                   WHERE d.classid = 'pg_class'::regclass LOOP
+        DELETE FROM refresh_mv.members WHERE member = dropped.objid;
+        IF dropped.objid = dropped.relation THEN
+            PERFORM refresh_mv.forget(dropped.objid);
+        ELSE
+            PERFORM refresh_mv.log_everything(dropped.relation, 'a partition was dropped');
+        END IF;
     END LOOP;
 END
 $$;
@@ -442,7 +720,10 @@ CREATE EVENT TRIGGER refresh_mv_follow_names ON ddl_command_end
     WHEN TAG IN ('ALTER MATERIALIZED VIEW', 'ALTER TABLE', 'ALTER INDEX', 'ALTER SCHEMA',
                  'ALTER EXTENSION', 'REFRESH MATERIALIZED VIEW')
     EXECUTE FUNCTION refresh_mv.follow_names();
+CREATE EVENT TRIGGER refresh_mv_note_ddl ON ddl_command_end
+    EXECUTE FUNCTION refresh_mv.note_ddl();
 CREATE EVENT TRIGGER refresh_mv_forget_dropped ON sql_drop
     EXECUTE FUNCTION refresh_mv.forget_dropped();
 ALTER EVENT TRIGGER refresh_mv_follow_names ENABLE ALWAYS;
+ALTER EVENT TRIGGER refresh_mv_note_ddl ENABLE ALWAYS;
 ALTER EVENT TRIGGER refresh_mv_forget_dropped ENABLE ALWAYS;

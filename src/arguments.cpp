@@ -40,13 +40,6 @@ Oid *scan_views(int *count)
     return views;
 }
 
-std::vector<Oid> all_views()
-{
-    int count = 0;
-    Oid *views = guard([&] { return scan_views(&count); });
-    return {views, views + count};
-}
-
 // The views of an argument of type regclass[].
 std::vector<Oid> named_views(ArrayType *array)
 {
@@ -134,6 +127,13 @@ Oid view_of(FunctionCallInfo fcinfo, int argument)
     return oid;
 }
 
+std::vector<Oid> all_views()
+{
+    int count = 0;
+    Oid *views = guard([&] { return scan_views(&count); });
+    return {views, views + count};
+}
+
 Request request(FunctionCallInfo fcinfo, int mode, int days)
 {
     std::string name = text_of(fcinfo, mode, "mode");
@@ -163,7 +163,7 @@ Call call(FunctionCallInfo fcinfo, const Request &request, int views, int cascad
                                   : named_views(guard([&] { return PG_GETARG_ARRAYTYPE_P(views); }));
     if (PG_GETARG_BOOL(cascade))
         chosen = cascaded(chosen, edges);
-    Call call = {request, graph::ordered(chosen, edges), edges, true, Source::function};
+    Call call = {request, graph::ordered(chosen, edges), edges, true, Caller::function};
     call.request.may_swap = call.views.size() == 1;
     return call;
 }

@@ -17,6 +17,9 @@ std::string text_of(FunctionCallInfo fcinfo, int argument, const char *name);
 // The view that a regclass argument names.
 Oid view_of(FunctionCallInfo fcinfo, int argument);
 
+// All views that the caller may refresh and that are not disabled.
+std::vector<Oid> all_views();
+
 // A request by mode and number of days; by the boolean of the older function.
 Request request(FunctionCallInfo fcinfo, int mode, int days);
 Request incremental_or_full(FunctionCallInfo fcinfo, int incremental, int days);

@@ -1,5 +1,7 @@
 #include "catalog.hpp"
 
+#include "tables.hpp"
+
 namespace catalog {
 
 bool is_member(Oid relation)
@@ -9,44 +11,10 @@ bool is_member(Oid relation)
            && getExtensionOfObject(RelationRelationId, relation) == extension;
 }
 
-// The owner of the schema with the tables.
-static Oid owner()
-{
-    Oid schema = get_namespace_oid("refresh_mv", false);
-    HeapTuple tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
-    if (!HeapTupleIsValid(tuple))
-        elog(ERROR, "schema refresh_mv does not exist");
-    Oid role = reinterpret_cast<Form_pg_namespace>(GETSTRUCT(tuple))->nspowner;
-    ReleaseSysCache(tuple);
-    return role;
-}
-
-// Runs one statement as the owner of the tables.  The caller has connected SPI.
-static void execute(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls,
-                    int expected)
-{
-    Oid saved_user;
-    int saved_context;
-
-    GetUserIdAndSecContext(&saved_user, &saved_context);
-    SetUserIdAndSecContext(owner(), saved_context | SECURITY_LOCAL_USERID_CHANGE);
-    int result = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
-    SetUserIdAndSecContext(saved_user, saved_context);
-    if (result != expected)
-        elog(ERROR, "unexpected result of a statement on refresh_mv's tables: %s",
-             SPI_result_code_string(result));
-}
-
-// Column n of the row that the last statement returned.
-static Datum returned(int column, bool *null)
-{
-    return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column, null);
-}
-
 static int returned_int(int column, int if_null)
 {
     bool null;
-    Datum value = returned(column, &null);
+    Datum value = tables::returned(0, column, &null);
     return null ? if_null : DatumGetInt32(value);
 }
 
@@ -73,20 +41,21 @@ ViewSettings settings(Oid view)
     Oid types[] = {TEXTOID, TEXTOID};
     Datum values[2];
     MemoryContext context = CurrentMemoryContext;
-    ViewSettings result = {nullptr, -1, nullptr, 0, 0, 0};
+    ViewSettings result = {nullptr, -1, nullptr, 0, 0, 0, false, false};
 
     if (!view_key(view, values))
         return result;
     SPI_connect();
-    execute("SELECT date_column, window_days, keep_before, statement_timeout, lock_timeout, work_mem"
-            " FROM refresh_mv.settings" OF_VIEW,
-            2, types, values, nullptr, SPI_OK_SELECT);
+    tables::execute("SELECT date_column, window_days, keep_before, statement_timeout, lock_timeout, work_mem,"
+                    " tracked, on_commit"
+                    " FROM refresh_mv.settings" OF_VIEW,
+                    {2, types, values, nullptr}, SPI_OK_SELECT);
     if (SPI_processed > 0) {
         bool null;
         char *column = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
         result.date_column = column ? MemoryContextStrdup(context, column) : nullptr;
         result.window_days = returned_int(2, -1);
-        Datum keep = returned(3, &null);
+        Datum keep = tables::returned(0, 3, &null);
         if (!null) {
             result.keep_before = static_cast<Interval *>(MemoryContextAlloc(context, sizeof(Interval)));
             *result.keep_before = *DatumGetIntervalP(keep);
@@ -94,6 +63,8 @@ ViewSettings settings(Oid view)
         result.statement_timeout = returned_int(4, 0);
         result.lock_timeout = returned_int(5, 0);
         result.work_mem = returned_int(6, 0);
+        result.tracked = DatumGetBool(tables::returned(0, 7, &null));
+        result.on_commit = DatumGetBool(tables::returned(0, 8, &null));
     }
     SPI_finish();
     return result;
@@ -107,8 +78,8 @@ bool is_disabled(Oid view)
     if (!view_key(view, values))
         return false;
     SPI_connect();
-    execute("SELECT 1 FROM refresh_mv.settings" OF_VIEW " AND NOT enabled", 2, types, values,
-            nullptr, SPI_OK_SELECT);
+    tables::execute("SELECT 1 FROM refresh_mv.settings" OF_VIEW " AND NOT enabled",
+                    {2, types, values, nullptr}, SPI_OK_SELECT);
     bool disabled = SPI_processed > 0;
     SPI_finish();
     return disabled;
@@ -123,19 +94,19 @@ void change_settings(Oid view, const SettingChange *changes, int count)
         return;
     note_name(view);
     SPI_connect();
-    execute("INSERT INTO refresh_mv.settings (view_schema, view_name) VALUES ($1, $2)"
-            " ON CONFLICT (view_schema, view_name) DO NOTHING",
-            2, types, values, nullptr, SPI_OK_INSERT);
+    tables::execute("INSERT INTO refresh_mv.settings (view_schema, view_name) VALUES ($1, $2)"
+                    " ON CONFLICT (view_schema, view_name) DO NOTHING",
+                    {2, types, values, nullptr}, SPI_OK_INSERT);
     for (int i = 0; i < count; i++) {
         types[2] = changes[i].type;
         values[2] = changes[i].value;
-        execute(psprintf("UPDATE refresh_mv.settings SET %s = $3" OF_VIEW, changes[i].column), 3,
-                types, values, changes[i].null ? "  n" : nullptr, SPI_OK_UPDATE);
+        tables::execute(psprintf("UPDATE refresh_mv.settings SET %s = $3" OF_VIEW, changes[i].column),
+                        {3, types, values, changes[i].null ? "  n" : nullptr}, SPI_OK_UPDATE);
     }
-    execute("DELETE FROM refresh_mv.settings" OF_VIEW " AND enabled AND pg_catalog.num_nonnulls("
-            "date_column, window_days, keep_before, statement_timeout, lock_timeout, work_mem)"
-            " OPERATOR(pg_catalog.=) 0",
-            2, types, values, nullptr, SPI_OK_DELETE);
+    tables::execute("DELETE FROM refresh_mv.settings" OF_VIEW " AND enabled AND NOT tracked AND pg_catalog.num_nonnulls("
+                    "date_column, window_days, keep_before, statement_timeout, lock_timeout, work_mem)"
+                    " OPERATOR(pg_catalog.=) 0",
+                    {2, types, values, nullptr}, SPI_OK_DELETE);
     SPI_finish();
 }
 
@@ -147,9 +118,9 @@ void note_merge(Oid view)
     Datum values[] = {ObjectIdGetDatum(view)};
 
     SPI_connect();
-    execute("INSERT INTO refresh_mv.state (view, merged_at) VALUES ($1, pg_catalog.now())"
-            " ON CONFLICT (view) DO UPDATE SET merged_at = EXCLUDED.merged_at",
-            1, types, values, nullptr, SPI_OK_INSERT);
+    tables::execute("INSERT INTO refresh_mv.state (view, merged_at) VALUES ($1, pg_catalog.now())"
+                    " ON CONFLICT (view) DO UPDATE SET merged_at = EXCLUDED.merged_at",
+                    {1, types, values, nullptr}, SPI_OK_INSERT);
     SPI_finish();
 }
 
@@ -159,13 +130,13 @@ int holder_of_refresh_lock(Oid view, uint16 lock)
     Datum values[] = {ObjectIdGetDatum(view), Int32GetDatum(lock)};
 
     SPI_connect();
-    execute("SELECT pid FROM pg_catalog.pg_locks"
-            " WHERE locktype OPERATOR(pg_catalog.=) 'object' AND granted"
-            " AND classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass"
-            " AND objid OPERATOR(pg_catalog.=) $1 AND objsubid OPERATOR(pg_catalog.=) $2"
-            " AND database OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database"
-            " WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())",
-            2, types, values, nullptr, SPI_OK_SELECT);
+    tables::execute("SELECT pid FROM pg_catalog.pg_locks"
+                    " WHERE locktype OPERATOR(pg_catalog.=) 'object' AND granted"
+                    " AND classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass"
+                    " AND objid OPERATOR(pg_catalog.=) $1 AND objsubid OPERATOR(pg_catalog.=) $2"
+                    " AND database OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database"
+                    " WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())",
+                    {2, types, values, nullptr}, SPI_OK_SELECT);
     int pid = SPI_processed > 0 ? returned_int(1, 0) : 0;
     SPI_finish();
     return pid;
@@ -176,9 +147,9 @@ ViewPair *dependencies(int *count)
     MemoryContext context = CurrentMemoryContext;
 
     SPI_connect();
-    execute("SELECT view::pg_catalog.oid, depends_on::pg_catalog.oid FROM refresh_mv.dependencies"
-            " WHERE kind OPERATOR(pg_catalog.=) 'materialized view'",
-            0, nullptr, nullptr, nullptr, SPI_OK_SELECT);
+    tables::execute("SELECT view::pg_catalog.oid, depends_on::pg_catalog.oid FROM refresh_mv.dependencies"
+                    " WHERE kind OPERATOR(pg_catalog.=) 'materialized view'",
+                    {}, SPI_OK_SELECT);
     *count = static_cast<int>(SPI_processed);
     auto *pairs = static_cast<ViewPair *>(
         MemoryContextAlloc(context, sizeof(ViewPair) * (SPI_processed + 1)));
@@ -199,9 +170,9 @@ void check_version()
     static const char version[] = "1.0";
 
     SPI_connect();
-    execute("SELECT extversion FROM pg_catalog.pg_extension"
-            " WHERE extname OPERATOR(pg_catalog.=) 'refresh_mv'",
-            0, nullptr, nullptr, nullptr, SPI_OK_SELECT);
+    tables::execute("SELECT extversion FROM pg_catalog.pg_extension"
+                    " WHERE extname OPERATOR(pg_catalog.=) 'refresh_mv'",
+                    {}, SPI_OK_SELECT);
     const char *found = SPI_processed > 0
                             ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1)
                             : "none";
@@ -219,9 +190,8 @@ int64 new_run()
     bool null;
 
     SPI_connect();
-    execute("SELECT pg_catalog.nextval('refresh_mv.run_ids')", 0, nullptr, nullptr, nullptr,
-            SPI_OK_SELECT);
-    int64 run = DatumGetInt64(returned(1, &null));
+    tables::execute("SELECT pg_catalog.nextval('refresh_mv.run_ids')", {}, SPI_OK_SELECT);
+    int64 run = DatumGetInt64(tables::returned(0, 1, &null));
     SPI_finish();
     return run;
 }
@@ -259,13 +229,13 @@ void record(const JournalEntry &entry)
     nulls[15] = entry.message ? ' ' : 'n';
     nulls[12] = entry.snapshot_time ? ' ' : 'n';
     SPI_connect();
-    execute("INSERT INTO refresh_mv.journal (view_schema, view_name, run, mode, method, reason,"
-            " started, duration, rows_inserted, rows_updated, rows_deleted, rows_unchanged,"
-            " snapshot_time, success, sqlstate, message, role, source)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, pg_catalog.make_interval("
-            "secs => $8::pg_catalog.float8 OPERATOR(pg_catalog./) 1000000),"
-            " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
-            lengthof(types), types, values, nulls, SPI_OK_INSERT);
+    tables::execute("INSERT INTO refresh_mv.journal (view_schema, view_name, run, mode, method, reason,"
+                    " started, duration, rows_inserted, rows_updated, rows_deleted, rows_unchanged,"
+                    " snapshot_time, success, sqlstate, message, role, source)"
+                    " VALUES ($1, $2, $3, $4, $5, $6, $7, pg_catalog.make_interval("
+                    "secs => $8::pg_catalog.float8 OPERATOR(pg_catalog./) 1000000),"
+                    " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+                    {lengthof(types), types, values, nulls}, SPI_OK_INSERT);
     SPI_finish();
 }
 
@@ -277,9 +247,9 @@ void purge(Oid view, int days)
     if (!view_key(view, values))
         return;
     SPI_connect();
-    execute("DELETE FROM refresh_mv.journal" OF_VIEW " AND started OPERATOR(pg_catalog.<)"
-            " (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => $3))",
-            3, types, values, nullptr, SPI_OK_DELETE);
+    tables::execute("DELETE FROM refresh_mv.journal" OF_VIEW " AND started OPERATOR(pg_catalog.<)"
+                    " (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => $3))",
+                    {3, types, values, nullptr}, SPI_OK_DELETE);
     SPI_finish();
 }
 
@@ -291,12 +261,12 @@ void note_name(Oid view)
     if (!view_key(view, values))
         return;
     SPI_connect();
-    execute("INSERT INTO refresh_mv.names (view, view_schema, view_name) SELECT $3, $1, $2"
-            " WHERE NOT EXISTS (SELECT FROM refresh_mv.names" OF_VIEW
-            " AND view OPERATOR(pg_catalog.=) $3)"
-            " ON CONFLICT (view) DO UPDATE"
-            " SET view_schema = EXCLUDED.view_schema, view_name = EXCLUDED.view_name",
-            3, types, values, nullptr, SPI_OK_INSERT);
+    tables::execute("INSERT INTO refresh_mv.names (view, view_schema, view_name) SELECT $3, $1, $2"
+                    " WHERE NOT EXISTS (SELECT FROM refresh_mv.names" OF_VIEW
+                    " AND view OPERATOR(pg_catalog.=) $3)"
+                    " ON CONFLICT (view) DO UPDATE"
+                    " SET view_schema = EXCLUDED.view_schema, view_name = EXCLUDED.view_name",
+                    {3, types, values, nullptr}, SPI_OK_INSERT);
     SPI_finish();
 }
 
@@ -308,8 +278,8 @@ int consecutive_failures(Oid view)
     if (!view_key(view, values))
         return 0;
     SPI_connect();
-    execute("SELECT consecutive_failures FROM refresh_mv.outcomes" OF_VIEW, 2, types, values,
-            nullptr, SPI_OK_SELECT);
+    tables::execute("SELECT consecutive_failures FROM refresh_mv.outcomes" OF_VIEW,
+                    {2, types, values, nullptr}, SPI_OK_SELECT);
     int count = SPI_processed > 0 ? returned_int(1, 0) : 0;
     SPI_finish();
     return count;

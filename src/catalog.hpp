@@ -16,6 +16,8 @@ struct ViewSettings {
     int statement_timeout; // milliseconds
     int lock_timeout;      // milliseconds
     int work_mem;          // kilobytes
+    bool tracked;
+    bool on_commit;
 };
 
 // A change of one setting: a value, or null to reset it.

@@ -7,8 +7,8 @@
 
 enum class RefreshMode { full, incremental, smart, where };
 
-// none: the view was left alone.
-enum class Method { none, window, full, rebuild, where };
+// none: the view was left alone; skip: so was it, for nothing has changed.
+enum class Method { none, skip, window, full, rebuild, where };
 
 constexpr const char *name_of(RefreshMode mode)
 {
@@ -30,6 +30,8 @@ constexpr const char *name_of(Method method)
     switch (method) {
     case Method::none:
         return "none";
+    case Method::skip:
+        return "skip";
     case Method::window:
         return "window";
     case Method::full:
@@ -61,6 +63,9 @@ struct Facts {
     int days_behind;    // newest value of the date column against current_date
     std::string newest; // the same as a date, for people
     int window_days;    // configured reach of smart's window; negative: none
+    bool tracked;
+    std::string unknown; // why changes since the last refresh are not known
+    int64_t pending;     // changed rows in the log, if they are known
 };
 
 // How to refresh a view, and why.
@@ -83,6 +88,7 @@ struct Refreshed {
     Method method;
     std::string reason;
     RowCounts rows;
+    bool damaged; // the view is tracked, and its tracking is not whole
 };
 
 // What became of a view in a call.  Times are microseconds, as TimestampTz.

@@ -12,24 +12,35 @@ extern "C" {
 #include "access/nbtree.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/transam.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/catalog.h"
 #include "catalog/dependency.h"
+#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
+#include "catalog/partition.h"
+#include "catalog/pg_aggregate.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_enum.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_language.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_operator.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/cluster.h"
 #include "commands/extension.h"
 #include "commands/matview.h"
 #include "commands/tablecmds.h"
+#include "commands/trigger.h"
 #include "common/hashfn.h"
+#include "common/pg_prng.h"
 #include "executor/execdesc.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
@@ -43,11 +54,14 @@ extern "C" {
 #include "optimizer/tlist.h"
 #include "parser/analyze.h"
 #include "parser/parse_clause.h"
+#include "parser/parse_coerce.h"
 #include "parser/parse_collate.h"
+#include "parser/parse_func.h"
 #include "parser/parse_relation.h"
 #include "parser/parsetree.h"
 #include "parser/parser.h"
 #include "pgstat.h"
+#include "replication/logicalworker.h"
 #include "rewrite/rewriteHandler.h"
 #include "rewrite/rewriteManip.h"
 #include "storage/itemptr.h"
@@ -56,6 +70,7 @@ extern "C" {
 #include "storage/procarray.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
+#include "tsearch/ts_cache.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -67,6 +82,8 @@ extern "C" {
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/regproc.h"
+#include "utils/partcache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -75,6 +92,7 @@ extern "C" {
 #include "utils/tuplesort.h"
 #include "utils/tuplestore.h"
 #include "utils/typcache.h"
+#include "utils/xid8.h"
 }
 
 #if PG_VERSION_NUM < 160000
@@ -213,6 +231,19 @@ inline Bitmapset *indexed_columns(Relation rel)
 #endif
 }
 
+// The columns of an entry of the range table that the query uses; numbers are
+// offset as in all such bitmaps, the whole row is column 0.
+inline Bitmapset *selected_columns([[maybe_unused]] Query *query, RangeTblEntry *rte)
+{
+#if PG_VERSION_NUM >= 160000
+    return rte->perminfoindex == 0
+               ? nullptr
+               : getRTEPermissionInfo(query->rteperminfos, rte)->selectedCols;
+#else
+    return rte->selectedCols;
+#endif
+}
+
 // The next tid of a sort of tids, or false at its end.
 inline bool sorted_tid(Tuplesortstate *sort, ItemPointer tid)
 {
@@ -285,6 +316,39 @@ inline RangeTblEntry *add_unchecked_relation(Query *query, Relation rel)
 #endif
     drop_permission_checks(query);
     return rte;
+}
+
+// The values that a JSON constructor (from 16) writes as JSON; none for any
+// other node.
+inline List *json_constructor_args([[maybe_unused]] Node *node)
+{
+#if PG_VERSION_NUM >= 160000
+    if (IsA(node, JsonConstructorExpr))
+        return reinterpret_cast<JsonConstructorExpr *>(node)->args;
+#endif
+    return NIL;
+}
+
+// The type into which an SQL/JSON query function (from 17) parses what it
+// finds; InvalidOid for any other node.
+inline Oid json_query_type([[maybe_unused]] Node *node)
+{
+#if PG_VERSION_NUM >= 170000
+    if (IsA(node, JsonExpr))
+        return reinterpret_cast<JsonExpr *>(node)->returning->typid;
+#endif
+    return InvalidOid;
+}
+
+// Whether a relation has generated columns that are not stored (from 18).
+inline bool has_virtual_columns([[maybe_unused]] Relation rel)
+{
+#if PG_VERSION_NUM >= 180000
+    TupleConstr *constraints = RelationGetDescr(rel)->constr;
+    return constraints != nullptr && constraints->has_generated_virtual;
+#else
+    return false;
+#endif
 }
 
 } // namespace pg

@@ -1,7 +1,9 @@
 #include "refresh.hpp"
 
 #include "bridge.hpp"
+#include "knowledge.hpp"
 #include "merge.hpp"
+#include "merge_log.hpp"
 #include "progress.hpp"
 #include "query.hpp"
 #include "scope.hpp"
@@ -79,6 +81,7 @@ Merged merge_scope(Relation view, Scope scope, Method method, bool may_swap)
     RowCounts rows = {diff->fresh_rows, diff->changed_rows, diff->gone_rows, diff->unchanged_rows};
     uint64 changes = rows.inserted + rows.updated + rows.deleted;
 
+    guard([&] { merge_log::write(view, diff); });
     if (may_swap && strategy::rebuild_pays(changes, rows.inserted + rows.updated + rows.unchanged)
         && swap_file(view, diff))
         method = Method::rebuild;
@@ -164,12 +167,13 @@ Merged refresh_by_core(Oid oid)
     statement->relation = makeRangeVar(get_namespace_name(get_rel_namespace(oid)),
                                        get_rel_name(oid), -1);
     InitializeQueryCompletion(&completion);
+    merge_log::everything(oid, "the view was filled anew");
     pg::exec_refresh(statement, "REFRESH MATERIALIZED VIEW", &completion);
     catalog::note_merge(oid);
     return {{completion.nprocessed, 0, 0, 0}, Method::rebuild};
 }
 
-Facts facts_of(const OpenView &view, const DateFacts &dates)
+Facts facts_of(const OpenView &view, const DateFacts &dates, const Knowledge &knowledge)
 {
     Facts facts;
     facts.populated = RelationIsPopulated(view.relation);
@@ -179,6 +183,9 @@ Facts facts_of(const OpenView &view, const DateFacts &dates)
     facts.days_behind = guard([] { return GetSQLCurrentDate(); }) - dates.newest;
     facts.newest = dates.newest_text;
     facts.window_days = view.settings.window_days;
+    facts.tracked = knowledge.tracked;
+    facts.unknown = knowledge.unknown ? knowledge.unknown : "";
+    facts.pending = knowledge.pending;
     return facts;
 }
 
@@ -189,6 +196,8 @@ void announce(const Request &request, const Facts &facts, const Decision &decisi
         if (facts.has_data)
             notice("Last data date: %s (%d days behind)", facts.newest.c_str(),
                    facts.days_behind > 0 ? facts.days_behind : 0);
+        if (decision.method == Method::skip)
+            return;
         if (decision.method == Method::window)
             notice("Performing incremental refresh of the last %d days: %s", decision.days,
                    decision.reason.c_str());
@@ -221,6 +230,15 @@ Merged carry_out(const OpenView &view, Decision *decision, bool may_swap)
     return merge_whole(view, may_swap);
 }
 
+// Whether the view now holds what its query returns, and the next refresh can
+// build on that.  To skip again is cheap as long as no entries pile up.
+bool becomes_baseline(Method method, const Knowledge &knowledge)
+{
+    if (!knowledge.tracked || knowledge.damaged || method == Method::window)
+        return false;
+    return method != Method::skip || knowledge.entries > 0;
+}
+
 } // namespace
 
 namespace refresh {
@@ -228,29 +246,35 @@ namespace refresh {
 Refreshed refresh(Oid oid, const Request &request)
 {
     DateFacts dates{};
+    Knowledge knowledge{};
     OpenView view = guard([&] {
         OpenView opened = view::open(oid);
-        if (RelationIsPopulated(opened.relation)) {
+        if (RelationIsPopulated(opened.relation))
             view::check_serializable(opened.relation);
-            if (request.mode == RefreshMode::smart)
-                dates = read_dates(opened.relation, opened.window);
-        }
+        knowledge = knowledge::of(opened.relation, opened.settings.tracked);
+        if (RelationIsPopulated(opened.relation) && request.mode == RefreshMode::smart
+            && !knowledge.tracked)
+            dates = read_dates(opened.relation, opened.window);
         return opened;
     });
-    Facts facts = facts_of(view, dates);
+    Facts facts = facts_of(view, dates, knowledge);
     Decision decision = strategy::choose(request, facts);
     announce(request, facts, decision);
 
-    Merged merged;
-    if (decision.method != Method::rebuild)
-        merged = carry_out(view, &decision, request.may_swap);
-    else
+    Merged merged{{}, Method::skip};
+    if (decision.method == Method::rebuild)
         merged = guard([&] {
             view::hand_over(&view);
             return refresh_by_core(oid);
         });
-    guard([&] { view::close(&view); });
-    return {merged.method, decision.reason, merged.rows};
+    else if (decision.method != Method::skip)
+        merged = carry_out(view, &decision, request.may_swap);
+    guard([&] {
+        if (becomes_baseline(merged.method, knowledge))
+            knowledge::save(oid, knowledge);
+        view::close(&view);
+    });
+    return {merged.method, decision.reason, merged.rows, knowledge.damaged};
 }
 
 // Opens a view of which a part is to be refreshed, and finds that part.
@@ -287,7 +311,7 @@ Refreshed refresh_where(Oid oid, const std::string &condition)
         merged = merge_whole(view, false);
     }
     guard([&] { view::close(&view); });
-    return {merged.method, decision.reason, merged.rows};
+    return {merged.method, decision.reason, merged.rows, false};
 }
 
 bool data_through(Oid oid, DateADT *date)

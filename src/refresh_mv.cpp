@@ -14,11 +14,19 @@
 
 #include "arguments.hpp"
 #include "bridge.hpp"
+#include "capture.hpp"
 #include "catalog.hpp"
+#include "changelog.hpp"
+#include "changes.hpp"
 #include "configure.hpp"
+#include "logged.hpp"
+#include "on_commit.hpp"
 #include "refresh.hpp"
 #include "run.hpp"
+#include "statements.hpp"
 #include "text.hpp"
+#include "track.hpp"
+#include "tracking.hpp"
 #include "view.hpp"
 
 #include <algorithm>
@@ -32,6 +40,15 @@ PG_FUNCTION_INFO_V1(refresh_mv_refresh_where);
 PG_FUNCTION_INFO_V1(refresh_mv_configure);
 PG_FUNCTION_INFO_V1(refresh_mv_data_through);
 PG_FUNCTION_INFO_V1(refresh_mv_total_size);
+PG_FUNCTION_INFO_V1(refresh_mv_track);
+PG_FUNCTION_INFO_V1(refresh_mv_untrack);
+PG_FUNCTION_INFO_V1(refresh_mv_changes);
+PG_FUNCTION_INFO_V1(refresh_mv_log_change);
+PG_FUNCTION_INFO_V1(refresh_mv_log_everything);
+PG_FUNCTION_INFO_V1(refresh_mv_adapt);
+PG_FUNCTION_INFO_V1(refresh_mv_resume);
+PG_FUNCTION_INFO_V1(refresh_mv_forget);
+PG_FUNCTION_INFO_V1(refresh_mv_is_deleting);
 void _PG_init(void);
 }
 
@@ -164,6 +181,61 @@ void check_not_atomic(FunctionCallInfo fcinfo)
     throw error;
 }
 
+// What became of a view in refresh_mv.track().
+struct Tracked {
+    Oid view;
+    std::string obstacle; // empty: it is tracked
+};
+
+// Puts the outcomes into the function's result.
+void put_tracked(FunctionCallInfo fcinfo, const std::vector<Tracked> &outcomes)
+{
+    auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+    guard([&] { InitMaterializedSRF(fcinfo, 0); });
+    for (const Tracked &outcome : outcomes)
+        guard([&] {
+            const char *obstacle = outcome.obstacle.c_str();
+            Datum values[] = {ObjectIdGetDatum(outcome.view), BoolGetDatum(*obstacle == '\0'),
+                              CStringGetTextDatum(obstacle)};
+            bool nulls[] = {false, false, *obstacle == '\0'};
+            tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+        });
+}
+
+// Tracks those of the views that the caller owns and that can be.  All tables
+// are locked first, in the order of their oids: two calls do not deadlock.
+std::vector<Tracked> track_all(const std::vector<Oid> &views, const bool *on_commit)
+{
+    std::vector<Tracked> outcomes;
+    std::vector<Oid> tables;
+    auto attempt = [](auto step) -> std::string {
+        try {
+            subtransaction(step);
+            return "";
+        } catch (const PgError &error) {
+            if (error.data->sqlerrcode == ERRCODE_QUERY_CANCELED)
+                throw;
+            return error.data->detail ? error.data->detail : error.data->message;
+        }
+    };
+    for (Oid view : views)
+        if (guard([&] { return view::is_owner(view); }))
+            outcomes.push_back({view, attempt([&] {
+                                    List *list = guard([&] { return track::tables(view); });
+                                    for (int i = 0; i < list_length(list); i++)
+                                        tables.push_back(list_nth_oid(list, i));
+                                })});
+    std::sort(tables.begin(), tables.end());
+    tables.erase(std::unique(tables.begin(), tables.end()), tables.end());
+    for (Oid table : tables)
+        guard([&] { LockRelationOid(table, ShareRowExclusiveLock); });
+    for (Tracked &outcome : outcomes)
+        if (outcome.obstacle.empty())
+            outcome.obstacle = attempt(
+                [&] { guard([&] { track::track(outcome.view, on_commit); }); });
+    return outcomes;
+}
+
 } // namespace
 
 Datum refresh_mv_smart(PG_FUNCTION_ARGS)
@@ -191,7 +263,7 @@ Datum refresh_mv_run(PG_FUNCTION_ARGS)
             throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "wait must not be null", "", ""};
         Call call = arguments::call(fcinfo, arguments::request(fcinfo, 0, 1), 2, 3);
         call.wait = PG_GETARG_BOOL(4);
-        call.source = Source::procedure;
+        call.source = Caller::procedure;
         call.request.may_swap = true;
 
         std::vector<Outcome> outcomes;
@@ -215,7 +287,7 @@ Datum refresh_mv_refresh_where(PG_FUNCTION_ARGS)
         if (!is_switched_off()) {
             check_may_write();
             guard([&] { view::check_owner(view); });
-            Call call = {{RefreshMode::where, 0, false}, {view}, {}, true, Source::function};
+            Call call = {{RefreshMode::where, 0, false}, {view}, {}, true, Caller::function};
             rows = run::where(call, condition, limits)[0].refreshed.rows;
         }
         return guard([&] {
@@ -270,6 +342,93 @@ Datum refresh_mv_total_size(PG_FUNCTION_ARGS)
     });
 }
 
+Datum refresh_mv_track(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        check_may_write();
+        bool on_commit = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+        const bool *wanted = PG_ARGISNULL(1) ? nullptr : &on_commit;
+        if (PG_ARGISNULL(0))
+            put_tracked(fcinfo, track_all(arguments::all_views(), wanted));
+        else {
+            Oid view = arguments::view_of(fcinfo, 0);
+            guard([&] { track::track(view, wanted); });
+            put_tracked(fcinfo, {{view, ""}});
+        }
+        PG_RETURN_NULL();
+    });
+}
+
+Datum refresh_mv_untrack(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        check_may_write();
+        std::vector<Oid> views = PG_ARGISNULL(0) ? arguments::all_views()
+                                                 : std::vector<Oid>{arguments::view_of(fcinfo, 0)};
+        for (Oid view : views)
+            if (!PG_ARGISNULL(0) || guard([&] { return view::is_owner(view); }))
+                guard([&] { track::untrack(view); });
+        PG_RETURN_VOID();
+    });
+}
+
+Datum refresh_mv_changes(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        Oid view = arguments::view_of(fcinfo, 0);
+        if (PG_ARGISNULL(1))
+            throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "source must not be null", "", ""};
+        Oid source = PG_GETARG_OID(1);
+        guard([&] {
+            view::check_owner(view);
+            if (pg_class_aclcheck(source, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+                aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(source));
+            InitMaterializedSRF(fcinfo, 0);
+        });
+        changes::put(view, source, reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo));
+        PG_RETURN_NULL();
+    });
+}
+
+Datum refresh_mv_log_change(PG_FUNCTION_ARGS)
+{
+    if (!CALLED_AS_TRIGGER(fcinfo))
+        ereport(ERROR,
+                (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+                 errmsg("refresh_mv.log_change() must be called as a trigger")));
+    auto *trigger = reinterpret_cast<TriggerData *>(fcinfo->context);
+    capture::log_change(trigger);
+    return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple
+                                                                     : trigger->tg_trigtuple);
+}
+
+Datum refresh_mv_log_everything(PG_FUNCTION_ARGS)
+{
+    changelog::everything(PG_GETARG_OID(0), text_to_cstring(PG_GETARG_TEXT_PP(1)));
+    PG_RETURN_VOID();
+}
+
+Datum refresh_mv_adapt(PG_FUNCTION_ARGS)
+{
+    PG_RETURN_BOOL(track::adapt(PG_GETARG_OID(0)));
+}
+
+Datum refresh_mv_resume(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum { PG_RETURN_BOOL(run::resume_tracking(PG_GETARG_OID(0))); });
+}
+
+Datum refresh_mv_forget(PG_FUNCTION_ARGS)
+{
+    track::forget(PG_GETARG_OID(0));
+    PG_RETURN_VOID();
+}
+
+Datum refresh_mv_is_deleting(PG_FUNCTION_ARGS)
+{
+    PG_RETURN_BOOL(tracking::is_deleting());
+}
+
 void _PG_init(void)
 {
     DefineCustomBoolVariable("refresh_mv.skip_refresh",
@@ -288,5 +447,18 @@ void _PG_init(void)
                             "Removes entries from refresh_mv.history after so many days.", nullptr,
                             &limits.history_days, 31, 1, most_days, PGC_SUSET, 0, nullptr, nullptr,
                             nullptr);
+    DefineCustomIntVariable("refresh_mv.max_logged_rows",
+                            "A statement that changes more rows is logged without them.",
+                            "The views that read its table are then refreshed in full.",
+                            &capture::most_rows, 1000000, 0, INT_MAX, PGC_USERSET, 0, nullptr,
+                            nullptr, nullptr);
+    DefineCustomIntVariable("refresh_mv.max_log_size",
+                            "The size beyond which the logged changes of a table are given up.",
+                            "The views that read the table are then refreshed in full.",
+                            &tracking::max_log_size, 256 * 1024, 64, INT_MAX, PGC_SUSET,
+                            GUC_UNIT_KB, nullptr, nullptr, nullptr);
     MarkGUCPrefixReserved("refresh_mv");
+    logged::watch();
+    on_commit::watch(&skip_refresh, &limits);
+    statements::at_commit(capture::log_unfinished); // called before on_commit's
 }

@@ -5,6 +5,8 @@
 #include "progress.hpp"
 #include "refresh.hpp"
 #include "text.hpp"
+#include "track.hpp"
+#include "tracking.hpp"
 #include "view.hpp"
 
 #include <algorithm>
@@ -15,6 +17,13 @@ namespace {
 std::string name_of(Oid oid)
 {
     return guard([&] { return view::name(oid); });
+}
+
+const char *name_of(Caller caller)
+{
+    return caller == Caller::function    ? "function"
+           : caller == Caller::procedure ? "procedure"
+                                         : "on commit";
 }
 
 // What stopped a stage; sqlstate 0 if nothing did.
@@ -39,11 +48,11 @@ void warn(Oid oid, const PgError &error, const std::string &message)
 // Whether an error is not one of the view: a cancelled statement, or one after
 // which the caller's transaction has to be tried again.  A view's function can
 // raise "query_canceled" too, or pass on that of a remote server.
-bool ends_call(const ErrorData *error, Source source)
+bool ends_call(const ErrorData *error, Caller source)
 {
     if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
         return error->funcname != nullptr && strcmp(error->funcname, "ProcessInterrupts") == 0;
-    return source == Source::function && IsolationUsesXactSnapshot()
+    return source == Caller::function && IsolationUsesXactSnapshot()
            && (error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE
                || error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED);
 }
@@ -77,7 +86,7 @@ void in_own_memory(F &&code)
 
 // One stage, its errors turned into an obstacle.
 template <class F>
-Obstacle attempt_stage(Oid oid, Source source, F &&stage)
+Obstacle attempt_stage(Oid oid, Caller source, F &&stage)
 {
     guard([] { view::stop_clock(); });
     try {
@@ -99,7 +108,7 @@ Obstacle attempt_stage(Oid oid, Source source, F &&stage)
 // Runs a stage of a view's refresh in a subtransaction.  Errors that end the
 // call are not caught, unless it was the view's own timeout that cancelled it.
 template <class F>
-Obstacle attempt(Oid oid, Source source, F &&stage)
+Obstacle attempt(Oid oid, Caller source, F &&stage)
 {
     Obstacle obstacle{};
     in_own_memory([&] { obstacle = attempt_stage(oid, source, stage); });
@@ -157,6 +166,16 @@ public:
         finish(outcome, true);
     }
 
+    // The views whose tracking is to be made whole again.
+    std::vector<Oid> damaged() const
+    {
+        std::vector<Oid> views;
+        for (const Outcome &outcome : outcomes_)
+            if (outcome.success && outcome.refreshed.damaged)
+                views.push_back(outcome.view);
+        return views;
+    }
+
     std::vector<Outcome> end()
     {
         guard([] { progress::end(); });
@@ -176,7 +195,8 @@ private:
             progress::start_view(static_cast<int>(outcomes_.size()) + 1,
                                  static_cast<int>(call_.views.size()), names_[oid].c_str());
         });
-        notice("Refreshing %s...", outcome.name.c_str());
+        if (call_.source != Caller::commit)
+            notice("Refreshing %s...", outcome.name.c_str());
         return outcome;
     }
 
@@ -221,7 +241,8 @@ private:
     void finish(Outcome &outcome, bool prepared)
     {
         outcome.duration = GetCurrentTimestamp() - outcome.started;
-        announce(outcome);
+        if (call_.source != Caller::commit)
+            announce(outcome);
         // What somebody without the right tries is no part of the view's history.
         if (prepared || outcome.sqlstate != ERRCODE_INSUFFICIENT_PRIVILEGE) {
             record(outcome, prepared);
@@ -239,6 +260,9 @@ private:
             return; // a warning has told
         if (done.method == Method::none)
             notice("%s %s", outcome.name.c_str(), done.reason.c_str());
+        else if (done.method == Method::skip)
+            notice("%s is up to date: %s (%.1f ms)", outcome.name.c_str(), done.reason.c_str(),
+                   static_cast<double>(outcome.duration) / 1000);
         else
             notice("%s refreshed successfully (%s: %llu inserted, %llu updated, %llu deleted, %.1f ms)",
                    outcome.name.c_str(), ::name_of(done.method),
@@ -262,7 +286,7 @@ private:
                              outcome.success,
                              outcome.success ? nullptr : unpack_sql_state(outcome.sqlstate),
                              outcome.success ? nullptr : outcome.error.c_str(),
-                             call_.source == Source::function ? "function" : "procedure"});
+                             name_of(call_.source)});
             if (prepared && !IsolationUsesXactSnapshot())
                 catalog::purge(outcome.view, limits_.history_days);
         });
@@ -291,6 +315,23 @@ private:
     std::vector<Outcome> outcomes_;
 };
 
+// Makes the tracking of a view whole again that has been prepared.
+bool resume_if_damaged(Oid oid)
+{
+    bool damaged = guard([&] {
+        PushActiveSnapshot(GetTransactionSnapshot());
+        bool found = track::is_damaged(oid);
+        PopActiveSnapshot();
+        return found;
+    });
+    if (!damaged)
+        return false;
+    guard([] { PushActiveSnapshot(GetTransactionSnapshot()); });
+    bool resumed = run::resume_tracking(oid);
+    guard([] { PopActiveSnapshot(); });
+    return resumed;
+}
+
 // Runs code; on an exception stops the clock and takes the progress report back
 // before it goes on.
 template <class F>
@@ -309,6 +350,25 @@ std::vector<Outcome> with_progress(F &&code)
 
 namespace run {
 
+bool resume_tracking(Oid oid)
+{
+    struct NotFree {};
+    try {
+        subtransaction([&] {
+            if (!guard([&] { return track::resume(oid); }))
+                throw NotFree{};
+        });
+        return true;
+    } catch (const NotFree &) {
+    } catch (const PgError &error) {
+        if (error.data->sqlerrcode == ERRCODE_QUERY_CANCELED)
+            throw;
+        warning("tracking of materialized view %s cannot be resumed: %s", name_of(oid).c_str(),
+                error.data->detail ? error.data->detail : error.data->message);
+    }
+    return false;
+}
+
 std::vector<Outcome> together(const Call &call, const Limits &limits)
 {
     std::vector<Oid> by_oid = call.views;
@@ -323,11 +383,14 @@ std::vector<Outcome> together(const Call &call, const Limits &limits)
         Run run(call, limits);
         for (Oid oid : by_oid)
             obstacles[place(oid)] = attempt(oid, call.source, [&] {
-                prepared[place(oid)] = guard([&] { return view::prepare(oid, true); });
+                prepared[place(oid)] = guard(
+                    [&] { return view::prepare(oid, true, call.source != Caller::commit); });
             });
         run.take_snapshot();
         for (Oid oid : call.views)
             run.refresh(oid, obstacles[place(oid)], prepared[place(oid)]);
+        for (Oid oid : run.damaged())
+            resume_tracking(oid);
         guard([] { PopActiveSnapshot(); });
         return run.end();
     });
@@ -339,9 +402,17 @@ std::vector<Outcome> one_by_one(const Call &call, const Limits &limits)
         Run run(call, limits);
         for (Oid oid : call.views) {
             view::Prepared prepared{};
-            Obstacle obstacle = attempt(oid, call.source, [&] {
-                prepared = guard([&] { return view::prepare(oid, call.wait); });
-            });
+            auto prepare = [&] {
+                return attempt(oid, call.source, [&] {
+                    prepared = guard([&] { return view::prepare(oid, call.wait, true); });
+                });
+            };
+            Obstacle obstacle = prepare();
+            if (obstacle.sqlstate == 0 && prepared.hindrance == view::Hindrance::none
+                && resume_if_damaged(oid)) {
+                guard([] { SPI_commit(); });
+                obstacle = prepare();
+            }
             run.take_snapshot();
             run.refresh(oid, obstacle, prepared);
             guard([] {
@@ -370,7 +441,7 @@ static std::string type_of(const std::vector<Outcome> &outcomes)
     bool whole = false;
     bool part = false;
     for (const Outcome &outcome : outcomes)
-        if (outcome.success && outcome.refreshed.method != Method::none)
+        if (outcome.success && outcome.refreshed.method > Method::skip)
             (outcome.refreshed.method == Method::window ? part : whole) = true;
     return whole && part ? "mixed" : whole ? "full" : part ? "incremental" : "none";
 }
@@ -379,6 +450,7 @@ Summary summary(const std::vector<Outcome> &outcomes, double seconds)
 {
     Summary summary = {true, {}, seconds, type_of(outcomes), ""};
     size_t failed = 0;
+    size_t skipped = 0;
     std::string remarks;
 
     for (const Outcome &outcome : outcomes) {
@@ -387,6 +459,8 @@ Summary summary(const std::vector<Outcome> &outcomes, double seconds)
             remarks += "; " + outcome.name + ": " + outcome.error;
         } else if (outcome.refreshed.method == Method::none)
             remarks += "; " + outcome.name + ": " + outcome.refreshed.reason;
+        else if (outcome.refreshed.method == Method::skip)
+            skipped++;
         else
             summary.refreshed.push_back(outcome.name);
     }
@@ -397,6 +471,8 @@ Summary summary(const std::vector<Outcome> &outcomes, double seconds)
         summary.message = format("%zu of %zu materialized views failed", failed, outcomes.size());
     else
         summary.message = format("%zu materialized views refreshed", summary.refreshed.size());
+    if (skipped > 0)
+        summary.message += format(", %zu up to date", skipped);
     summary.message += remarks;
     return summary;
 }

@@ -19,15 +19,15 @@
 
 #include <vector>
 
-// Who called.
-enum class Source { function, procedure };
+// Who called; commit: the transaction, at its end.
+enum class Caller { function, procedure, commit };
 
 struct Call {
     Request request;
     std::vector<Oid> views; // in the order of graph::ordered
     std::vector<Edge> edges;
     bool wait; // for another session that is refreshing the same view
-    Source source;
+    Caller source;
 };
 
 // What a call gives back.
@@ -58,6 +58,10 @@ std::vector<Outcome> one_by_one(const Call &call, const Limits &limits);
 // Merges the rows of the call's one view that satisfy a condition.  A failure
 // is thrown.
 std::vector<Outcome> where(const Call &call, const std::string &condition, const Limits &limits);
+
+// Makes the tracking of a view whole again, if that can be done at once; warns if
+// it cannot be done at all.
+bool resume_tracking(Oid view);
 
 Summary summary(const std::vector<Outcome> &outcomes, double seconds);
 

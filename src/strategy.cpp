@@ -14,12 +14,24 @@ static Decision choose_by_age(const Facts &facts)
     return {Method::window, days, "the newest data is at most 1 day old"};
 }
 
+// The rule for tracked views.
+static Decision choose_by_log(const Facts &facts)
+{
+    if (!facts.unknown.empty())
+        return {Method::full, 0, facts.unknown};
+    if (facts.pending == 0)
+        return {Method::skip, 0, "nothing has changed since the last refresh"};
+    return {Method::full, 0, std::to_string(facts.pending) + " changes in the log"};
+}
+
 Decision choose(const Request &request, const Facts &facts)
 {
     if (!facts.populated)
         return {Method::rebuild, 0, "the view is not populated"};
     if (request.mode == RefreshMode::full)
         return {Method::full, 0, "a full refresh was asked for"};
+    if (request.mode == RefreshMode::smart && facts.tracked)
+        return choose_by_log(facts);
     if (!facts.windowable)
         return {Method::full, 0, facts.not_windowable};
     if (request.mode == RefreshMode::incremental)

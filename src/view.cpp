@@ -71,7 +71,7 @@ void check_unchanged_since_snapshot(Oid relation)
 }
 
 // Takes the locks on the view itself.
-view::Prepared lock(Oid oid, bool wait)
+view::Prepared take_locks(Oid oid, bool wait)
 {
     if (wait) {
         LockDatabaseObject(RelationRelationId, oid, lock_id, ExclusiveLock);
@@ -121,30 +121,47 @@ static void check(Oid oid)
         pg::no_right_to_refresh(get_rel_name(oid));
 }
 
+Oid owner(Oid relation)
+{
+    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+    if (!HeapTupleIsValid(tuple))
+        return InvalidOid;
+    Oid role = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+    ReleaseSysCache(tuple);
+    return role;
+}
+
+bool is_owner(Oid relation)
+{
+    Oid role = owner(relation);
+    return OidIsValid(role) && has_privs_of_role(GetUserId(), role);
+}
+
 void check_owner(Oid oid)
 {
-    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(oid));
-    bool owned = HeapTupleIsValid(tuple)
-                 && has_privs_of_role(GetUserId(),
-                                      reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner);
-    if (HeapTupleIsValid(tuple))
-        ReleaseSysCache(tuple);
-    if (!owned)
+    if (!is_owner(oid))
         aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_MATVIEW, get_rel_name(oid));
 }
 
-Prepared prepare(Oid oid, bool wait)
+void lock(Oid oid)
+{
+    take_locks(oid, true);
+}
+
+Prepared prepare(Oid oid, bool wait, bool check_rights)
 {
     if (is_dropped(oid))
         return {Hindrance::dropped, 0};
-    check(oid);
+    if (check_rights)
+        check(oid);
     int guc_level = NewGUCNestLevel();
     set_option("lock_timeout", catalog::settings(oid).lock_timeout, "ms");
-    Prepared prepared = lock(oid, wait);
+    Prepared prepared = take_locks(oid, wait);
     if (prepared.hindrance == Hindrance::none && is_dropped(oid))
         prepared.hindrance = Hindrance::dropped;
     if (prepared.hindrance == Hindrance::none) {
-        check(oid); // it may have been given away meanwhile
+        if (check_rights)
+            check(oid); // it may have been given away meanwhile
         Relation relation = table_open(oid, NoLock);
         query::lock_sources(relation);
         table_close(relation, NoLock);
@@ -155,7 +172,7 @@ Prepared prepare(Oid oid, bool wait)
 
 void prepare_existing(Oid oid)
 {
-    if (prepare(oid, true).hindrance == Hindrance::dropped)
+    if (prepare(oid, true, true).hindrance == Hindrance::dropped)
         check_kind(oid);
 }
 

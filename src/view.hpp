@@ -32,8 +32,16 @@ const char *name(Oid oid);
 // Fails unless the oid is a materialized view.
 void check_kind(Oid oid);
 
-// Fails unless the current user has the rights of the view's owner.
+// The owner of a relation; InvalidOid if it has been dropped.
+Oid owner(Oid relation);
+
+// Whether the current user has the rights of the relation's owner; the other one
+// fails unless he has.
+bool is_owner(Oid relation);
 void check_owner(Oid oid);
+
+// Locks a view against refreshes and DDL, waiting for those under way.
+void lock(Oid oid);
 
 // What keeps a view from being refreshed now.
 enum class Hindrance { none, dropped, locked, refreshing };
@@ -43,9 +51,10 @@ struct Prepared {
     int pid; // of the session that is refreshing the view, where known
 };
 
-// Checks the caller's right and takes the locks.  Without wait, reports that
-// another session is refreshing the view or has it locked instead of waiting.
-Prepared prepare(Oid oid, bool wait);
+// Checks the caller's right, if it has to be, and takes the locks.  Without wait,
+// reports that another session is refreshing the view or has it locked instead of
+// waiting.
+Prepared prepare(Oid oid, bool wait, bool check_rights);
 
 // The same, waiting; fails if the view has been dropped.
 void prepare_existing(Oid oid);

@@ -7,6 +7,7 @@ int main()
 {
     test_strategy();
     test_graph();
+    test_netting();
     std::printf("%d failures\n", failures);
     return failures != 0;
 }

@@ -3,3 +3,4 @@
 
 void test_strategy();
 void test_graph();
+void test_netting();

@@ -1,0 +1,154 @@
+\set ECHO none
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set helpers :abs_srcdir '/sql/helpers.psql'
+\i :helpers
+\set ECHO all
+-- Only views whose result is a function of data and settings can be tracked.
+TRUNCATE refresh_mv.journal, refresh_mv.settings;
+CREATE TYPE mood AS ENUM ('sad', 'glad');
+CREATE TYPE pair AS (a int, b date);
+CREATE TYPE named AS (a int, r regclass);
+CREATE TABLE source (id int PRIMARY KEY, s text, n numeric, f float8, d date, ts timestamp, tz timestamptz, i interval,
+    m mood, j jsonb, r regclass, rs regclass[], p pair, c named);
+CREATE TABLE other (id int PRIMARY KEY, s text);
+CREATE TABLE secured (id int PRIMARY KEY);
+ALTER TABLE secured ENABLE ROW LEVEL SECURITY;
+CREATE SEQUENCE numbers;
+CREATE VIEW recent AS SELECT id FROM source WHERE tz > now() - interval '1 day';
+CREATE VIEW shown AS SELECT id, s FROM source;
+CREATE FUNCTION constant(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1';
+CREATE FUNCTION reading(int) RETURNS bigint STABLE LANGUAGE sql AS 'SELECT count(*) FROM source WHERE id < $1';
+CREATE FUNCTION any_time(int) RETURNS int VOLATILE LANGUAGE sql AS 'SELECT $1';
+CREATE FUNCTION since(int, timestamptz DEFAULT now()) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1';
+CREATE FUNCTION add_up(int, int) RETURNS int STABLE LANGUAGE sql AS 'SELECT $1 + $2';
+CREATE AGGREGATE adding(int) (sfunc = add_up, stype = int, initcond = '0');
+CREATE FUNCTION alike(int, int) RETURNS boolean STABLE LANGUAGE sql AS 'SELECT $1 = $2';
+CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = alike);
+
+-- Tries to track a view; tells what its result depends on.
+CREATE FUNCTION tracking(definition text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    error text;
+    reason text;
+    outcome text := 'ok';
+BEGIN
+    EXECUTE 'CREATE MATERIALIZED VIEW tried AS ' || definition;
+    BEGIN
+        PERFORM * FROM refresh_mv.track('tried'::text::regclass);
+        PERFORM refresh_mv.untrack('tried'::text::regclass);
+    EXCEPTION WHEN feature_not_supported THEN
+        GET STACKED DIAGNOSTICS error := MESSAGE_TEXT, reason := PG_EXCEPTION_DETAIL;
+        outcome := coalesce(replace(substring(reason FROM '^Its result depends on more than data: (.*)\.$'), 'suite.', ''),
+            concat_ws(' ', error, reason));
+    END;
+    DROP MATERIALIZED VIEW tried;
+    RETURN outcome;
+END $$;
+
+CREATE TABLE definitions (no int GENERATED ALWAYS AS IDENTITY, definition text, expected text);
+INSERT INTO definitions (definition, expected) VALUES
+    -- Ordinary queries.
+    ('SELECT * FROM source', 'ok'),
+    ('SELECT s, count(*), sum(n), avg(f), max(d), string_agg(s, '','' ORDER BY id) FROM source GROUP BY s', 'ok'),
+    ('SELECT id, row_number() OVER (PARTITION BY s ORDER BY d) FROM source', 'ok'),
+    ('SELECT id FROM source UNION SELECT constant(id) FROM other', 'ok'),
+    ('SELECT id, s FROM shown', 'ok'),
+    -- Functions, wherever they stand.
+    ('SELECT reading(id) FROM source', 'stable function reading(integer)'),
+    ('SELECT any_time(id) FROM source', 'volatile function any_time(integer)'),
+    ('SELECT id FROM source WHERE any_time(id) > 1', 'volatile function any_time(integer)'),
+    ('SELECT count(*) FROM source HAVING any_time(1) > 0', 'volatile function any_time(integer)'),
+    ('SELECT id FROM source ORDER BY any_time(id) LIMIT 1', 'volatile function any_time(integer)'),
+    ('SELECT a.id FROM source a JOIN other b ON a.id === b.id', 'stable function alike(integer,integer)'),
+    ('SELECT id FROM source WHERE EXISTS (SELECT FROM other WHERE any_time(other.id) = source.id)', 'volatile function any_time(integer)'),
+    ('WITH w AS (SELECT any_time(id) AS k FROM source) SELECT k FROM w', 'volatile function any_time(integer)'),
+    ('SELECT id, g FROM source, generate_series(1, any_time(3)) g', 'volatile function any_time(integer)'),
+    ('SELECT id FROM source UNION ALL SELECT any_time(id) FROM other', 'volatile function any_time(integer)'),
+    ('SELECT sum(id) FILTER (WHERE any_time(id) > 1) FROM source', 'volatile function any_time(integer)'),
+    ('SELECT sum(id) OVER (ORDER BY id ROWS any_time(1) PRECEDING) FROM source', 'volatile function any_time(integer)'),
+    ('SELECT adding(id) FROM source', 'stable function add_up(integer,integer)'),
+    ('SELECT since(id) FROM source', 'stable function now()'),
+    ('SELECT since(id, tz) FROM source', 'ok'),
+    ('SELECT id, random() FROM source', 'volatile function random()'),
+    -- The time, the session, the catalogs, what is no data.
+    ('SELECT id FROM recent', 'stable function now()'),
+    ('SELECT id FROM source WHERE d = current_date', 'current_date'),
+    ('SELECT id, current_user FROM source', 'current_user'),
+    ('SELECT id, current_setting(''TimeZone'') FROM source', 'stable function current_setting(text)'),
+    ('SELECT id, age(tz) FROM source', 'stable function age(timestamp with time zone)'),
+    ('SELECT id, pg_column_size(s) FROM source', 'stable function pg_column_size("any")'),
+    ('SELECT id FROM source, pg_class WHERE pg_class.oid = id', 'system catalog "pg_class"'),
+    ('SELECT table_name::text FROM information_schema.tables', 'system catalog "tables"'),
+    ('SELECT last_value FROM numbers', 'sequence "numbers"'),
+    ('SELECT * FROM secured', 'row-level security of table "secured"'),
+    ('SELECT id FROM source WHERE id IN (SELECT id FROM secured)', 'row-level security of table "secured"'),
+    ('SELECT id, ctid AS place FROM source', 'system columns of table "source"'),
+    ('SELECT id FROM source TABLESAMPLE bernoulli (50) REPEATABLE (1)', 'TABLESAMPLE'),
+    -- Dates and times, which depend on settings at most.
+    ('SELECT tz::date, date_trunc(''day'', tz), extract(hour FROM tz), tz + i AS later FROM source', 'ok'),
+    ('SELECT d::timestamptz, ts::timestamptz FROM source WHERE d < tz OR ts = tz', 'ok'),
+    ('SELECT id, tz AT TIME ZONE ''Europe/Paris'', age(tz, tz), to_char(tz, ''YYYY-MM'') FROM source', 'ok'),
+    ('SELECT id, to_date(s, ''YYYYMMDD''), to_timestamp(s, ''YYYY''), to_number(s, ''99'') FROM source', 'ok'),
+    ('SELECT id, g FROM source, generate_series(tz, tz + i, i) g WHERE (tz, i) OVERLAPS (tz, i)', 'ok'),
+    ('SELECT tz FROM source UNION SELECT d FROM source', 'ok'),
+    -- Text of values of any type, as good as that of each type within.
+    ('SELECT id::text, f::text, d::varchar AS d, tz::text, i::text, m::text, p::text FROM source', 'ok'),
+    ('SELECT s || id AS a, concat(s, d), format(''%s'', f), quote_literal(id) FROM source', 'ok'),
+    ('SELECT array_to_string(array_agg(tz), '','') FROM source', 'ok'),
+    ('SELECT r, rs, c FROM source', 'ok'),
+    ('SELECT r::text FROM source', 'stable function regclassout(regclass)'),
+    ('SELECT rs::text FROM source', 'stable function regclassout(regclass)'),
+    ('SELECT c::text FROM source', 'stable function regclassout(regclass)'),
+    ('SELECT s || r AS a FROM source', 'stable function regclassout(regclass)'),
+    ('SELECT concat_ws('','', s, rs) FROM source', 'stable function regclassout(regclass)'),
+    ('SELECT source::text FROM source', 'stable function regclassout(regclass)'),
+    ('SELECT to_jsonb(p), to_json(m), jsonb_build_object(s, n), row_to_json(other) FROM source JOIN other USING (id, s)', 'ok'),
+    ('SELECT json_agg(q ORDER BY q.id), jsonb_object_agg(q.id, q.d) FROM (SELECT id, d FROM source) q', 'ok'),
+    ('SELECT o.id, (SELECT json_agg(q) FROM (SELECT f FROM source WHERE source.id = o.id) q) FROM other o', 'ok'),
+    ('WITH w AS (SELECT id, s FROM source) SELECT json_agg((SELECT x FROM (SELECT w.id, w.s) x)) FROM w', 'ok'),
+    ('SELECT to_jsonb(source) FROM source', 'stable function regclassout(regclass)'),
+    ('SELECT json_agg(q) FROM (SELECT id, r FROM source) q', 'stable function regclassout(regclass)'),
+    ('WITH w AS (SELECT id, r FROM source) SELECT json_agg((SELECT x FROM (SELECT w.id, w.r) x)) FROM w', 'stable function regclassout(regclass)'),
+    ('SELECT to_json(q.x) FROM (SELECT ROW(id) AS x FROM source UNION ALL SELECT ROW(r) FROM source) q', 'the columns of an anonymous record'),
+    -- Text read as values: 'now' is a date.
+    ('SELECT s::int AS a, s::interval AS b, s::mood AS c, s::int[] AS d FROM source', 'ok'),
+    ('SELECT s::date FROM source', 'stable function date_in(cstring)'),
+    ('SELECT s::daterange FROM source', 'stable function date_in(cstring)'),
+    ('SELECT s::pair FROM source', 'stable function date_in(cstring)'),
+    ('SELECT s::regclass FROM source', 'stable function regclass(text)'),
+    ('SELECT q.* FROM source, jsonb_to_recordset(j) AS q(a int, b text)', 'ok'),
+    ('SELECT q.* FROM source, jsonb_to_recordset(j) AS q(a int, b date)', 'stable function date_in(cstring)'),
+    -- Text search, by the configuration named or the default one.
+    ('SELECT to_tsvector(s), to_tsvector(''simple'', s) AS simple FROM source', 'ok');
+CREATE TABLE outcomes AS SELECT no, definition, expected, tracking(definition) AS outcome FROM definitions;
+SELECT definition, expected, outcome = expected AS as_expected FROM outcomes ORDER BY no;
+
+-- The error in full.
+CREATE MATERIALIZED VIEW latest AS SELECT id FROM source WHERE d = current_date;
+SELECT * FROM refresh_mv.track('latest');
+
+-- A view that reads settings follows them; others do not care.
+INSERT INTO source (id, d, m) SELECT g, date '2024-12-31' - g, 'sad' FROM generate_series(1, 3) g;
+CREATE MATERIALIZED VIEW by_text AS SELECT id, d::text FROM source;
+CREATE MATERIALIZED VIEW by_mood AS SELECT m::text, count(*) FROM source GROUP BY m;
+CREATE MATERIALIZED VIEW by_date AS SELECT id, d FROM source;
+SELECT count(*) FROM (VALUES ('by_text'::regclass), ('by_mood'), ('by_date')) v(view), refresh_mv.track(v.view);
+CREATE FUNCTION refreshed() RETURNS TABLE (view text, refreshed boolean, differences bigint) LANGUAGE plpgsql AS $$
+BEGIN
+    TRUNCATE refresh_mv.journal;
+    PERFORM refresh_materialized_views_smart('{by_text,by_mood,by_date}');
+    RETURN QUERY SELECT h.view, h.method <> 'skip', check_view(h.view::regclass) FROM refresh_mv.history h ORDER BY h.view;
+END $$;
+SELECT count(*) FROM refreshed();
+SELECT * FROM refreshed();
+SET DateStyle = 'SQL, DMY';
+SELECT * FROM refreshed();
+SELECT * FROM refreshed();
+ALTER TYPE mood RENAME VALUE 'sad' TO 'blue';
+SELECT view, refreshed, differences FROM refreshed() WHERE view <> 'suite.by_text';
+SELECT * FROM by_mood;
+SET DateStyle = 'ISO, YMD';
+SELECT * FROM refreshed();
+
+-- Definitions that did not come out as expected.
+SELECT definition, expected, outcome FROM outcomes WHERE outcome IS DISTINCT FROM expected ORDER BY no;

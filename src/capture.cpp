@@ -1,0 +1,377 @@
+#include "capture.hpp"
+
+#include "image.hpp"
+#include "changelog.hpp"
+#include "logged.hpp"
+#include "on_commit.hpp"
+#include "row_image.hpp"
+#include "statements.hpp"
+#include "tracking.hpp"
+
+namespace {
+
+// A transition table, read from its start, through a read pointer of our own.
+struct Rows {
+    Tuplestorestate *store;
+    int pointer;
+    TupleTableSlot *slot;
+    bool at_row;
+};
+
+// The statement or row whose change is being logged.
+struct Change {
+    Relation relation;
+    Logged *logged;
+    changelog::Writer writer;
+    StringInfoData key;
+    StringInfoData rest;
+};
+
+Rows open_rows(Relation relation, Tuplestorestate *store)
+{
+    Rows rows{};
+    rows.store = store;
+    rows.pointer = tuplestore_alloc_read_pointer(store, EXEC_FLAG_REWIND);
+    tuplestore_select_read_pointer(store, rows.pointer);
+    tuplestore_rescan(store);
+    rows.slot = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsMinimalTuple);
+    return rows;
+}
+
+bool next(Rows *rows)
+{
+    tuplestore_select_read_pointer(rows->store, rows->pointer);
+    rows->at_row = tuplestore_gettupleslot(rows->store, true, false, rows->slot);
+    return rows->at_row;
+}
+
+void close_rows(Rows *rows)
+{
+    ExecDropSingleTupleTableSlot(rows->slot);
+}
+
+// Puts columns of a row into bytes.
+void pack(Change *change, StringInfo bytes, TupleTableSlot *row, int first, int end)
+{
+    resetStringInfo(bytes);
+    for (int i = first; i < end; i++) {
+        AttrNumber column = change->logged->columns[i];
+        bool null;
+        Datum value = slot_getattr(row, column, &null);
+        row_image::append(bytes, TupleDescAttr(RelationGetDescr(change->relation), column - 1),
+                          value, null);
+    }
+}
+
+void pack_key(Change *change, TupleTableSlot *row)
+{
+    pack(change, &change->key, row, 0, change->logged->nkeys);
+}
+
+uint64 key_hash(Change *change, TupleTableSlot *row)
+{
+    pack_key(change, row);
+    return hash_bytes_extended(reinterpret_cast<unsigned char *>(change->key.data), change->key.len,
+                               0);
+}
+
+void add_image(Change *change, char kind, TupleTableSlot *row)
+{
+    pack_key(change, row);
+    pack(change, &change->rest, row, change->logged->nkeys, change->logged->ncolumns);
+    changelog::add(&change->writer, kind, &change->key, &change->rest);
+}
+
+int64 integer_key(Logged *logged, TupleTableSlot *row)
+{
+    bool null;
+    Datum value = slot_getattr(row, logged->columns[0], &null);
+    return logged->key_width == 2   ? DatumGetInt16(value)
+           : logged->key_width == 4 ? DatumGetInt32(value)
+                                    : DatumGetInt64(value);
+}
+
+// Logs an inserted row by its key.
+void add_inserted(Change *change, TupleTableSlot *row)
+{
+    if (change->logged->key_width != 0) {
+        changelog::add_integer(&change->writer, integer_key(change->logged, row));
+        return;
+    }
+    pack_key(change, row);
+    changelog::add(&change->writer, 'k', &change->key, nullptr);
+}
+
+// Whether two rows have the same image in the logged columns from first on.
+bool same(Change *change, TupleTableSlot *a, TupleTableSlot *b, int first, int end)
+{
+    for (int i = first; i < end; i++) {
+        AttrNumber column = change->logged->columns[i];
+        bool a_null, b_null;
+        Datum a_value = slot_getattr(a, column, &a_null);
+        Datum b_value = slot_getattr(b, column, &b_null);
+        if (!image::same(TupleDescAttr(RelationGetDescr(change->relation), column - 1), a_value,
+                         a_null, b_value, b_null))
+            return false;
+    }
+    return true;
+}
+
+bool same_key(Change *change, TupleTableSlot *a, TupleTableSlot *b)
+{
+    return same(change, a, b, 0, change->logged->nkeys);
+}
+
+// Whether any row of an UPDATE got another key.
+bool changes_keys(Change *change, TriggerData *trigger)
+{
+    Rows olds = open_rows(change->relation, trigger->tg_oldtable);
+    Rows news = open_rows(change->relation, trigger->tg_newtable);
+    bool changed = false;
+
+    while (!changed && (static_cast<int>(next(&olds)) | static_cast<int>(next(&news)))) {
+        CHECK_FOR_INTERRUPTS();
+        changed = !olds.at_row || !news.at_row || !same_key(change, olds.slot, news.slot);
+    }
+    close_rows(&olds);
+    close_rows(&news);
+    return changed;
+}
+
+// Logs an UPDATE.  Its rows are paired by their places as long as their keys
+// agree.  Where keys change, an old and a new row may have the same key and not
+// belong together, in any order: then old and new images are logged, as of
+// nested statements.
+void add_updated(Change *change, TriggerData *trigger)
+{
+    Rows olds = open_rows(change->relation, trigger->tg_oldtable);
+    Rows news = open_rows(change->relation, trigger->tg_newtable);
+    Logged *logged = change->logged;
+
+    while (static_cast<int>(next(&olds)) | static_cast<int>(next(&news))) {
+        CHECK_FOR_INTERRUPTS();
+        if (olds.at_row && news.at_row && same_key(change, olds.slot, news.slot)
+            && same(change, olds.slot, news.slot, logged->nkeys, logged->ncolumns))
+            continue;
+        if (olds.at_row)
+            add_image(change, 'o', olds.slot);
+        if (news.at_row && change->writer.nested)
+            add_image(change, 'n', news.slot);
+    }
+    close_rows(&olds);
+    close_rows(&news);
+}
+
+void add_all(Change *change, Tuplestorestate *store, char kind)
+{
+    Rows rows = open_rows(change->relation, store);
+    while (next(&rows)) {
+        CHECK_FOR_INTERRUPTS();
+        if (kind == 'k')
+            add_inserted(change, rows.slot);
+        else
+            add_image(change, kind, rows.slot);
+    }
+    close_rows(&rows);
+}
+
+int64 count_of(Tuplestorestate *store)
+{
+    return store ? tuplestore_tuple_count(store) : 0;
+}
+
+Change start(Relation relation, Logged *logged, bool nested)
+{
+    Change change{};
+    change.relation = relation;
+    change.logged = logged;
+    change.writer = changelog::start(logged->source, logged->layout, nested);
+    initStringInfo(&change.key);
+    initStringInfo(&change.rest);
+    return change;
+}
+
+void finish(Change *change)
+{
+    changelog::finish(&change->writer);
+    pfree(change->key.data);
+    pfree(change->rest.data);
+}
+
+CmdType kind_of(TriggerEvent event)
+{
+    return TRIGGER_FIRED_BY_INSERT(event)   ? CMD_INSERT
+           : TRIGGER_FIRED_BY_UPDATE(event) ? CMD_UPDATE
+                                            : CMD_DELETE;
+}
+
+void warn_once(Relation relation, Logged *logged)
+{
+    if (logged->warned)
+        return;
+    logged->warned = true;
+    ereport(WARNING,
+            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+             errmsg("changes of table \"%s\" cannot be logged row by row: %s",
+                    RelationGetRelationName(relation), logged->problem),
+             errhint("Materialized views that read it are refreshed in full until refresh_mv.track() is called again.")));
+}
+
+int compare_hashes(const void *a, const void *b)
+{
+    uint64 x = *static_cast<const uint64 *>(a);
+    uint64 y = *static_cast<const uint64 *>(b);
+    return (x > y) - (x < y);
+}
+
+// Whether rows that moved between partitions are missing in the transition
+// tables: MERGE, in all versions so far, leaves them out.
+bool lost_moves(Change *change, TriggerData *trigger)
+{
+    int64 nmoves;
+    uint64 *moves = statements::moves(change->logged->source, &nmoves);
+    int64 nolds = count_of(trigger->tg_oldtable);
+    auto *olds = static_cast<uint64 *>(palloc_extended(sizeof(uint64) * static_cast<Size>(nolds + 1),
+                                                       MCXT_ALLOC_HUGE));
+    Rows rows = open_rows(change->relation, trigger->tg_oldtable);
+    for (int64 i = 0; next(&rows); i++)
+        olds[i] = key_hash(change, rows.slot);
+    close_rows(&rows);
+    qsort(olds, static_cast<size_t>(nolds), sizeof(uint64), compare_hashes);
+    qsort(moves, static_cast<size_t>(nmoves), sizeof(uint64), compare_hashes);
+
+    int64 place = 0;
+    for (int64 i = 0; i < nmoves; i++) {
+        while (place < nolds && olds[place] < moves[i])
+            place++;
+        if (place == nolds || olds[place] != moves[i])
+            return true;
+    }
+    return false;
+}
+
+// Why the rows of a statement cannot be logged; null if they can.
+const char *obstacle(Relation relation, Logged *logged, TriggerData *trigger)
+{
+    if (!logged->exact)
+        return "the table has no tracking key";
+    if (logged->problem != nullptr) {
+        warn_once(relation, logged);
+        return logged->problem;
+    }
+    if (count_of(trigger->tg_oldtable) + count_of(trigger->tg_newtable) > capture::most_rows)
+        return "a statement changed more rows than refresh_mv.max_logged_rows";
+    return nullptr;
+}
+
+void log_changed_rows(TriggerData *trigger, Logged *logged)
+{
+    Relation relation = trigger->tg_relation;
+    CmdType kind = kind_of(trigger->tg_event);
+    int64 nmoves = 0;
+    if (kind == CMD_UPDATE)
+        statements::moves(logged->source, &nmoves);
+
+    if (count_of(trigger->tg_oldtable) + count_of(trigger->tg_newtable) + nmoves == 0) {
+        statements::end(logged->source, kind);
+        return;
+    }
+    on_commit::note_change(logged->source, logged->on_commit);
+    const char *reason = obstacle(relation, logged, trigger);
+    if (reason != nullptr) {
+        statements::end(logged->source, kind);
+        changelog::everything(logged->source, reason);
+        return;
+    }
+    Change change = start(relation, logged, false);
+    if (nmoves > 0 && lost_moves(&change, trigger))
+        reason = "MERGE moved rows between partitions";
+    change.writer.nested = statements::end(logged->source, kind)
+                           || (kind == CMD_UPDATE && changes_keys(&change, trigger));
+    if (reason != nullptr)
+        changelog::everything(logged->source, reason);
+    else if (kind == CMD_UPDATE)
+        add_updated(&change, trigger);
+    else if (kind == CMD_DELETE)
+        add_all(&change, trigger->tg_oldtable, 'o');
+    else
+        add_all(&change, trigger->tg_newtable, change.writer.nested ? 'n' : 'k');
+    finish(&change);
+    // Now and then; nobody else may be looking after the log.
+    if ((pg_prng_uint32(&pg_global_prng_state) & 0xff) == 0)
+        tracking::collapse_if_large(logged->source);
+}
+
+// Logs a row that a logical worker applies: no statement trigger tells of it.
+// Row triggers of others may change more of the table at any moment, so that
+// everything is logged as nested.
+void log_applied_row(TriggerData *trigger, Logged *logged)
+{
+    CmdType kind = kind_of(trigger->tg_event);
+
+    if (!IsLogicalWorker() || statements::is_open(logged->source))
+        return;
+    on_commit::note_change(logged->source, logged->on_commit);
+    const char *reason = obstacle(trigger->tg_relation, logged, trigger);
+    if (reason != nullptr) {
+        changelog::everything(logged->source, reason);
+        return;
+    }
+    Change change = start(trigger->tg_relation, logged, true);
+    add_image(&change, kind == CMD_INSERT ? 'n' : 'o', trigger->tg_trigslot);
+    if (kind == CMD_UPDATE)
+        add_image(&change, 'n', trigger->tg_newslot);
+    finish(&change);
+}
+
+// Remembers a row of an open UPDATE that may move to another partition.
+void watch_move(TriggerData *trigger, Logged *logged)
+{
+    int column = -1;
+
+    if (!statements::is_open(logged->source) || !logged->exact || logged->problem != nullptr)
+        return;
+    while ((column = bms_next_member(logged->routing, column)) >= 0) {
+        bool old_null, new_null;
+        Datum old_value = slot_getattr(trigger->tg_trigslot, static_cast<AttrNumber>(column), &old_null);
+        Datum new_value = slot_getattr(trigger->tg_newslot, static_cast<AttrNumber>(column), &new_null);
+        if (image::same(TupleDescAttr(RelationGetDescr(trigger->tg_relation), column - 1), old_value,
+                        old_null, new_value, new_null))
+            continue;
+        Change change = start(trigger->tg_relation, logged, false);
+        statements::note_move(logged->source, key_hash(&change, trigger->tg_trigslot));
+        finish(&change);
+        return;
+    }
+}
+
+} // namespace
+
+namespace capture {
+
+int most_rows = 1000000;
+
+void log_change(TriggerData *trigger)
+{
+    TriggerEvent event = trigger->tg_event;
+    Logged *logged = logged::of(trigger->tg_relation, trigger->tg_trigger);
+
+    if (TRIGGER_FIRED_BY_TRUNCATE(event)) {
+        on_commit::note_change(logged->source, logged->on_commit);
+        changelog::everything(logged->source, "TRUNCATE");
+    } else if (TRIGGER_FIRED_FOR_ROW(event) && TRIGGER_FIRED_BEFORE(event))
+        watch_move(trigger, logged);
+    else if (TRIGGER_FIRED_FOR_ROW(event))
+        log_applied_row(trigger, logged);
+    else if (TRIGGER_FIRED_BEFORE(event))
+        statements::begin(logged->source, kind_of(event));
+    else
+        log_changed_rows(trigger, logged);
+}
+
+void log_unfinished(Oid source)
+{
+    changelog::everything(source, "a statement was not run to its end");
+}
+
+} // namespace capture

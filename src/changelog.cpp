@@ -1,0 +1,152 @@
+#include "changelog.hpp"
+
+#include "row_image.hpp"
+#include "varint.hpp"
+
+namespace {
+
+// Entries are kept so short that they need no TOAST.
+constexpr int full = 7800;
+
+enum { column_relation, column_seq, column_xid, column_layout, column_nested, column_records,
+       column_data, column_reason, columns };
+
+// Opens the log; null if there is none: amidst a restore, or without the
+// extension.
+Relation open_log()
+{
+    Oid schema = get_namespace_oid("refresh_mv", true);
+    Oid oid = OidIsValid(schema) ? get_relname_relid("log", schema) : InvalidOid;
+    if (!OidIsValid(oid))
+        return nullptr;
+    Relation log = table_open(oid, RowExclusiveLock);
+    if (RelationGetDescr(log)->natts == columns)
+        return log;
+    table_close(log, RowExclusiveLock);
+    return nullptr;
+}
+
+void insert(Oid relation, int layout, bool nested, int64 records, StringInfo data,
+            const char *reason)
+{
+    Relation log = open_log();
+    if (log == nullptr)
+        return;
+    Datum values[columns];
+    bool nulls[columns] = {};
+    values[column_relation] = ObjectIdGetDatum(relation);
+    values[column_seq] = Int64GetDatum(changelog::position());
+    values[column_xid] = FullTransactionIdGetDatum(GetTopFullTransactionId());
+    values[column_layout] = Int32GetDatum(layout);
+    values[column_nested] = BoolGetDatum(nested);
+    values[column_records] = Int64GetDatum(records);
+    values[column_data] = 0;
+    values[column_reason] = reason ? CStringGetTextDatum(reason) : 0;
+    if (data != nullptr) {
+        // Its first bytes were left for the header.
+        SET_VARSIZE(data->data, data->len);
+        values[column_data] = PointerGetDatum(data->data);
+    }
+    nulls[column_data] = data == nullptr;
+    nulls[column_reason] = reason == nullptr;
+    HeapTuple tuple = heap_form_tuple(RelationGetDescr(log), values, nulls);
+    CatalogTupleInsert(log, tuple);
+    heap_freetuple(tuple);
+    table_close(log, RowExclusiveLock);
+}
+
+void clear(changelog::Writer *writer)
+{
+    resetStringInfo(&writer->data);
+    appendStringInfoSpaces(&writer->data, VARHDRSZ);
+    writer->records = 0;
+    writer->run_end = 0;
+}
+
+void flush(changelog::Writer *writer)
+{
+    if (writer->records > 0)
+        insert(writer->source, writer->layout, writer->nested, writer->records, &writer->data,
+               nullptr);
+    clear(writer);
+}
+
+void end_run(changelog::Writer *writer)
+{
+    if (writer->run_count == 0)
+        return;
+    // in unsigned arithmetic, which cannot overflow
+    uint64 first = static_cast<uint64>(writer->run_first);
+    appendStringInfoCharMacro(&writer->data, 'r');
+    row_image::append_number(&writer->data,
+                             varint::zigzag(static_cast<int64>(first - static_cast<uint64>(writer->run_end))));
+    row_image::append_number(&writer->data, static_cast<uint64>(writer->run_count));
+    writer->records += writer->run_count;
+    writer->run_end = static_cast<int64>(first + static_cast<uint64>(writer->run_count));
+    writer->run_count = 0;
+    if (writer->data.len > full)
+        flush(writer);
+}
+
+void append_bytes(StringInfo data, StringInfo bytes)
+{
+    row_image::append_number(data, static_cast<uint64>(bytes->len));
+    appendBinaryStringInfo(data, bytes->data, bytes->len);
+}
+
+} // namespace
+
+namespace changelog {
+
+Writer start(Oid source, int layout, bool nested)
+{
+    Writer writer{};
+    writer.source = source;
+    writer.layout = layout;
+    writer.nested = nested;
+    initStringInfo(&writer.data);
+    clear(&writer);
+    return writer;
+}
+
+void add(Writer *writer, char kind, StringInfo key, StringInfo rest)
+{
+    int length = key->len + (rest ? rest->len : 0);
+    if (writer->records > 0 && writer->data.len + length > full)
+        flush(writer);
+    appendStringInfoCharMacro(&writer->data, kind);
+    append_bytes(&writer->data, key);
+    if (rest != nullptr)
+        append_bytes(&writer->data, rest);
+    writer->records++;
+}
+
+void add_integer(Writer *writer, int64 key)
+{
+    if (writer->run_count > 0 && key == writer->run_first + writer->run_count) {
+        writer->run_count++;
+        return;
+    }
+    end_run(writer);
+    writer->run_first = key;
+    writer->run_count = 1;
+}
+
+void finish(Writer *writer)
+{
+    end_run(writer);
+    flush(writer);
+    pfree(writer->data.data);
+}
+
+void everything(Oid relation, const char *reason)
+{
+    insert(relation, 0, false, 0, nullptr, reason);
+}
+
+int64 position()
+{
+    return static_cast<int64>(GetXLogInsertRecPtr());
+}
+
+} // namespace changelog

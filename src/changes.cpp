@@ -1,0 +1,204 @@
+#include "changes.hpp"
+
+#include "bridge.hpp"
+#include "knowledge.hpp"
+#include "logged.hpp"
+#include "netting.hpp"
+#include "row_image.hpp"
+#include "source.hpp"
+#include "tracking.hpp"
+#include "view.hpp"
+
+namespace {
+
+// A source, and how to take its rows out of the log.
+struct Reader {
+    TrackedSource source;
+    int nkeys;
+    int ncolumns;
+    Form_pg_attribute *columns; // key columns first
+    int *places;                // of those columns, in the row as it is shown
+    TupleDesc key_desc;
+    TupleDesc row_desc;
+};
+
+[[noreturn]] void unknown(Oid source, const char *reason)
+{
+    ereport(ERROR,
+            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+             errmsg("changes of \"%s\" since the last refresh are not known row by row",
+                    get_rel_name(source)),
+             errdetail("The reason is: %s.", reason),
+             errhint("The next smart refresh will be a full one.")));
+}
+
+bool is_key(List *key, const char *name, int *place)
+{
+    ListCell *cell;
+    foreach (cell, key)
+        if (strcmp(static_cast<char *>(lfirst(cell)), name) == 0) {
+            *place = foreach_current_index(cell);
+            return true;
+        }
+    return false;
+}
+
+// A row description of some of a relation's columns.
+TupleDesc describe(Form_pg_attribute *columns, int count)
+{
+    TupleDesc desc = CreateTemplateTupleDesc(count);
+    for (int i = 0; i < count; i++) {
+        TupleDescInitEntry(desc, i + 1, NameStr(columns[i]->attname), columns[i]->atttypid,
+                           columns[i]->atttypmod, 0);
+        TupleDescInitEntryCollation(desc, i + 1, columns[i]->attcollation);
+    }
+    return BlessTupleDesc(desc);
+}
+
+Reader open_reader(const TrackedSource &source)
+{
+    Reader reader{};
+    Relation relation = relation_open(source.relation, AccessShareLock);
+    TupleDesc desc = RelationGetDescr(relation);
+    int shown = list_length(source.columns);
+    auto **row = static_cast<Form_pg_attribute *>(palloc(sizeof(void *) * (shown + 1)));
+    ListCell *cell;
+
+    reader.source = source;
+    reader.nkeys = list_length(source.key);
+    reader.ncolumns = shown;
+    reader.columns = static_cast<Form_pg_attribute *>(palloc(sizeof(void *) * (shown + 1)));
+    reader.places = static_cast<int *>(palloc(sizeof(int) * (shown + 1)));
+    int next = reader.nkeys;
+    foreach (cell, source.columns) {
+        auto *name = static_cast<char *>(lfirst(cell));
+        AttrNumber number = get_attnum(source.relation, name);
+        int place;
+        if (number <= 0)
+            unknown(source.relation, psprintf("column %s does not exist any more", name));
+        auto *copy = static_cast<Form_pg_attribute>(palloc(ATTRIBUTE_FIXED_PART_SIZE));
+        memcpy(copy, TupleDescAttr(desc, number - 1), ATTRIBUTE_FIXED_PART_SIZE);
+        row[foreach_current_index(cell)] = copy;
+        if (!is_key(source.key, name, &place))
+            place = next++;
+        reader.columns[place] = copy;
+        reader.places[place] = foreach_current_index(cell);
+    }
+    reader.key_desc = describe(reader.columns, reader.nkeys);
+    reader.row_desc = describe(row, shown);
+    relation_close(relation, NoLock);
+    return reader;
+}
+
+// A row as text.
+Datum row_text(TupleDesc desc, Datum *values, bool *nulls)
+{
+    Datum row = HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+    return CStringGetTextDatum(OidOutputFunctionCall(F_RECORD_OUT, row));
+}
+
+void take(const Reader &reader, std::string_view bytes, int first, int end, Datum *values,
+          bool *nulls)
+{
+    const char *start = bytes.data();
+    for (int i = first; i < end; i++)
+        if (!row_image::read(&start, bytes.data() + bytes.size(), reader.columns[i], &values[i],
+                             &nulls[i]))
+            unknown(reader.source.relation, "the log is damaged");
+}
+
+// Puts one change into the result.
+void put_change(const Reader &reader, const NetChange &change, ReturnSetInfo *result)
+{
+    Datum values[MaxHeapAttributeNumber], row[MaxHeapAttributeNumber], pair[2] = {};
+    bool nulls[MaxHeapAttributeNumber], row_nulls[MaxHeapAttributeNumber], pair_nulls[2] = {};
+    bool bag = reader.nkeys == 0;
+
+    take(reader, change.key, 0, bag ? reader.ncolumns : reader.nkeys, values, nulls);
+    if (bag)
+        pair_nulls[0] = true;
+    else
+        pair[0] = row_text(reader.key_desc, values, nulls);
+    pair_nulls[1] = change.existed <= 0;
+    if (change.existed > 0) {
+        if (!bag)
+            take(reader, change.rest, reader.nkeys, reader.ncolumns, values, nulls);
+        for (int i = 0; i < reader.ncolumns; i++) {
+            row[reader.places[i]] = values[i];
+            row_nulls[reader.places[i]] = nulls[i];
+        }
+        pair[1] = row_text(reader.row_desc, row, row_nulls);
+    }
+    for (int64 i = bag ? Max(change.existed, 0) : 1; i > 0; i--)
+        tuplestore_putvalues(result->setResult, result->setDesc, pair, pair_nulls);
+}
+
+// Collects the entries of a source.
+struct Entries {
+    Reader reader;
+    Netting *netting;
+};
+
+void add_entry(int layout, bool nested, int64 records, varlena *data, void *context)
+{
+    auto *entries = static_cast<Entries *>(context);
+    Oid relation = entries->reader.source.relation;
+    if (data == nullptr || layout != entries->reader.source.layout)
+        unknown(relation, "something has changed that is not logged row by row");
+    bool sound = entry([&] {
+        return entries->netting->add(nested, records,
+                                     {VARDATA_ANY(data), static_cast<size_t>(VARSIZE_ANY_EXHDR(data))});
+    });
+    if (!sound)
+        unknown(relation, "the log is damaged");
+}
+
+// The source among those of the view that a table belongs to.
+TrackedSource find_source(Oid view, Oid table)
+{
+    ListCell *cell;
+    Relation relation = relation_open(table, AccessShareLock);
+    Oid source = logged::source_of(relation);
+    relation_close(relation, NoLock);
+    foreach (cell, tracking::sources_of(view)) {
+        auto *tracked = static_cast<TrackedSource *>(lfirst(cell));
+        if (tracked->relation == source)
+            return *tracked;
+    }
+    ereport(ERROR,
+            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+             errmsg("materialized view \"%s\" is not tracked, or does not read \"%s\"",
+                    get_rel_name(view), get_rel_name(table))));
+}
+
+Reader checked_reader(Oid view, Oid table)
+{
+    Relation relation = table_open(view, AccessShareLock);
+    TrackedSource source = find_source(view, table);
+    Knowledge knowledge = knowledge::of(relation, true);
+    table_close(relation, NoLock);
+    if (knowledge.unknown != nullptr)
+        unknown(source.relation, knowledge.unknown);
+    if (!source.exact)
+        unknown(source.relation, "rows of the table cannot be told apart");
+    return open_reader(source);
+}
+
+} // namespace
+
+namespace changes {
+
+void put(Oid view, Oid table, ReturnSetInfo *result)
+{
+    Reader reader = guard([&] { return checked_reader(view, table); });
+    bool bag = reader.nkeys == 0;
+    Netting netting(reader.nkeys == 1 ? logged::key_width(reader.columns[0]->atttypid) : 0, bag);
+    guard([&] {
+        Entries entries = {reader, &netting};
+        tracking::new_entries(view, reader.source.relation, add_entry, &entries);
+    });
+    for (const NetChange &change : netting.changes())
+        guard([&] { put_change(reader, change, result); });
+}
+
+} // namespace changes

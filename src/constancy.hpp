@@ -1,0 +1,33 @@
+// Whether a query's result is a function of the data that it reads.
+//
+// Invariants:
+// - Analysis reads catalogs and the query tree, never data, and has no effect.
+// - Every function that the query may execute is judged: by its volatility,
+//   and if it is not immutable, by a list of those functions of pg_catalog
+//   that depend on settings alone.
+// - What a type's values look like as text is judged with every function that
+//   writes or reads such text, down to elements and columns.
+// - DDL is not judged: who replaces a function, a cast or a text search
+//   configuration that the query uses must refresh it.
+#pragma once
+
+#include "pg.hpp"
+
+struct Constancy {
+    const char *depends_on; // what else than data the result depends on, in words; null: nothing
+    bool reads_settings;    // the result depends on the settings in constancy::settings()
+};
+
+namespace constancy {
+
+// Takes the rewritten query, in which ordinary views are subqueries.  Names
+// the first thing found that the result must not depend on; what is said of
+// settings is complete only if there is none.
+Constancy of(Query *rewritten);
+
+// The settings that results depend on, and the labels of all enums, as one
+// text.  Results that differ in nothing but settings are equal if these texts
+// are.
+char *settings();
+
+} // namespace constancy

@@ -1,0 +1,78 @@
+#include "knowledge.hpp"
+
+#include "constancy.hpp"
+#include "query.hpp"
+#include "source.hpp"
+#include "statements.hpp"
+#include "track.hpp"
+#include "tracking.hpp"
+
+namespace {
+
+// A statement on a source that runs while the view is refreshed (from its row
+// trigger, say) has changed rows and has not logged them.
+void check_no_open_statement(List *sources)
+{
+    ListCell *cell;
+    foreach (cell, sources) {
+        Oid relation = static_cast<Source *>(lfirst(cell))->relation;
+        if (statements::is_open(relation))
+            ereport(ERROR,
+                    (errcode(ERRCODE_OBJECT_IN_USE),
+                     errmsg("cannot refresh a tracked materialized view while a statement is changing table \"%s\"",
+                            get_rel_name(relation)),
+                     errhint("Refresh it after the statement, or on commit.")));
+    }
+}
+
+const char *reason(const Standing &standing, const Knowledge &knowledge)
+{
+    if (!standing.baseline)
+        return "the view has not been refreshed since it is tracked";
+    if (standing.reason != nullptr)
+        return standing.reason;
+    if ((standing.settings == nullptr) != (knowledge.settings == nullptr)
+        || (standing.settings != nullptr && strcmp(standing.settings, knowledge.settings) != 0))
+        return "settings that its result depends on, such as TimeZone, have changed";
+    return nullptr;
+}
+
+} // namespace
+
+namespace knowledge {
+
+Knowledge of(Relation view, bool tracked)
+{
+    Knowledge knowledge{};
+    knowledge.tracked = tracked;
+    if (!tracked)
+        return knowledge;
+
+    Query *query = query::rewritten(view);
+    Constancy constancy = constancy::of(query);
+    List *sources = source::of(query);
+    check_no_open_statement(sources);
+    if (constancy.depends_on != nullptr)
+        knowledge.unknown = psprintf("its result depends on more than data: %s", constancy.depends_on);
+    else
+        knowledge.unknown = track::damage(sources, tracking::sources_of(RelationGetRelid(view)));
+    knowledge.damaged = knowledge.unknown != nullptr;
+    if (knowledge.damaged)
+        return knowledge;
+
+    knowledge.settings = constancy.reads_settings ? constancy::settings() : nullptr;
+    Standing standing = tracking::standing(RelationGetRelid(view));
+    knowledge.unknown = reason(standing, knowledge);
+    knowledge.pending = standing.pending;
+    knowledge.entries = standing.entries;
+    return knowledge;
+}
+
+void save(Oid view, const Knowledge &knowledge)
+{
+    tracking::save_baseline(view, knowledge.settings);
+    if (knowledge.entries > 0)
+        tracking::purge(view);
+}
+
+} // namespace knowledge

@@ -1,0 +1,150 @@
+#include "logged.hpp"
+
+namespace {
+
+HTAB *cache = nullptr;
+MemoryContext memory = nullptr;
+
+void forget(Datum, Oid relation)
+{
+    HASH_SEQ_STATUS scan;
+
+    hash_seq_init(&scan, cache);
+    while (auto *entry = static_cast<Logged *>(hash_seq_search(&scan)))
+        if (!OidIsValid(relation) || entry->relation == relation || entry->source == relation)
+            entry->valid = false;
+}
+
+Logged *entry_of(Oid relation)
+{
+    bool found;
+    auto *entry = static_cast<Logged *>(hash_search(cache, &relation, HASH_ENTER, &found));
+    if (!found) {
+        entry->valid = false;
+        entry->memory = nullptr;
+    }
+    return entry;
+}
+
+// Adds the columns of a relation, by number, that choose a partition of one of
+// its ancestors.
+void add_routing_columns(Logged *entry, Relation relation, Oid ancestor)
+{
+    Relation parent = table_open(ancestor, AccessShareLock);
+    PartitionKey key = RelationGetPartitionKey(parent);
+    Bitmapset *used = nullptr;
+    int column = -1;
+
+    for (int i = 0; i < key->partnatts; i++)
+        if (key->partattrs[i] != 0)
+            used = bms_add_member(used, key->partattrs[i] - FirstLowInvalidHeapAttributeNumber);
+    pull_varattnos(reinterpret_cast<Node *>(key->partexprs), 1, &used);
+    while ((column = bms_next_member(used, column)) >= 0) {
+        int attno = column + FirstLowInvalidHeapAttributeNumber;
+        const char *name = attno > 0 ? NameStr(TupleDescAttr(RelationGetDescr(parent), attno - 1)->attname)
+                                     : "";
+        AttrNumber own = attno > 0 ? get_attnum(RelationGetRelid(relation), name) : 0;
+        if (own > 0)
+            entry->routing = bms_add_member(entry->routing, own);
+    }
+    table_close(parent, NoLock);
+}
+
+void find_routing(Logged *entry, Relation relation)
+{
+    ListCell *cell;
+
+    if (!relation->rd_rel->relispartition)
+        return;
+    foreach (cell, get_partition_ancestors(RelationGetRelid(relation)))
+        add_routing_columns(entry, relation, lfirst_oid(cell));
+}
+
+// Finds the columns that the trigger's arguments name.
+void find_columns(Logged *entry, Relation relation, const Trigger *trigger)
+{
+    constexpr int first = 3;
+    TupleDesc desc = RelationGetDescr(relation);
+
+    entry->ncolumns = trigger->tgnargs - first;
+    entry->columns = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * (entry->ncolumns + 1)));
+    for (int i = 0; i < entry->ncolumns; i++) {
+        entry->columns[i] = get_attnum(RelationGetRelid(relation), trigger->tgargs[first + i]);
+        if (entry->columns[i] <= 0)
+            entry->problem = "a column that is to be logged does not exist";
+    }
+    if (entry->nkeys == 1 && entry->columns[0] > 0)
+        entry->key_width = logged::key_width(TupleDescAttr(desc, entry->columns[0] - 1)->atttypid);
+}
+
+void fill(Logged *entry, Relation relation, const Trigger *trigger)
+{
+    const char *flags = trigger->tgnargs > 1 ? trigger->tgargs[1] : "";
+
+    entry->source = logged::source_of(relation);
+    entry->layout = trigger->tgnargs > 0 ? static_cast<int>(strtol(trigger->tgargs[0], nullptr, 10)) : 0;
+    entry->exact = strchr(flags, 'x') != nullptr;
+    entry->on_commit = strchr(flags, 'c') != nullptr;
+    entry->nkeys = trigger->tgnargs > 2 ? static_cast<int>(strtol(trigger->tgargs[2], nullptr, 10)) : 0;
+    if (!entry->exact)
+        return;
+    if (entry->nkeys < 1 || entry->nkeys > trigger->tgnargs - 3) {
+        entry->problem = "the arguments of its triggers are damaged";
+        return;
+    }
+    find_columns(entry, relation, trigger);
+    find_routing(entry, relation);
+}
+
+} // namespace
+
+namespace logged {
+
+int key_width(Oid type)
+{
+    return type == INT2OID ? 2 : type == INT4OID ? 4 : type == INT8OID ? 8 : 0;
+}
+
+Oid source_of(Relation relation)
+{
+    if (!relation->rd_rel->relispartition)
+        return RelationGetRelid(relation);
+    return llast_oid(get_partition_ancestors(RelationGetRelid(relation)));
+}
+
+Logged *of(Relation relation, const Trigger *trigger)
+{
+    Logged *entry = entry_of(RelationGetRelid(relation));
+    if (entry->valid)
+        return entry;
+
+    if (entry->memory == nullptr)
+        entry->memory = AllocSetContextCreate(memory, "refresh_mv logged relation", ALLOCSET_SMALL_SIZES);
+    MemoryContextReset(entry->memory);
+    Logged fresh{};
+    fresh.relation = RelationGetRelid(relation);
+    fresh.memory = entry->memory;
+    fresh.valid = true;
+    // Before the lookups: an invalidation that they let in must not be missed.
+    *entry = fresh;
+    MemoryContext old = MemoryContextSwitchTo(fresh.memory);
+    fill(&fresh, relation, trigger);
+    MemoryContextSwitchTo(old);
+    fresh.valid = entry->valid;
+    *entry = fresh;
+    return entry;
+}
+
+void watch()
+{
+    HASHCTL control{};
+    control.keysize = sizeof(Oid);
+    control.entrysize = sizeof(Logged);
+    control.hcxt = memory = AllocSetContextCreate(TopMemoryContext, "refresh_mv logged relations",
+                                                  ALLOCSET_DEFAULT_SIZES);
+    cache = hash_create("refresh_mv logged relations", 64, &control,
+                        HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+    CacheRegisterRelcacheCallback(forget, 0);
+}
+
+} // namespace logged

@@ -1,0 +1,47 @@
+// A relation that has this extension's triggers, as the triggers see it: what
+// of its rows is logged, and under which source.
+//
+// What is logged stands in the triggers' arguments, by column names, so that it
+// comes and goes with them: under the lock that CREATE TRIGGER takes, by the
+// relcache's invalidations, and by a dump.
+//
+//     arguments: layout, flags, number of key columns, key columns..., others...
+//     flags:     x  rows are logged (else: just that there were changes)
+//                c  a view is refreshed on commit
+#pragma once
+
+#include "pg.hpp"
+
+struct Logged {
+    Oid relation;        // with the triggers; the cache's key
+    bool valid;
+    bool warned;         // of the problem
+    MemoryContext memory;
+    Oid source;          // the root of a partition tree, or the relation itself
+    int layout;
+    bool exact;
+    bool on_commit;
+    const char *problem; // why rows cannot be logged; null: they can
+    int nkeys;           // 0: rows have no key and are known by their images
+    int ncolumns;
+    AttrNumber *columns; // key columns first
+    int key_width;       // of a key of one integer column; 0: any other
+    Bitmapset *routing;  // columns that choose the partition
+};
+
+namespace logged {
+
+// What the trigger logs of its relation.  Valid until the next invalidation:
+// do not keep it while anything is locked or looked up.
+Logged *of(Relation relation, const Trigger *trigger);
+
+// A key column's bytes, if it is a key of one integer: 2, 4 or 8; 0 for others.
+int key_width(Oid type);
+
+// The source that a table belongs to: the root of its partition tree.
+Oid source_of(Relation relation);
+
+// The relation's cached entry is looked up anew.  For _PG_init.
+void watch();
+
+} // namespace logged

@@ -1,0 +1,94 @@
+#include "on_commit.hpp"
+
+#include "bridge.hpp"
+#include "tracking.hpp"
+
+namespace {
+
+const bool *switched_off = nullptr;
+const run::Limits *limits = nullptr;
+List *changed = NIL; // sources, in TopTransactionContext
+
+// The views to refresh because of the changed sources, in order.
+Call call_of(List *sources)
+{
+    int count;
+    tracking::OnCommitView *pairs = guard([&] { return tracking::on_commit_views(sources, &count); });
+    std::vector<Oid> views;
+    std::vector<Edge> edges;
+    for (int i = 0; i < count; i++) {
+        views.push_back(pairs[i].view);
+        edges.push_back({pairs[i].view, pairs[i].source});
+    }
+    std::vector<Oid> ordered = graph::ordered(views, edges);
+    return {{RefreshMode::smart, 0, false}, ordered, edges, true, Caller::commit};
+}
+
+// Refreshes until no change is left.  A merge changes what other views read.
+void refresh_all()
+{
+    while (changed != NIL) {
+        List *sources = changed;
+        changed = NIL;
+        Call call = call_of(sources);
+        if (!call.views.empty())
+            run::together(call, *limits);
+    }
+}
+
+void refresh_before_end()
+{
+    entry([] {
+        try {
+            subtransaction([] {
+                guard([] { PushActiveSnapshot(GetTransactionSnapshot()); });
+                refresh_all();
+                guard([] { PopActiveSnapshot(); });
+            });
+        } catch (const PgError &error) {
+            if (error.data->sqlerrcode == ERRCODE_QUERY_CANCELED)
+                throw;
+            const char *message = error.data->message;
+            guard([&] {
+                ereport(WARNING,
+                        (errcode(error.data->sqlerrcode),
+                         errmsg("could not refresh materialized views on commit: %s",
+                                message ? message : "unknown error")));
+            });
+        }
+    });
+}
+
+void on_transaction(XactEvent event, void *)
+{
+    if (event != XACT_EVENT_PRE_COMMIT && event != XACT_EVENT_PRE_PREPARE) {
+        if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+            changed = NIL; // its memory is gone with the transaction
+        return;
+    }
+    if (changed != NIL && !*switched_off)
+        refresh_before_end();
+    changed = NIL;
+}
+
+} // namespace
+
+namespace on_commit {
+
+void note_change(Oid source, bool wanted)
+{
+    if (!wanted)
+        return;
+    MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+    changed = list_append_unique_oid(changed, source);
+    MemoryContextSwitchTo(old);
+}
+
+void watch(const bool *off, const run::Limits *limits_of_calls)
+{
+    switched_off = off;
+    limits = limits_of_calls;
+    RegisterXactCallback(on_transaction, nullptr);
+}
+
+} // namespace on_commit

@@ -1,0 +1,22 @@
+// Refreshing views at the end of the transaction that changed their sources.
+//
+// Invariants:
+// - Each such view is refreshed once per transaction, after all deferred triggers,
+//   and again only if a view that it reads was refreshed after it.
+// - A refresh that fails does not keep the transaction from committing: the
+//   changes stay in the log for the next one.
+#pragma once
+
+#include "run.hpp"
+
+namespace on_commit {
+
+// A source was changed in this transaction; wanted tells that a view is refreshed
+// on commit because of it.
+void note_change(Oid source, bool wanted);
+
+// Refreshes at the end of every transaction from now on, unless switched off.
+// For _PG_init.
+void watch(const bool *switched_off, const run::Limits *limits);
+
+} // namespace on_commit

@@ -1,0 +1,268 @@
+#include "source.hpp"
+
+namespace {
+
+Source *find(List *sources, Oid relation)
+{
+    ListCell *cell;
+    foreach (cell, sources) {
+        auto *source = static_cast<Source *>(lfirst(cell));
+        if (source->relation == relation)
+            return source;
+    }
+    return nullptr;
+}
+
+// Whether a column is generated when it is read: transition tables lack it.
+bool is_virtual(Relation relation, AttrNumber column)
+{
+    return TupleDescAttr(RelationGetDescr(relation), column - 1)->attgenerated == 'v';
+}
+
+void refuse(Source *source, const char *obstacle, const char *hint)
+{
+    source->obstacle = obstacle;
+    source->hint = hint;
+}
+
+// Refuses a table whose rows change in ways that no trigger or log can tell.
+void check_storage(Source *source, Oid table)
+{
+    const char *name = source::name(table);
+    char persistence = get_rel_persistence(table);
+
+    if (get_rel_relkind(table) == RELKIND_FOREIGN_TABLE)
+        refuse(source, psprintf("%s is a foreign table: others change it", name),
+               "Copy it into a table, or leave the view untracked.");
+    else if (persistence == RELPERSISTENCE_TEMP)
+        refuse(source, psprintf("Table %s is temporary", name), "Use a permanent table.");
+    else if (persistence == RELPERSISTENCE_UNLOGGED)
+        refuse(source, psprintf("Table %s is unlogged: a crash empties it without a trace", name),
+               psprintf("ALTER TABLE %s SET LOGGED", name));
+}
+
+// Finds out how changes of a table can be logged.
+void analyze_table(Source *source, Relation table)
+{
+    const char *name = source::name(RelationGetRelid(table));
+    ListCell *cell;
+
+    foreach (cell, source::members(RelationGetRelid(table), AccessShareLock))
+        check_storage(source, lfirst_oid(cell));
+    if (source->obstacle != nullptr || !source->exact)
+        return;
+    source->key = source::key(table);
+    if (!OidIsValid(source->key.index))
+        refuse(source,
+               psprintf("Table %s has no primary key, nor an immediate unique index over columns that are NOT NULL",
+                        name),
+               psprintf("ALTER TABLE %s ADD PRIMARY KEY (...)", name));
+}
+
+void analyze(Source *source)
+{
+    Relation relation = relation_open(source->relation, AccessShareLock);
+    const char *name = source::name(source->relation);
+
+    switch (relation->rd_rel->relkind) {
+    case RELKIND_RELATION:
+    case RELKIND_PARTITIONED_TABLE:
+    case RELKIND_FOREIGN_TABLE:
+        analyze_table(source, relation);
+        break;
+    case RELKIND_MATVIEW:
+        break;
+    default:
+        refuse(source, psprintf("Changes of %s cannot be logged", name),
+               "Leave the view untracked.");
+        break;
+    }
+    relation_close(relation, NoLock);
+}
+
+// The tables above a table in its inheritance trees, itself included, that have
+// no parents.
+List *tops(Oid table)
+{
+    List *todo = list_make1_oid(table);
+    List *found = NIL;
+    ListCell *cell;
+
+    foreach (cell, todo) { // grows meanwhile
+        Relation inherits = table_open(InheritsRelationId, AccessShareLock);
+        ScanKeyData key;
+        bool top = true;
+        HeapTuple tuple;
+        ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
+                    ObjectIdGetDatum(lfirst_oid(cell)));
+        SysScanDesc scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true, nullptr, 1,
+                                              &key);
+        while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
+            todo = list_append_unique_oid(
+                todo, reinterpret_cast<Form_pg_inherits>(GETSTRUCT(tuple))->inhparent);
+            top = false;
+        }
+        systable_endscan(scan);
+        table_close(inherits, AccessShareLock);
+        if (top)
+            found = lappend_oid(found, lfirst_oid(cell));
+    }
+    return found;
+}
+
+// Adds a source, or the columns that are used to one that is there already.
+void add(List **sources, Oid relation, bool exact, Bitmapset *columns)
+{
+    Source *source = find(*sources, relation);
+    if (source == nullptr) {
+        source = static_cast<Source *>(palloc0(sizeof(Source)));
+        source->relation = relation;
+        source->exact = exact;
+        analyze(source);
+        *sources = lappend(*sources, source);
+    }
+    source->columns = bms_add_members(source->columns, columns);
+}
+
+// The columns of a relation that are used, by number in its source.
+Bitmapset *map_columns(Relation relation, Oid source, Bitmapset *selected)
+{
+    Bitmapset *columns = nullptr;
+    TupleDesc desc = RelationGetDescr(relation);
+    bool whole_row = bms_is_member(InvalidAttrNumber - FirstLowInvalidHeapAttributeNumber, selected);
+
+    for (AttrNumber i = 1; i <= desc->natts; i++) {
+        Form_pg_attribute attribute = TupleDescAttr(desc, i - 1);
+        if (attribute->attisdropped
+            || (!whole_row && !bms_is_member(i - FirstLowInvalidHeapAttributeNumber, selected)))
+            continue;
+        AttrNumber number = source == RelationGetRelid(relation)
+                                ? i
+                                : get_attnum(source, NameStr(attribute->attname));
+        columns = bms_add_member(columns, number);
+    }
+    return columns;
+}
+
+// Adds the source or sources that a relation in the query belongs to.
+void add_relation(List **sources, Oid oid, Bitmapset *selected)
+{
+    Relation relation = relation_open(oid, AccessShareLock);
+    bool partition = relation->rd_rel->relispartition;
+    bool table = relation->rd_rel->relkind == RELKIND_RELATION;
+    ListCell *top, *cell;
+
+    if (table && !partition && (has_subclass(oid) || has_superclass(oid))) {
+        foreach (top, tops(oid))
+            foreach (cell, find_all_inheritors(lfirst_oid(top), AccessShareLock, nullptr))
+                add(sources, lfirst_oid(cell), false, nullptr);
+    } else {
+        Oid source = partition ? llast_oid(get_partition_ancestors(oid)) : oid;
+        Bitmapset *columns = map_columns(relation, source, selected);
+        int column = -1;
+        add(sources, source, true, columns);
+        while ((column = bms_next_member(columns, column)) >= 0)
+            if (source == oid && is_virtual(relation, static_cast<AttrNumber>(column)))
+                refuse(find(*sources, source),
+                       psprintf("Column %s of table %s is generated when it is read",
+                                NameStr(TupleDescAttr(RelationGetDescr(relation), column - 1)->attname),
+                                source::name(oid)),
+                       "Make it a stored generated column.");
+    }
+    relation_close(relation, NoLock);
+}
+
+bool walk(Node *node, void *context)
+{
+    ListCell *cell;
+
+    if (node == nullptr)
+        return false;
+    if (!IsA(node, Query))
+        return expression_tree_walker(node, pg::walker(walk), context);
+    auto *query = reinterpret_cast<Query *>(node);
+    foreach (cell, query->rtable) {
+        auto *rte = lfirst_node(RangeTblEntry, cell);
+        // The rule's OLD and NEW are not in FROM.
+        if (rte->rtekind == RTE_RELATION && rte->inFromCl)
+            add_relation(static_cast<List **>(context), rte->relid, pg::selected_columns(query, rte));
+    }
+    return query_tree_walker(query, pg::walker(walk), context, 0);
+}
+
+int by_oid(const ListCell *a, const ListCell *b)
+{
+    Oid x = static_cast<Source *>(lfirst(a))->relation;
+    Oid y = static_cast<Source *>(lfirst(b))->relation;
+    return (x > y) - (x < y);
+}
+
+// Whether an index makes a tracking key.
+bool is_key(Relation table, Form_pg_index index)
+{
+    if (!index->indisunique || !index->indimmediate || !index->indisvalid || !index->indisready
+        || !index->indislive)
+        return false;
+    for (int i = 0; i < index->indnkeyatts; i++) {
+        AttrNumber column = index->indkey.values[i];
+        if (column <= 0 || !TupleDescAttr(RelationGetDescr(table), column - 1)->attnotnull
+            || is_virtual(table, column))
+            return false;
+    }
+    return true;
+}
+
+} // namespace
+
+namespace source {
+
+const char *name(Oid relation)
+{
+    return DatumGetCString(DirectFunctionCall1(regclassout, ObjectIdGetDatum(relation)));
+}
+
+List *of(Query *rewritten)
+{
+    List *sources = NIL;
+    walk(reinterpret_cast<Node *>(rewritten), &sources);
+    list_sort(sources, by_oid);
+    return sources;
+}
+
+List *members(Oid relation, LOCKMODE lock)
+{
+    if (get_rel_relkind(relation) != RELKIND_PARTITIONED_TABLE) {
+        if (lock != NoLock)
+            LockRelationOid(relation, lock);
+        return list_make1_oid(relation);
+    }
+    return find_all_inheritors(relation, lock, nullptr);
+}
+
+TrackingKey key(Relation table)
+{
+    TrackingKey best{};
+    bool best_primary = false;
+    ListCell *cell;
+
+    foreach (cell, RelationGetIndexList(table)) {
+        HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
+        if (!HeapTupleIsValid(tuple))
+            continue;
+        auto *index = reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
+        bool whole = heap_attisnull(tuple, Anum_pg_index_indpred, nullptr);
+        if (whole && is_key(table, index)
+            && (best.count == 0 || index->indisprimary
+                || (!best_primary && index->indnkeyatts < best.count))) {
+            best.index = index->indexrelid;
+            best.count = index->indnkeyatts;
+            best.columns = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * best.count));
+            memcpy(best.columns, index->indkey.values, sizeof(AttrNumber) * best.count);
+            best_primary = index->indisprimary;
+        }
+        ReleaseSysCache(tuple);
+    }
+    return best;
+}
+
+} // namespace source

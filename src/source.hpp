@@ -1,0 +1,45 @@
+// What a view reads, and how changes of that can be logged.
+//
+// Invariants:
+// - Every relation whose rows can make a difference to the view's query belongs
+//   to one of its sources: the whole partition tree of a partition, all parents
+//   and children of an inheritance tree.
+// - Analysis reads catalogs and the query tree, never data, and has no effect.
+#pragma once
+
+#include "pg.hpp"
+
+// The columns of a unique index that identify a row for ever: immediate, over
+// plain columns that are NOT NULL.
+struct TrackingKey {
+    Oid index; // InvalidOid: there is none
+    int count;
+    AttrNumber *columns;
+};
+
+// A source of a view.
+struct Source {
+    Oid relation;       // the root of a partition tree, or the table or view itself
+    bool exact;         // rows can be logged; else just that there were changes
+    TrackingKey key;    // of a table
+    Bitmapset *columns; // that the view uses, numbers as in the relation
+    const char *obstacle; // why changes cannot be logged, in words; null: they can
+    const char *hint;
+};
+
+namespace source {
+
+// The sources of a view, as a list of Source *, by oid; from the rewritten query.
+List *of(Query *rewritten);
+
+// The relations that have triggers for a source, by oid: the table and the
+// partitions below it.  Locks them all.
+List *members(Oid relation, LOCKMODE lock);
+
+// The tracking key of a table: its primary key, else the narrowest such index.
+TrackingKey key(Relation table);
+
+// A relation's name for people.
+const char *name(Oid relation);
+
+} // namespace source

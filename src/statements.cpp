@@ -1,0 +1,145 @@
+#include "statements.hpp"
+
+namespace {
+
+struct Open {
+    Oid source;
+    CmdType kind;
+    SubTransactionId subid;
+    bool nested;
+    int64 nmoves;
+    int64 move_capacity;
+    uint64 *moves; // key hashes
+};
+
+// The open statements, in the order in which they began.
+Open *stack = nullptr;
+int count = 0;
+int capacity = 0;
+
+statements::Unfinished when_unfinished = nullptr;
+
+void remove(int i)
+{
+    if (stack[i].moves != nullptr)
+        pfree(stack[i].moves);
+    memmove(stack + i, stack + i + 1, sizeof(Open) * static_cast<size_t>(count - i - 1));
+    count--;
+}
+
+// The innermost open statement on a source, of the given kind if that is not
+// CMD_UNKNOWN; null if there is none.
+Open *find(Oid source, CmdType kind)
+{
+    for (int i = count - 1; i >= 0; i--)
+        if (stack[i].source == source && (kind == CMD_UNKNOWN || stack[i].kind == kind))
+            return &stack[i];
+    return nullptr;
+}
+
+// Reports the statements that never ended.
+void finish()
+{
+    while (count > 0) {
+        Oid source = stack[count - 1].source;
+        remove(count - 1);
+        when_unfinished(source);
+    }
+}
+
+void on_transaction(XactEvent event, void *)
+{
+    switch (event) {
+    case XACT_EVENT_PRE_COMMIT:
+    case XACT_EVENT_PRE_PREPARE:
+        finish();
+        break;
+    case XACT_EVENT_COMMIT:
+    case XACT_EVENT_ABORT:
+    case XACT_EVENT_PREPARE:
+        while (count > 0)
+            remove(count - 1);
+        break;
+    default:
+        break;
+    }
+}
+
+void on_subtransaction(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *)
+{
+    for (int i = count - 1; i >= 0; i--) {
+        if (stack[i].subid != subid)
+            continue;
+        if (event == SUBXACT_EVENT_ABORT_SUB)
+            remove(i);
+        else if (event == SUBXACT_EVENT_COMMIT_SUB)
+            stack[i].subid = parent;
+    }
+}
+
+} // namespace
+
+namespace statements {
+
+void begin(Oid source, CmdType kind)
+{
+    if (count == capacity) {
+        int larger = Max(8, capacity * 2);
+        MemoryContext context = TopMemoryContext;
+        stack = static_cast<Open *>(stack ? repalloc(stack, sizeof(Open) * static_cast<Size>(larger))
+                                        : MemoryContextAlloc(context, sizeof(Open)
+                                                                          * static_cast<Size>(larger)));
+        capacity = larger;
+    }
+    bool nested = false;
+    for (int i = 0; i < count; i++)
+        if (stack[i].source == source)
+            nested = stack[i].nested = true;
+    stack[count++] = {source, kind, GetCurrentSubTransactionId(), nested, 0, 0, nullptr};
+}
+
+bool end(Oid source, CmdType kind)
+{
+    Open *statement = find(source, kind);
+    if (statement == nullptr)
+        return false;
+    bool nested = statement->nested;
+    remove(static_cast<int>(statement - stack));
+    return nested;
+}
+
+bool is_open(Oid source)
+{
+    return find(source, CMD_UNKNOWN) != nullptr;
+}
+
+void note_move(Oid source, uint64 key_hash)
+{
+    Open *update = find(source, CMD_UPDATE);
+    if (update == nullptr)
+        return;
+    if (update->nmoves == update->move_capacity) {
+        update->move_capacity = Max(64, update->move_capacity * 2);
+        Size size = sizeof(uint64) * static_cast<Size>(update->move_capacity);
+        update->moves = static_cast<uint64 *>(
+            update->moves ? repalloc_huge(update->moves, size)
+                          : MemoryContextAllocHuge(TopMemoryContext, size));
+    }
+    update->moves[update->nmoves++] = key_hash;
+}
+
+uint64 *moves(Oid source, int64 *count)
+{
+    Open *update = find(source, CMD_UPDATE);
+    *count = update ? update->nmoves : 0;
+    return update ? update->moves : nullptr;
+}
+
+void at_commit(Unfinished unfinished)
+{
+    when_unfinished = unfinished;
+    RegisterXactCallback(on_transaction, nullptr);
+    RegisterSubXactCallback(on_subtransaction, nullptr);
+}
+
+} // namespace statements

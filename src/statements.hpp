@@ -1,0 +1,38 @@
+// The statements that are changing logged relations right now, and what is to
+// be done at the end of the transaction because of them.
+//
+//     BEFORE STATEMENT trigger -> begin()    AFTER STATEMENT trigger -> end()
+//
+// Invariants:
+// - Statements on one source that are open at the same time, for whatever reason
+//   (a row trigger, a function, a data-modifying CTE, MERGE, ON CONFLICT), are
+//   nested, and so are all others on it until none is open.
+// - A statement that was begun and never ended (SPI stops fetching from
+//   INSERT ... RETURNING) is found at commit, and "everything" logged.
+#pragma once
+
+#include "pg.hpp"
+
+namespace statements {
+
+// A statement of that kind (INSERT, UPDATE or DELETE) begins on a source.
+void begin(Oid source, CmdType kind);
+
+// It has ended.  Returns whether it was nested.
+bool end(Oid source, CmdType kind);
+
+// Whether a statement on the source is open.
+bool is_open(Oid source);
+
+// A row with such a key may move to another partition in the open UPDATE.
+void note_move(Oid source, uint64 key_hash);
+
+// The rows of which that was said, in *count; null if there are none.
+uint64 *moves(Oid source, int64 *count);
+
+// Calls the function once before the transaction ends, for each source of which
+// a statement never ended.
+using Unfinished = void (*)(Oid source);
+void at_commit(Unfinished unfinished);
+
+} // namespace statements

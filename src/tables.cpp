@@ -1,0 +1,91 @@
+#include "tables.hpp"
+
+namespace tables {
+
+// The owner of the schema with the tables.
+static Oid owner()
+{
+    Oid schema = get_namespace_oid("refresh_mv", false);
+    HeapTuple tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
+    if (!HeapTupleIsValid(tuple))
+        elog(ERROR, "schema refresh_mv does not exist");
+    Oid role = reinterpret_cast<Form_pg_namespace>(GETSTRUCT(tuple))->nspowner;
+    ReleaseSysCache(tuple);
+    return role;
+}
+
+// Calls run() as the owner of the tables and checks its result.
+template <class Run>
+static void as_owner(int expected, Run run)
+{
+    Oid saved_user;
+    int saved_context;
+
+    GetUserIdAndSecContext(&saved_user, &saved_context);
+    SetUserIdAndSecContext(owner(), saved_context | SECURITY_LOCAL_USERID_CHANGE);
+    int result = run();
+    SetUserIdAndSecContext(saved_user, saved_context);
+    if (result != expected)
+        elog(ERROR, "unexpected result of a statement on refresh_mv's tables: %s",
+             SPI_result_code_string(result));
+}
+
+void execute(const char *sql, Parameters parameters, int expected)
+{
+    as_owner(expected, [&] {
+        return SPI_execute_with_args(sql, parameters.count, const_cast<Oid *>(parameters.types),
+                                     parameters.values, parameters.nulls, false, 0);
+    });
+}
+
+void read(SPIPlanPtr *plan, const char *sql, Parameters parameters)
+{
+    if (*plan == nullptr) {
+        SPIPlanPtr fresh = SPI_prepare(sql, parameters.count, const_cast<Oid *>(parameters.types));
+        if (fresh == nullptr || SPI_keepplan(fresh) != 0)
+            elog(ERROR, "could not prepare a statement on refresh_mv's tables: %s",
+                 SPI_result_code_string(SPI_result));
+        *plan = fresh;
+    }
+    as_owner(SPI_OK_SELECT, [&] {
+        return SPI_execute_plan(*plan, parameters.values, parameters.nulls, true, 0);
+    });
+}
+
+Datum returned(uint64 row, int column, bool *null)
+{
+    return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, null);
+}
+
+char *returned_text(uint64 row, int column, MemoryContext memory)
+{
+    char *value = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+    return value ? MemoryContextStrdup(memory, value) : nullptr;
+}
+
+Datum text_array(List *names)
+{
+    auto *elements = static_cast<Datum *>(palloc(sizeof(Datum) * (list_length(names) + 1)));
+    ListCell *cell;
+
+    foreach (cell, names)
+        elements[foreach_current_index(cell)] =
+            CStringGetTextDatum(static_cast<char *>(lfirst(cell)));
+    return PointerGetDatum(construct_array(elements, list_length(names), TEXTOID, -1, false,
+                                           TYPALIGN_INT));
+}
+
+List *names_of(Datum array)
+{
+    Datum *elements;
+    int count;
+    List *names = NIL;
+
+    deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &elements,
+                      nullptr, &count);
+    for (int i = 0; i < count; i++)
+        names = lappend(names, TextDatumGetCString(elements[i]));
+    return names;
+}
+
+} // namespace tables

@@ -1,0 +1,37 @@
+// Statements on this extension's own tables.  They run as the tables' owner,
+// whoever calls.  Operators and functions in them are written with their schema.
+#pragma once
+
+#include "pg.hpp"
+
+namespace tables {
+
+// A statement's parameters.
+struct Parameters {
+    int count;
+    const Oid *types;
+    Datum *values;
+    const char *nulls; // as SPI takes them; null: none
+};
+
+// Runs a statement; the caller has connected SPI.  Fails unless SPI reports the
+// expected kind of result.
+void execute(const char *sql, Parameters parameters, int expected);
+
+// Runs a query under the active snapshot and not, as execute does, under the
+// newest.  Its plan is kept, in *plan.
+void read(SPIPlanPtr *plan, const char *sql, Parameters parameters);
+
+// Column n of the given row that the last statement returned.
+Datum returned(uint64 row, int column, bool *null);
+
+// The same as text in the given memory; null if it is null.
+char *returned_text(uint64 row, int column, MemoryContext memory);
+
+// An array of text, as a parameter, of names given as a list of C strings.
+Datum text_array(List *names);
+
+// The names in such an array, as a list of C strings in the current memory.
+List *names_of(Datum array);
+
+} // namespace tables

@@ -1,0 +1,447 @@
+#include "track.hpp"
+
+#include "catalog.hpp"
+#include "query.hpp"
+#include "source.hpp"
+#include "tracking.hpp"
+#include "triggers.hpp"
+#include "view.hpp"
+
+namespace {
+
+TrackedSource *find_saved(List *saved, Oid relation)
+{
+    ListCell *cell;
+    foreach (cell, saved) {
+        auto *source = static_cast<TrackedSource *>(lfirst(cell));
+        if (source->relation == relation)
+            return source;
+    }
+    return nullptr;
+}
+
+bool contains(List *names, const char *name)
+{
+    ListCell *cell;
+    foreach (cell, names)
+        if (strcmp(static_cast<char *>(lfirst(cell)), name) == 0)
+            return true;
+    return false;
+}
+
+bool contains_all(List *names, List *wanted)
+{
+    ListCell *cell;
+    foreach (cell, wanted)
+        if (!contains(names, static_cast<char *>(lfirst(cell))))
+            return false;
+    return true;
+}
+
+// ---- what can be tracked ----
+
+[[noreturn]] void refuse(Oid view, const char *detail, const char *hint)
+{
+    ereport(ERROR,
+            (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+             errmsg("materialized view \"%s\" cannot be tracked", get_rel_name(view)),
+             errdetail("%s.", detail), hint ? errhint("%s.", hint) : 0));
+}
+
+// The sources of a view, if all of them can be logged and nothing but their data
+// matters.
+List *checked_sources(Oid view)
+{
+    Relation relation = table_open(view, AccessShareLock);
+    Query *query = query::rewritten(relation);
+    table_close(relation, NoLock);
+    Constancy constancy = constancy::of(query);
+    if (constancy.depends_on != nullptr)
+        refuse(view, psprintf("Its result depends on more than data: %s", constancy.depends_on),
+               "Leave it untracked, or take that out of its query");
+    List *sources = source::of(query);
+    ListCell *cell;
+    foreach (cell, sources) {
+        auto *source = static_cast<Source *>(lfirst(cell));
+        if (source->obstacle != nullptr)
+            refuse(view, source->obstacle, source->hint);
+    }
+    return sources;
+}
+
+// Fails unless the current user may have the changes of a relation logged.
+void check_right(Oid relation)
+{
+    if (pg_class_aclcheck(relation, GetUserId(), ACL_TRIGGER) == ACLCHECK_OK
+        || view::is_owner(relation))
+        return;
+    ereport(ERROR,
+            (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+             errmsg("permission denied to track changes of table \"%s\"", get_rel_name(relation)),
+             errdetail("Tracking installs triggers, which slow down the table's writers."),
+             errhint("GRANT TRIGGER ON %s TO %s", source::name(relation),
+                     quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+}
+
+// ---- sources ----
+
+// The names of columns: the key's, then the others among the used ones.
+void order_columns(TrackedSource *source, TrackingKey key, List *used)
+{
+    Relation relation = relation_open(source->relation, NoLock);
+    TupleDesc desc = RelationGetDescr(relation);
+    StringInfoData types;
+
+    initStringInfo(&types);
+    for (int i = 0; i < key.count; i++)
+        source->key = lappend(source->key,
+                              pstrdup(NameStr(TupleDescAttr(desc, key.columns[i] - 1)->attname)));
+    for (int i = 0; i < desc->natts; i++) {
+        char *name = NameStr(TupleDescAttr(desc, i)->attname);
+        if (!TupleDescAttr(desc, i)->attisdropped && (contains(used, name) || contains(source->key, name))) {
+            source->columns = lappend(source->columns, pstrdup(name));
+            appendStringInfo(&types, "%u ", TupleDescAttr(desc, i)->atttypid);
+        }
+    }
+    source->types = types.data;
+    relation_close(relation, NoLock);
+}
+
+// How a source is to be logged now, without layout and fingerprint; used columns
+// that it logs already stay.
+TrackedSource wanted(Oid relation, const TrackedSource *saved, List *used, bool on_commit)
+{
+    TrackedSource source{};
+    source.relation = relation;
+    source.on_commit = on_commit;
+    source.exact = !has_superclass(relation) && !has_subclass(relation);
+    Relation table = relation_open(relation, NoLock);
+    bool matview = table->rd_rel->relkind == RELKIND_MATVIEW;
+    if (table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+        source.exact = true;
+    TrackingKey key = source.exact && !matview ? source::key(table) : TrackingKey{};
+    relation_close(table, NoLock);
+    source.key_index = key.index;
+    source.types = "";
+    if (source.exact)
+        order_columns(&source, key, saved ? list_concat_copy(used, saved->columns) : used);
+    return source;
+}
+
+bool equal_lists(List *a, List *b)
+{
+    return list_length(a) == list_length(b) && contains_all(a, b);
+}
+
+// Whether entries of the two look alike.
+bool same_layout(const TrackedSource &a, const TrackedSource &b)
+{
+    return a.exact == b.exact && equal_lists(a.key, b.key) && equal_lists(a.columns, b.columns)
+           && strcmp(a.types, b.types) == 0;
+}
+
+const Member *find_member(List *members, Oid relation)
+{
+    ListCell *cell;
+    foreach (cell, members) {
+        auto *member = static_cast<Member *>(lfirst(cell));
+        if (member->relation == relation)
+            return member;
+    }
+    return nullptr;
+}
+
+// Whether a member has the triggers that were installed on it.
+bool is_intact(List *members, Oid relation)
+{
+    const Member *member = find_member(members, relation);
+    return member != nullptr && strcmp(member->fingerprint, triggers::fingerprint(relation)) == 0;
+}
+
+// What is to be done so that a source is logged for all views that read it.
+struct Plan {
+    TrackedSource source; // as it shall be, without its members
+    List *members;        // that it shall have
+    List *stale;          // of these: where triggers are to be installed
+    List *gone;           // that have triggers and shall not
+    bool changed;         // anything at all
+};
+
+Plan plan(Oid relation)
+{
+    bool on_commit, any;
+    List *used = tracking::used_columns(relation, &on_commit, &any);
+    TrackedSource saved{};
+    bool known = tracking::source(relation, &saved);
+    Plan plan{};
+    ListCell *cell;
+
+    plan.source = wanted(relation, known ? &saved : nullptr, used, on_commit);
+    plan.members = source::members(relation, NoLock);
+    bool same_triggers = known && same_layout(plan.source, saved) && saved.on_commit == on_commit;
+    foreach (cell, plan.members)
+        if (!same_triggers || !is_intact(saved.members, lfirst_oid(cell)))
+            plan.stale = lappend_oid(plan.stale, lfirst_oid(cell));
+    foreach (cell, saved.members) {
+        Oid member = static_cast<Member *>(lfirst(cell))->relation;
+        if (!list_member_oid(plan.members, member))
+            plan.gone = lappend_oid(plan.gone, member);
+    }
+    plan.source.layout = known && same_layout(plan.source, saved) ? saved.layout : 0;
+    plan.changed = plan.stale != NIL || plan.gone != NIL || plan.source.key_index != saved.key_index;
+    return plan;
+}
+
+bool lock_all(List *relations, LOCKMODE mode, bool wait)
+{
+    ListCell *cell;
+    foreach (cell, relations) {
+        if (wait)
+            LockRelationOid(lfirst_oid(cell), mode);
+        else if (!ConditionalLockRelationOid(lfirst_oid(cell), mode))
+            return false;
+    }
+    return true;
+}
+
+// Carries out a plan whose stale members are locked.
+void carry_out(Plan *plan)
+{
+    TrackedSource *source = &plan->source;
+    List *others = NIL;
+    ListCell *cell;
+
+    if (source->layout == 0)
+        source->layout = tracking::new_layout();
+    foreach (cell, source->columns)
+        if (!contains(source->key, static_cast<char *>(lfirst(cell))))
+            others = lappend(others, lfirst(cell));
+    foreach (cell, plan->stale)
+        triggers::install(lfirst_oid(cell), {source->layout, source->exact, source->on_commit,
+                                             source->key, others});
+    foreach (cell, plan->gone)
+        if (get_rel_relkind(lfirst_oid(cell)) != '\0'
+            && ConditionalLockRelationOid(lfirst_oid(cell), AccessExclusiveLock))
+            triggers::remove(lfirst_oid(cell));
+    foreach (cell, plan->members) {
+        auto *member = static_cast<Member *>(palloc(sizeof(Member)));
+        *member = {lfirst_oid(cell), triggers::fingerprint(lfirst_oid(cell))};
+        source->members = lappend(source->members, member);
+    }
+    tracking::save_source(*source);
+}
+
+// Has a source logged for all views that read it; false, with nothing done, if a
+// lock would have to be waited for and shall not.
+bool install(Oid relation, bool wait)
+{
+    Plan first = plan(relation);
+    if (!first.changed)
+        return true;
+    if (!lock_all(first.stale, ShareRowExclusiveLock, wait))
+        return false;
+    Plan locked = plan(relation); // as the locked tables are
+    if (!lock_all(list_difference_oid(locked.stale, first.stale), ShareRowExclusiveLock, wait))
+        return false;
+    carry_out(&locked);
+    return true;
+}
+
+// Stops logging a source that no view reads any more, or installs what is left.
+// Without waiting, triggers of tables that are in use stay.
+void release(Oid relation, bool wait)
+{
+    bool on_commit, any;
+    TrackedSource source{};
+    ListCell *cell;
+
+    tracking::used_columns(relation, &on_commit, &any);
+    if (any) {
+        install(relation, wait);
+        return;
+    }
+    tracking::source(relation, &source);
+    foreach (cell, source.members) {
+        Oid member = static_cast<Member *>(lfirst(cell))->relation;
+        if (get_rel_relkind(member) != '\0'
+            && lock_all(list_make1_oid(member), AccessExclusiveLock, wait))
+            triggers::remove(member);
+    }
+    tracking::forget_source(relation);
+}
+
+// ---- views ----
+
+// Whether the view's tracking already is what it should be.
+bool is_whole(Oid view, List *sources, bool on_commit)
+{
+    List *saved = tracking::sources_of(view);
+    return saved != NIL && track::damage(sources, saved) == nullptr
+           && catalog::settings(view).tracked && catalog::settings(view).on_commit == on_commit;
+}
+
+void set(Oid view, bool tracked, bool on_commit)
+{
+    SettingChange changes[] = {{"tracked", BOOLOID, BoolGetDatum(tracked), false},
+                               {"on_commit", BOOLOID, BoolGetDatum(on_commit), false}};
+    catalog::change_settings(view, changes, lengthof(changes));
+}
+
+// Writes down that a view is tracked and has its sources logged; false if a lock
+// would have to be waited for and shall not.
+bool save(Oid view, List *sources, bool on_commit, bool wait)
+{
+    List *saved = tracking::sources_of(view);
+    bool whole = saved != NIL && track::damage(sources, saved) == nullptr;
+    ListCell *cell;
+
+    set(view, true, on_commit);
+    List *before = tracking::forget_view(view);
+    tracking::save_view(view, sources, on_commit);
+    foreach (cell, sources)
+        if (!install(static_cast<Source *>(lfirst(cell))->relation, wait))
+            return false;
+    foreach (cell, before)
+        release(lfirst_oid(cell), false);
+    if (!whole)
+        tracking::drop_baseline(view);
+    return true;
+}
+
+// Whether triggers of a source have been disabled, on purpose no doubt.
+bool has_disabled_triggers(List *sources)
+{
+    ListCell *cell, *member;
+    foreach (cell, sources)
+        foreach (member, source::members(static_cast<Source *>(lfirst(cell))->relation, NoLock))
+            if (triggers::are_disabled(lfirst_oid(member)))
+                return true;
+    return false;
+}
+
+} // namespace
+
+namespace track {
+
+const char *damage(List *sources, List *saved)
+{
+    ListCell *cell;
+
+    foreach (cell, sources) {
+        auto *source = static_cast<Source *>(lfirst(cell));
+        const char *name = source::name(source->relation);
+        TrackedSource *known = find_saved(saved, source->relation);
+        if (source->obstacle != nullptr)
+            return source->obstacle;
+        if (known == nullptr)
+            return psprintf("changes of %s are not logged", name);
+        if (known->exact != source->exact || known->key_index != source->key.index)
+            return psprintf("the key of %s has changed", name);
+        int column = -1;
+        while ((column = bms_next_member(source->columns, column)) >= 0)
+            if (source->exact
+                && !contains(known->columns,
+                             get_attname(source->relation, static_cast<AttrNumber>(column), false)))
+                return psprintf("not all columns of %s are logged", name);
+        List *members = source::members(source->relation, NoLock);
+        ListCell *member;
+        foreach (member, members)
+            if (!is_intact(known->members, lfirst_oid(member)))
+                return psprintf("the triggers on %s are not as they were installed",
+                                source::name(lfirst_oid(member)));
+    }
+    return nullptr;
+}
+
+List *tables(Oid view)
+{
+    List *tables = NIL;
+    ListCell *cell, *member;
+
+    view::check_kind(view);
+    view::check_owner(view);
+    foreach (cell, checked_sources(view))
+        foreach (member, source::members(static_cast<Source *>(lfirst(cell))->relation, NoLock)) {
+            check_right(lfirst_oid(member));
+            tables = lappend_oid(tables, lfirst_oid(member));
+        }
+    return tables;
+}
+
+void track(Oid view, const bool *on_commit)
+{
+    view::check_kind(view);
+    view::check_owner(view);
+    view::lock(view);
+    tables(view);
+    bool commit = on_commit ? *on_commit : catalog::settings(view).on_commit;
+    List *sources = checked_sources(view);
+    if (!is_whole(view, sources, commit))
+        save(view, sources, commit, true);
+}
+
+void untrack(Oid view)
+{
+    ListCell *cell;
+
+    view::check_kind(view);
+    view::check_owner(view);
+    view::lock(view);
+    if (!catalog::settings(view).tracked)
+        return;
+    set(view, false, false);
+    tracking::drop_baseline(view);
+    List *sources = tracking::forget_view(view);
+    list_sort(sources, list_oid_cmp);
+    foreach (cell, sources)
+        release(lfirst_oid(cell), true);
+}
+
+void forget(Oid view)
+{
+    ListCell *cell;
+    List *sources = tracking::forget_view(view);
+    tracking::forget_source(view); // it may have been one itself
+    foreach (cell, sources)
+        release(lfirst_oid(cell), false);
+}
+
+bool is_damaged(Oid view)
+{
+    if (!catalog::settings(view).tracked)
+        return false;
+    Relation relation = table_open(view, NoLock);
+    bool damaged = damage(source::of(query::rewritten(relation)), tracking::sources_of(view)) != nullptr;
+    table_close(relation, NoLock);
+    return damaged;
+}
+
+bool resume(Oid view)
+{
+    Oid saved_user;
+    int saved_context;
+
+    GetUserIdAndSecContext(&saved_user, &saved_context);
+    SetUserIdAndSecContext(view::owner(view), saved_context | SECURITY_LOCAL_USERID_CHANGE);
+    tables(view); // the owner's rights
+    List *sources = checked_sources(view);
+    if (has_disabled_triggers(sources))
+        ereport(ERROR,
+                (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                 errmsg("triggers of refresh_mv have been disabled"),
+                 errhint("Enable them, or call refresh_mv.track().")));
+    bool resumed = save(view, sources, catalog::settings(view).on_commit, false);
+    SetUserIdAndSecContext(saved_user, saved_context);
+    return resumed;
+}
+
+bool adapt(Oid relation)
+{
+    ListCell *cell;
+    foreach (cell, source::members(relation, NoLock))
+        if (triggers::are_disabled(lfirst_oid(cell)))
+            return false;
+    return install(relation, false);
+}
+
+} // namespace track

@@ -1,0 +1,53 @@
+// Tracking of views: logging the changes of everything that a view reads.
+//
+//     track:   view's sources -> rights -> locks -> tracked, uses
+//              each source -> layout -> triggers -> sources, members
+//
+// Invariants:
+// - A snapshot that shows the rows of refresh_mv.tracked shows all changes made
+//   before the triggers: they were installed under ShareRowExclusiveLock, which
+//   waits for writers, in the transaction that wrote the rows.
+// - A source is logged once, with all columns that any tracked view uses.
+// - Whoever has a table's changes logged owns the view, and owns the table or has
+//   TRIGGER on it.
+#pragma once
+
+#include "constancy.hpp"
+#include "pg.hpp"
+
+namespace track {
+
+// The tables whose changes would have to be logged to track a view.  Fails, as
+// track() does, if it cannot be tracked or the caller lacks the rights.
+List *tables(Oid view);
+
+// Tracks a view.  Fails, with detail and hint, if it cannot be tracked.  Locks
+// the view against refreshes, and its sources in ShareRowExclusiveLock, until the
+// transaction ends.  on_commit null: leaves that as it is.
+void track(Oid view, const bool *on_commit);
+
+// Stops tracking a view, and logging what no other tracked view reads; takes
+// AccessExclusiveLock on tables whose triggers are removed.
+void untrack(Oid view);
+
+// The same for a view that has been dropped; leaves the triggers of tables that
+// are in use right now.
+void forget(Oid view);
+
+// Why a view's tracking is not what track() would make of it, or null.  sources
+// as a list of Source *, saved as a list of TrackedSource *.
+const char *damage(List *sources, List *saved);
+
+// Whether a view that is prepared for its refresh should be tracked and its
+// tracking is not whole.
+bool is_damaged(Oid view);
+
+// Makes tracking of a view whole again, if no lock has to be waited for and the
+// view's owner has the rights.  False if that could not be done.
+bool resume(Oid view);
+
+// Adapts a source to a change of its tables (a new partition, another key);
+// false if no lock on them was to be had.
+bool adapt(Oid source);
+
+} // namespace track

@@ -1,0 +1,496 @@
+#include "tracking.hpp"
+
+#include "changelog.hpp"
+#include "source.hpp"
+#include "tables.hpp"
+
+namespace {
+
+// Tells this lock from others on the log: who holds it deletes entries.
+constexpr uint16 delete_lock_id = 0x7276;
+bool deleting = false;
+
+const Oid view_types[] = {OIDOID, OIDOID};
+
+int64 returned_int64(uint64 row, int column)
+{
+    bool null;
+    Datum value = tables::returned(row, column, &null);
+    return null ? 0 : DatumGetInt64(value);
+}
+
+Oid returned_oid(uint64 row, int column)
+{
+    bool null;
+    return DatumGetObjectId(tables::returned(row, column, &null));
+}
+
+bool returned_bool(uint64 row, int column)
+{
+    bool null;
+    Datum value = tables::returned(row, column, &null);
+    return !null && DatumGetBool(value);
+}
+
+List *returned_names(uint64 row, int column, MemoryContext memory)
+{
+    bool null;
+    Datum array = tables::returned(row, column, &null);
+    if (null)
+        return NIL;
+    MemoryContext old = MemoryContextSwitchTo(memory);
+    List *names = tables::names_of(array);
+    MemoryContextSwitchTo(old);
+    return names;
+}
+
+// The oids in the first column of the last statement's rows.
+List *returned_oids(MemoryContext memory)
+{
+    List *oids = NIL;
+    MemoryContext old = MemoryContextSwitchTo(memory);
+    for (uint64 i = 0; i < SPI_processed; i++)
+        oids = lappend_oid(oids, returned_oid(i, 1));
+    MemoryContextSwitchTo(old);
+    return oids;
+}
+
+#define SOURCE_COLUMNS \
+    "s.relation, s.layout, s.exact, s.on_commit, s.key_index, s.key, s.columns, s.types,"    \
+    " ARRAY(SELECT m.member::pg_catalog.text FROM refresh_mv.members m"                      \
+    " WHERE m.relation OPERATOR(pg_catalog.=) s.relation ORDER BY m.member),"                \
+    " ARRAY(SELECT m.fingerprint FROM refresh_mv.members m"                                  \
+    " WHERE m.relation OPERATOR(pg_catalog.=) s.relation ORDER BY m.member)"
+
+List *returned_members(uint64 row, int oids, int fingerprints, MemoryContext memory)
+{
+    List *relations = returned_names(row, oids, memory);
+    List *texts = returned_names(row, fingerprints, memory);
+    MemoryContext old = MemoryContextSwitchTo(memory);
+    List *members = NIL;
+    ListCell *relation, *text;
+
+    forboth (relation, relations, text, texts) {
+        auto *member = static_cast<Member *>(palloc(sizeof(Member)));
+        member->relation = atooid(static_cast<char *>(lfirst(relation)));
+        member->fingerprint = static_cast<char *>(lfirst(text));
+        members = lappend(members, member);
+    }
+    MemoryContextSwitchTo(old);
+    return members;
+}
+
+// The source in a row that begins with SOURCE_COLUMNS.
+TrackedSource source_in(uint64 row, MemoryContext memory)
+{
+    bool null;
+    TrackedSource source{};
+    source.relation = returned_oid(row, 1);
+    source.layout = DatumGetInt32(tables::returned(row, 2, &null));
+    source.exact = returned_bool(row, 3);
+    source.on_commit = returned_bool(row, 4);
+    source.key_index = returned_oid(row, 5);
+    source.key = returned_names(row, 6, memory);
+    source.columns = returned_names(row, 7, memory);
+    source.types = tables::returned_text(row, 8, memory);
+    source.members = returned_members(row, 9, 10, memory);
+    return source;
+}
+
+// Takes the right to delete entries until the transaction ends; false if
+// another session has it, or if deleting could fail for lack of a new snapshot.
+bool may_delete()
+{
+    if (IsolationUsesXactSnapshot())
+        return false;
+    Oid log = get_relname_relid("log", get_namespace_oid("refresh_mv", false));
+    return ConditionalLockDatabaseObject(RelationRelationId, log, delete_lock_id, ExclusiveLock);
+}
+
+void delete_entries(const char *sql, Oid oid)
+{
+    Datum values[] = {ObjectIdGetDatum(oid)};
+    deleting = true;
+    PG_TRY();
+    {
+        tables::execute(sql, {1, view_types, values, nullptr}, SPI_OK_DELETE);
+    }
+    PG_FINALLY();
+    {
+        deleting = false;
+    }
+    PG_END_TRY();
+}
+
+// Runs a statement with oids as its parameters.
+void change(const char *sql, int expected, Oid first, Oid second = InvalidOid)
+{
+    Datum values[] = {ObjectIdGetDatum(first), ObjectIdGetDatum(second)};
+    SPI_connect();
+    tables::execute(sql, {OidIsValid(second) ? 2 : 1, view_types, values, nullptr}, expected);
+    SPI_finish();
+}
+
+} // namespace
+
+namespace tracking {
+
+int max_log_size = 256 * 1024;
+
+List *sources_of(Oid view)
+{
+    static SPIPlanPtr plan = nullptr;
+    Datum values[] = {ObjectIdGetDatum(view)};
+    MemoryContext memory = CurrentMemoryContext;
+    List *sources = NIL;
+
+    SPI_connect();
+    tables::read(&plan,
+                 "SELECT " SOURCE_COLUMNS ", t.columns FROM refresh_mv.tracked t"
+                 " JOIN refresh_mv.sources s ON s.relation OPERATOR(pg_catalog.=) t.relation"
+                 " WHERE t.view OPERATOR(pg_catalog.=) $1",
+                 {1, view_types, values, nullptr});
+    for (uint64 i = 0; i < SPI_processed; i++) {
+        auto *source = static_cast<TrackedSource *>(
+            MemoryContextAlloc(memory, sizeof(TrackedSource)));
+        *source = source_in(i, memory);
+        source->used = returned_names(i, 11, memory);
+        MemoryContext old = MemoryContextSwitchTo(memory);
+        sources = lappend(sources, source);
+        MemoryContextSwitchTo(old);
+    }
+    SPI_finish();
+    return sources;
+}
+
+Standing standing(Oid view)
+{
+    static SPIPlanPtr plan = nullptr;
+    Datum values[] = {ObjectIdGetDatum(view)};
+    MemoryContext memory = CurrentMemoryContext;
+    Standing standing{};
+
+    SPI_connect();
+    tables::read(&plan,
+                 "SELECT s.settings, pg_catalog.count(u.seq),"
+                 " pg_catalog.sum(u.records) FILTER (WHERE u.is_new)::pg_catalog.int8,"
+                 " pg_catalog.min(u.reason) FILTER (WHERE u.is_new)"
+                 " FROM refresh_mv.state s LEFT JOIN refresh_mv.unread u"
+                 " ON u.view OPERATOR(pg_catalog.=) s.view"
+                 " WHERE s.view OPERATOR(pg_catalog.=) $1 AND s.snapshot IS NOT NULL"
+                 " GROUP BY s.view",
+                 {1, view_types, values, nullptr});
+    if (SPI_processed > 0) {
+        standing.baseline = true;
+        standing.settings = tables::returned_text(0, 1, memory);
+        standing.entries = returned_int64(0, 2);
+        standing.pending = returned_int64(0, 3);
+        standing.reason = tables::returned_text(0, 4, memory);
+    }
+    SPI_finish();
+    return standing;
+}
+
+void new_entries(Oid view, Oid source, Entry each, void *context)
+{
+    static SPIPlanPtr plan = nullptr;
+    Datum values[] = {ObjectIdGetDatum(view), ObjectIdGetDatum(source)};
+    MemoryContext memory = CurrentMemoryContext;
+
+    SPI_connect();
+    tables::read(&plan,
+                 "SELECT layout, nested, records, data FROM refresh_mv.unread"
+                 " WHERE view OPERATOR(pg_catalog.=) $1 AND relation OPERATOR(pg_catalog.=) $2"
+                 " AND is_new ORDER BY seq",
+                 {2, view_types, values, nullptr});
+    for (uint64 i = 0; i < SPI_processed; i++) {
+        CHECK_FOR_INTERRUPTS();
+        bool null;
+        int layout = DatumGetInt32(tables::returned(i, 1, &null));
+        Datum data = tables::returned(i, 4, &null);
+        MemoryContext old = MemoryContextSwitchTo(memory);
+        varlena *bytes = null ? nullptr
+                              : pg_detoast_datum_copy(reinterpret_cast<varlena *>(DatumGetPointer(data)));
+        each(layout, returned_bool(i, 2), returned_int64(i, 3), bytes, context);
+        MemoryContextSwitchTo(old);
+    }
+    SPI_finish();
+}
+
+bool source(Oid relation, TrackedSource *source)
+{
+    Datum values[] = {ObjectIdGetDatum(relation)};
+    MemoryContext memory = CurrentMemoryContext;
+
+    SPI_connect();
+    tables::execute("SELECT " SOURCE_COLUMNS " FROM refresh_mv.sources s"
+                    " WHERE s.relation OPERATOR(pg_catalog.=) $1",
+                    {1, view_types, values, nullptr}, SPI_OK_SELECT);
+    bool found = SPI_processed > 0;
+    if (found)
+        *source = source_in(0, memory);
+    SPI_finish();
+    return found;
+}
+
+void save_baseline(Oid view, const char *settings)
+{
+    Oid types[] = {OIDOID, PG_SNAPSHOTOID, XID8OID, INT8OID, XID8OID, TEXTOID};
+    // The position is read before the next transaction id: entries below it
+    // belong to transactions before that one.
+    int64 position = changelog::position();
+    Datum values[] = {
+        ObjectIdGetDatum(view),
+        DirectFunctionCall1(pg_current_snapshot, 0),
+        FullTransactionIdGetDatum(GetTopFullTransactionId()),
+        Int64GetDatum(position),
+        FullTransactionIdGetDatum(ReadNextFullTransactionId()),
+        settings ? CStringGetTextDatum(settings) : 0};
+
+    SPI_connect();
+    tables::execute(
+        "INSERT INTO refresh_mv.state AS s (view, merged_at, snapshot, own_xid, own_seq,"
+        " floor_seq, next_floor, next_xid, settings)"
+        " VALUES ($1, pg_catalog.now(), $2, $3, $4, 0, $4, $5, $6)"
+        " ON CONFLICT (view) DO UPDATE SET merged_at = EXCLUDED.merged_at,"
+        " snapshot = EXCLUDED.snapshot, own_xid = EXCLUDED.own_xid, own_seq = EXCLUDED.own_seq,"
+        " settings = EXCLUDED.settings,"
+        " floor_seq = CASE WHEN pg_catalog.pg_snapshot_xmin($2) OPERATOR(pg_catalog.>=) s.next_xid"
+        " THEN s.next_floor ELSE coalesce(s.floor_seq, 0) END,"
+        " next_floor = CASE WHEN pg_catalog.pg_snapshot_xmin($2) OPERATOR(pg_catalog.<) s.next_xid"
+        " THEN s.next_floor ELSE EXCLUDED.next_floor END,"
+        " next_xid = CASE WHEN pg_catalog.pg_snapshot_xmin($2) OPERATOR(pg_catalog.<) s.next_xid"
+        " THEN s.next_xid ELSE EXCLUDED.next_xid END",
+        {lengthof(types), types, values, settings ? nullptr : "     n"}, SPI_OK_INSERT);
+    SPI_finish();
+}
+
+void drop_baseline(Oid view)
+{
+    change("UPDATE refresh_mv.state SET snapshot = NULL, floor_seq = 0, next_floor = NULL,"
+           " next_xid = NULL WHERE view OPERATOR(pg_catalog.=) $1",
+           SPI_OK_UPDATE, view);
+}
+
+void purge(Oid view)
+{
+    if (!may_delete())
+        return;
+    SPI_connect();
+    delete_entries("DELETE FROM refresh_mv.log l USING ("
+                   " SELECT r.relation, pg_catalog.min(coalesce(s.floor_seq, 0)) AS floor_seq"
+                   " FROM refresh_mv.readers r"
+                   " LEFT JOIN refresh_mv.state s ON s.view OPERATOR(pg_catalog.=) r.view"
+                   " WHERE r.relation IN (SELECT o.relation FROM refresh_mv.readers o"
+                   " WHERE o.view OPERATOR(pg_catalog.=) $1)"
+                   " GROUP BY r.relation) f"
+                   " WHERE l.relation OPERATOR(pg_catalog.=) f.relation"
+                   " AND l.seq OPERATOR(pg_catalog.<) f.floor_seq",
+                   view);
+    SPI_finish();
+}
+
+// The kilobytes that the entries of a relation take.
+static int64 size_of_entries(Oid relation)
+{
+    Datum values[] = {ObjectIdGetDatum(relation)};
+    tables::execute("SELECT pg_catalog.sum(60 OPERATOR(pg_catalog.+)"
+                    " coalesce(pg_catalog.octet_length(data), 0)) OPERATOR(pg_catalog./) 1024"
+                    " FROM refresh_mv.log WHERE relation OPERATOR(pg_catalog.=) $1",
+                    {1, view_types, values, nullptr}, SPI_OK_SELECT);
+    return returned_int64(0, 1);
+}
+
+// The kilobytes that all entries take at most.
+static int64 size_of_log()
+{
+    Oid log = get_relname_relid("log", get_namespace_oid("refresh_mv", false));
+    Relation relation = table_open(log, AccessShareLock);
+    int64 blocks = RelationGetNumberOfBlocks(relation);
+    table_close(relation, NoLock);
+    return blocks * (BLCKSZ / 1024);
+}
+
+void collapse_if_large(Oid relation)
+{
+    if (size_of_log() <= max_log_size || !may_delete())
+        return;
+    SPI_connect();
+    if (size_of_entries(relation) > max_log_size) {
+        delete_entries("DELETE FROM refresh_mv.log WHERE relation OPERATOR(pg_catalog.=) $1",
+                       relation);
+        changelog::everything(relation, "its log grew beyond refresh_mv.max_log_size");
+    }
+    SPI_finish();
+}
+
+// The names of columns given by number, as a parameter.
+static Datum column_names(Oid relation, Bitmapset *columns)
+{
+    List *names = NIL;
+    int column = -1;
+    while ((column = bms_next_member(columns, column)) >= 0)
+        names = lappend(names, get_attname(relation, static_cast<AttrNumber>(column), false));
+    return tables::text_array(names);
+}
+
+void save_view(Oid view, List *sources, bool on_commit)
+{
+    Oid types[] = {OIDOID, OIDOID, TEXTARRAYOID, BOOLOID};
+    ListCell *cell;
+
+    SPI_connect();
+    foreach (cell, sources) {
+        auto *source = static_cast<Source *>(lfirst(cell));
+        Datum values[] = {ObjectIdGetDatum(view), ObjectIdGetDatum(source->relation),
+                          column_names(source->relation, source->columns), BoolGetDatum(on_commit)};
+        tables::execute("INSERT INTO refresh_mv.tracked (view, relation, columns, on_commit)"
+                        " VALUES ($1, $2, $3, $4) ON CONFLICT (view, relation) DO UPDATE"
+                        " SET columns = EXCLUDED.columns, on_commit = EXCLUDED.on_commit",
+                        {lengthof(types), types, values, nullptr}, SPI_OK_INSERT);
+    }
+    Datum values[] = {ObjectIdGetDatum(view)};
+    tables::execute("DELETE FROM refresh_mv.uses WHERE view OPERATOR(pg_catalog.=) $1",
+                    {1, view_types, values, nullptr}, SPI_OK_DELETE);
+    tables::execute("INSERT INTO refresh_mv.uses (view, classid, objid)"
+                    " SELECT $1, u.classid, u.objid FROM refresh_mv.objects_used_by($1) u",
+                    {1, view_types, values, nullptr}, SPI_OK_INSERT);
+    SPI_finish();
+}
+
+List *forget_view(Oid view)
+{
+    Datum values[] = {ObjectIdGetDatum(view)};
+    MemoryContext memory = CurrentMemoryContext;
+
+    SPI_connect();
+    tables::execute("DELETE FROM refresh_mv.uses WHERE view OPERATOR(pg_catalog.=) $1",
+                    {1, view_types, values, nullptr}, SPI_OK_DELETE);
+    tables::execute("DELETE FROM refresh_mv.tracked WHERE view OPERATOR(pg_catalog.=) $1"
+                    " RETURNING relation",
+                    {1, view_types, values, nullptr}, SPI_OK_DELETE_RETURNING);
+    List *sources = returned_oids(memory);
+    SPI_finish();
+    return sources;
+}
+
+List *used_columns(Oid relation, bool *on_commit, bool *any)
+{
+    Datum values[] = {ObjectIdGetDatum(relation)};
+    MemoryContext memory = CurrentMemoryContext;
+
+    SPI_connect();
+    tables::execute("SELECT pg_catalog.array_agg(DISTINCT c.name)"
+                    " FILTER (WHERE c.name IS NOT NULL), pg_catalog.bool_or(t.on_commit)"
+                    " FROM refresh_mv.tracked t"
+                    " LEFT JOIN LATERAL pg_catalog.unnest(t.columns) AS c (name) ON true"
+                    " WHERE t.relation OPERATOR(pg_catalog.=) $1"
+                    " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 0",
+                    {1, view_types, values, nullptr}, SPI_OK_SELECT);
+    *any = SPI_processed > 0;
+    List *names = *any ? returned_names(0, 1, memory) : NIL;
+    *on_commit = *any && returned_bool(0, 2);
+    SPI_finish();
+    return names;
+}
+
+void save_source(const TrackedSource &source)
+{
+    Oid types[] = {OIDOID, INT4OID, BOOLOID, BOOLOID, OIDOID, TEXTARRAYOID, TEXTARRAYOID, TEXTOID};
+    Oid member_types[] = {OIDOID, OIDOID, TEXTOID};
+    Datum values[] = {ObjectIdGetDatum(source.relation), Int32GetDatum(source.layout),
+                      BoolGetDatum(source.exact), BoolGetDatum(source.on_commit),
+                      ObjectIdGetDatum(source.key_index), tables::text_array(source.key),
+                      tables::text_array(source.columns), CStringGetTextDatum(source.types)};
+    ListCell *cell;
+
+    SPI_connect();
+    tables::execute("INSERT INTO refresh_mv.sources (relation, layout, exact, on_commit, key_index,"
+                    " key, columns, types) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+                    " ON CONFLICT (relation) DO UPDATE SET layout = EXCLUDED.layout,"
+                    " exact = EXCLUDED.exact, on_commit = EXCLUDED.on_commit,"
+                    " key_index = EXCLUDED.key_index, key = EXCLUDED.key,"
+                    " columns = EXCLUDED.columns, types = EXCLUDED.types",
+                    {lengthof(types), types, values, nullptr}, SPI_OK_INSERT);
+    SPI_finish();
+    change("DELETE FROM refresh_mv.members WHERE relation OPERATOR(pg_catalog.=) $1", SPI_OK_DELETE,
+           source.relation);
+    SPI_connect();
+    foreach (cell, source.members) {
+        auto *member = static_cast<Member *>(lfirst(cell));
+        Datum row[] = {ObjectIdGetDatum(member->relation), ObjectIdGetDatum(source.relation),
+                       CStringGetTextDatum(member->fingerprint)};
+        tables::execute("INSERT INTO refresh_mv.members (member, relation, fingerprint)"
+                        " VALUES ($1, $2, $3) ON CONFLICT (member) DO UPDATE"
+                        " SET relation = EXCLUDED.relation, fingerprint = EXCLUDED.fingerprint",
+                        {lengthof(member_types), member_types, row, nullptr}, SPI_OK_INSERT);
+    }
+    SPI_finish();
+}
+
+void forget_source(Oid relation)
+{
+    change("DELETE FROM refresh_mv.sources WHERE relation OPERATOR(pg_catalog.=) $1", SPI_OK_DELETE,
+           relation);
+    change("DELETE FROM refresh_mv.members WHERE relation OPERATOR(pg_catalog.=) $1", SPI_OK_DELETE,
+           relation);
+    SPI_connect();
+    delete_entries("DELETE FROM refresh_mv.log WHERE relation OPERATOR(pg_catalog.=) $1", relation);
+    SPI_finish();
+}
+
+int new_layout()
+{
+    SPI_connect();
+    tables::execute("SELECT pg_catalog.nextval('refresh_mv.layouts')", {}, SPI_OK_SELECT);
+    auto layout = static_cast<int>(returned_int64(0, 1));
+    SPI_finish();
+    return layout;
+}
+
+Oid source_of_member(Oid member)
+{
+    Datum values[] = {ObjectIdGetDatum(member)};
+
+    SPI_connect();
+    tables::execute("SELECT relation FROM refresh_mv.members"
+                    " WHERE member OPERATOR(pg_catalog.=) $1",
+                    {1, view_types, values, nullptr}, SPI_OK_SELECT);
+    Oid source = SPI_processed > 0 ? returned_oid(0, 1) : InvalidOid;
+    SPI_finish();
+    return source;
+}
+
+OnCommitView *on_commit_views(List *relations, int *count)
+{
+    static SPIPlanPtr plan = nullptr;
+    Oid types[] = {OIDARRAYOID};
+    auto *oids = static_cast<Datum *>(palloc(sizeof(Datum) * (list_length(relations) + 1)));
+    MemoryContext memory = CurrentMemoryContext;
+    ListCell *cell;
+
+    foreach (cell, relations)
+        oids[foreach_current_index(cell)] = ObjectIdGetDatum(lfirst_oid(cell));
+    Datum values[] = {PointerGetDatum(construct_array(oids, list_length(relations), OIDOID,
+                                                      sizeof(Oid), true, TYPALIGN_INT))};
+    SPI_connect();
+    tables::read(&plan,
+                 "SELECT t.view, t.relation FROM refresh_mv.tracked t WHERE t.on_commit AND t.view IN"
+                 " (SELECT o.view FROM refresh_mv.tracked o"
+                 " WHERE o.relation OPERATOR(pg_catalog.=) ANY ($1))",
+                 {1, types, values, nullptr});
+    *count = static_cast<int>(SPI_processed);
+    auto *views = static_cast<OnCommitView *>(
+        MemoryContextAlloc(memory, sizeof(OnCommitView) * (SPI_processed + 1)));
+    for (int i = 0; i < *count; i++)
+        views[i] = {returned_oid(static_cast<uint64>(i), 1), returned_oid(static_cast<uint64>(i), 2)};
+    SPI_finish();
+    return views;
+}
+
+bool is_deleting()
+{
+    return deleting;
+}
+
+} // namespace tracking

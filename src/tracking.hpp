@@ -1,0 +1,111 @@
+// What is known of tracked views and their sources: rows of refresh_mv.tracked,
+// sources, members, uses, state and log.
+//
+// Invariants:
+// - An entry of the log is new to a view if its baseline snapshot does not show
+//   the entry's transaction; of the refresh's own transaction, if it was written
+//   after the refresh.  Nothing else decides, floors only spare reading.
+// - Entries below the floor of every view that reads their relation are purged;
+//   a view without a baseline has the floor 0.
+#pragma once
+
+#include "pg.hpp"
+
+// A relation with a source's triggers, and what they looked like when they were
+// installed.
+struct Member {
+    Oid relation;
+    const char *fingerprint;
+};
+
+// A source as it is being logged, and what one view uses of it.
+struct TrackedSource {
+    Oid relation;
+    int layout;
+    bool exact;
+    bool on_commit;
+    Oid key_index;
+    List *key;     // column names
+    List *columns; // all that are logged, the key included
+    const char *types; // of those
+    List *members;     // as a list of Member *, by oid
+    List *used;    // by the view
+};
+
+// How a tracked view stands to the log.
+struct Standing {
+    bool baseline;       // there is one
+    const char *settings; // under which the view was computed; null: does not matter
+    int64 entries;       // that had to be looked at
+    int64 pending;       // new records
+    const char *reason;  // why they do not tell all that has changed; null: they do
+};
+
+namespace tracking {
+
+// ---- under the active snapshot ----
+
+// The sources of a tracked view, as a list of TrackedSource *; NIL if it is not.
+List *sources_of(Oid view);
+
+// How the view stands to what the active snapshot shows.
+Standing standing(Oid view);
+
+// Reads the new entries of a view about one source, in order, calling
+// each(layout, nested, records, data); data is null for "everything".
+using Entry = void (*)(int layout, bool nested, int64 records, varlena *data, void *context);
+void new_entries(Oid view, Oid source, Entry each, void *context);
+
+// ---- as the tables are now ----
+
+// How a relation is logged; false if it is not.
+bool source(Oid relation, TrackedSource *source);
+
+// Makes the active snapshot the view's baseline.  settings may be null.
+void save_baseline(Oid view, const char *settings);
+
+// Leaves the view without a baseline.
+void drop_baseline(Oid view);
+
+// Removes the entries of the view's sources that every view has passed, unless
+// another session is doing the like.
+void purge(Oid view);
+
+// Replaces a relation's entries by one that says "everything", if they take more
+// room than refresh_mv.max_log_size and no other session is doing the like.
+void collapse_if_large(Oid relation);
+
+// Notes what a view reads: sources as a list of Source *.
+void save_view(Oid view, List *sources, bool on_commit);
+
+// Forgets the view; returns the sources that it had.
+List *forget_view(Oid view);
+
+// The columns of a source that tracked views use; whether any of them is
+// refreshed on commit, and whether there is any at all.
+List *used_columns(Oid relation, bool *on_commit, bool *any);
+
+void save_source(const TrackedSource &source);
+void forget_source(Oid relation);
+
+// A number for a new layout.
+int new_layout();
+
+// The source that a relation belongs to; InvalidOid if it has no triggers.
+Oid source_of_member(Oid member);
+
+// The tracked views, as pairs with their sources, that are refreshed on commit
+// and read one of the relations.
+struct OnCommitView {
+    Oid view;
+    Oid source;
+};
+OnCommitView *on_commit_views(List *relations, int *count);
+
+// Kilobytes of log entries of one relation, beyond which they are collapsed.
+extern int max_log_size;
+
+// Whether this extension itself is deleting entries right now.
+bool is_deleting();
+
+} // namespace tracking

@@ -1,0 +1,177 @@
+#include "triggers.hpp"
+
+#include "view.hpp"
+
+namespace {
+
+struct Definition {
+    const char *name;
+    int16 timing;
+    int16 events;
+    bool row;
+    bool old_rows;
+    bool new_rows;
+    char fires;
+};
+
+constexpr int16 any_change = TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE;
+constexpr Definition move_trigger = {"refresh_mv_move", TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_UPDATE,
+                                     true, false, false, TRIGGER_FIRES_ALWAYS};
+constexpr Definition common_triggers[] = {
+    {"refresh_mv_begin", TRIGGER_TYPE_BEFORE, any_change, false, false, false, TRIGGER_FIRES_ALWAYS},
+    {"refresh_mv_insert", TRIGGER_TYPE_AFTER, TRIGGER_TYPE_INSERT, false, false, true,
+     TRIGGER_FIRES_ALWAYS},
+    {"refresh_mv_update", TRIGGER_TYPE_AFTER, TRIGGER_TYPE_UPDATE, false, true, true,
+     TRIGGER_FIRES_ALWAYS},
+    {"refresh_mv_delete", TRIGGER_TYPE_AFTER, TRIGGER_TYPE_DELETE, false, true, false,
+     TRIGGER_FIRES_ALWAYS},
+    {"refresh_mv_truncate", TRIGGER_TYPE_AFTER, TRIGGER_TYPE_TRUNCATE, false, false, false,
+     TRIGGER_FIRES_ALWAYS},
+};
+constexpr Definition apply_trigger = {"refresh_mv_apply", TRIGGER_TYPE_AFTER, any_change, true,
+                                      false, false, TRIGGER_FIRES_ON_REPLICA};
+
+// The function that all of them call.
+Oid function()
+{
+    List *name = list_make2(makeString(pstrdup("refresh_mv")), makeString(pstrdup("log_change")));
+    return LookupFuncName(name, 0, nullptr, false);
+}
+
+Node *transition(const char *name, bool is_new)
+{
+    TriggerTransition *node = makeNode(TriggerTransition);
+    node->name = pstrdup(name);
+    node->isNew = is_new;
+    node->isTable = true;
+    return reinterpret_cast<Node *>(node);
+}
+
+List *as_strings(List *names, List *more)
+{
+    ListCell *cell;
+    foreach (cell, more)
+        names = lappend(names, makeString(pstrdup(static_cast<char *>(lfirst(cell)))));
+    return names;
+}
+
+// The arguments of a trigger, as logged.cpp reads them.
+List *argument_list(const triggers::Arguments &arguments)
+{
+    List *list = list_make3(makeString(psprintf("%d", arguments.layout)),
+                            makeString(psprintf("%s%s", arguments.exact ? "x" : "",
+                                                arguments.on_commit ? "c" : "")),
+                            makeString(psprintf("%d", list_length(arguments.key))));
+    return as_strings(as_strings(list, arguments.key), arguments.others);
+}
+
+// Has the trigger go with the extension.
+void depend_on_extension(const ObjectAddress &trigger)
+{
+    Oid extension = get_extension_oid("refresh_mv", false);
+    if (list_member_oid(getAutoExtensionsOfObject(TriggerRelationId, trigger.objectId), extension))
+        return;
+    ObjectAddress address;
+    ObjectAddressSet(address, ExtensionRelationId, extension);
+    recordDependencyOn(&trigger, &address, DEPENDENCY_AUTO_EXTENSION);
+}
+
+void create(Oid relation, const Definition &definition, List *arguments, Oid function)
+{
+    CreateTrigStmt *statement = makeNode(CreateTrigStmt);
+    statement->replace = true;
+    statement->trigname = pstrdup(definition.name);
+    statement->args = arguments;
+    statement->row = definition.row;
+    statement->timing = definition.timing;
+    statement->events = definition.events;
+    if (definition.old_rows)
+        statement->transitionRels = lappend(statement->transitionRels, transition("old_rows", false));
+    if (definition.new_rows)
+        statement->transitionRels = lappend(statement->transitionRels, transition("new_rows", true));
+    depend_on_extension(CreateTriggerFiringOn(statement, nullptr, relation, InvalidOid, InvalidOid,
+                                              InvalidOid, function, InvalidOid, nullptr, false, false,
+                                              definition.fires));
+}
+
+// Calls each(tuple) for every trigger of this extension on a relation.
+template <class Each>
+void for_each_trigger(Oid relation, Oid function, Each each)
+{
+    Relation catalog = table_open(TriggerRelationId, AccessShareLock);
+    ScanKeyData key;
+    HeapTuple tuple;
+    ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
+                ObjectIdGetDatum(relation));
+    SysScanDesc scan = systable_beginscan(catalog, TriggerRelidNameIndexId, true, nullptr, 1, &key);
+    while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+        if (reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgfoid == function)
+            each(tuple);
+    systable_endscan(scan);
+    table_close(catalog, AccessShareLock);
+}
+
+} // namespace
+
+namespace triggers {
+
+void install(Oid member, const Arguments &arguments)
+{
+    char kind = get_rel_relkind(member);
+    List *list = argument_list(arguments);
+    Oid log_change = function();
+    Oid saved_user;
+    int saved_context;
+
+    if (kind == RELKIND_MATVIEW)
+        return;
+    GetUserIdAndSecContext(&saved_user, &saved_context);
+    SetUserIdAndSecContext(view::owner(member), saved_context | SECURITY_LOCAL_USERID_CHANGE);
+    for (const Definition &definition : common_triggers)
+        create(member, definition, list, log_change);
+    if (kind == RELKIND_RELATION)
+        create(member, apply_trigger, list, log_change);
+    if (kind == RELKIND_RELATION && get_rel_relispartition(member))
+        create(member, move_trigger, list, log_change);
+    CommandCounterIncrement();
+    SetUserIdAndSecContext(saved_user, saved_context);
+}
+
+void remove(Oid member)
+{
+    List *triggers = NIL;
+    ListCell *cell;
+
+    for_each_trigger(member, function(), [&](HeapTuple tuple) {
+        triggers = lappend_oid(triggers, reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->oid);
+    });
+    foreach (cell, triggers) {
+        ObjectAddress trigger;
+        ObjectAddressSet(trigger, TriggerRelationId, lfirst_oid(cell));
+        performDeletion(&trigger, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+    }
+}
+
+char *fingerprint(Oid member)
+{
+    StringInfoData text;
+
+    initStringInfo(&text);
+    for_each_trigger(member, function(), [&](HeapTuple tuple) {
+        auto *trigger = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+        appendStringInfo(&text, "%u.%u.%c ", trigger->oid,
+                         HeapTupleHeaderGetRawXmin(tuple->t_data), trigger->tgenabled);
+    });
+    return text.data;
+}
+
+bool are_disabled(Oid member)
+{
+    bool disabled = false;
+    for_each_trigger(member, function(), [&](HeapTuple tuple) {
+        disabled |= reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgenabled == TRIGGER_DISABLED;
+    });
+    return disabled;
+}
+
+} // namespace triggers

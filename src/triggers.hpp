@@ -1,0 +1,41 @@
+// The triggers on a source: installing, removing, and telling whether they are
+// as they were installed.
+//
+//     refresh_mv_begin     BEFORE INSERT OR UPDATE OR DELETE, each statement
+//     refresh_mv_insert    AFTER INSERT, each statement, with the new rows
+//     refresh_mv_update    AFTER UPDATE, each statement, with the old and new rows
+//     refresh_mv_delete    AFTER DELETE, each statement, with the old rows
+//     refresh_mv_truncate  AFTER TRUNCATE
+//     refresh_mv_apply     AFTER INSERT OR UPDATE OR DELETE, each row; replica only
+//     refresh_mv_move      BEFORE UPDATE, each row; on partitions only
+//
+// All are ENABLE ALWAYS, but for refresh_mv_apply, which is ENABLE REPLICA.
+#pragma once
+
+#include "pg.hpp"
+
+namespace triggers {
+
+// What the triggers log (see logged.hpp).
+struct Arguments {
+    int layout;
+    bool exact;
+    bool on_commit;
+    List *key;    // column names, C strings
+    List *others; // the other logged columns
+};
+
+// Puts the triggers on a member of a source, or replaces them, as the owner of
+// the table.  The caller holds ShareRowExclusiveLock on it.
+void install(Oid member, const Arguments &arguments);
+
+// Removes them; takes AccessExclusiveLock where there are any.
+void remove(Oid member);
+
+// Text that changes whenever one of the triggers is changed, disabled or removed.
+char *fingerprint(Oid member);
+
+// Whether somebody has disabled one of them.
+bool are_disabled(Oid member);
+
+} // namespace triggers

@@ -1,0 +1,155 @@
+#!/bin/bash
+# Tests that tracked views see what logical replication brings to their tables:
+# the initial copy, and what the apply worker does, which fires no statement
+# trigger. The publisher is a server of its own.
+set -euo pipefail
+# shellcheck source=/dev/null
+source "$(dirname "${BASH_SOURCE[0]}")/../lib/setup.sh"
+# shellcheck source=/dev/null
+source "$ROOT/test/lib/checks.sh"
+
+TABLES="
+    CREATE TABLE plain (id integer PRIMARY KEY, n integer, long text);
+    CREATE TABLE parts (id bigint PRIMARY KEY, n integer) PARTITION BY RANGE (id);
+    CREATE TABLE parts_low PARTITION OF parts FOR VALUES FROM (MINVALUE) TO (100);
+    CREATE TABLE parts_high PARTITION OF parts FOR VALUES FROM (100) TO (MAXVALUE);
+    CREATE TABLE rooted (LIKE parts INCLUDING ALL) PARTITION BY RANGE (id);
+    CREATE TABLE rooted_low PARTITION OF rooted FOR VALUES FROM (MINVALUE) TO (100);
+    CREATE TABLE rooted_high PARTITION OF rooted FOR VALUES FROM (100) TO (MAXVALUE);"
+tables=(plain parts rooted)
+
+# Runs a command with the publisher as its server.
+on_publisher() {
+    PGHOST=$publisher PGPORT=5432 PGUSER=postgres PGDATABASE=postgres "$@"
+}
+
+# Starts the publisher beside the subscriber, which is the server that we were
+# given.
+start_publisher() {
+    local host=$PGHOST port=$PGPORT user=$PGUSER
+    start_server "wal_level = logical" "logical_decoding_work_mem = '64kB'"
+    publisher=$PGHOST
+    export PGHOST=$host PGPORT=$port PGUSER=$user
+    on_publisher query "$TABLES
+        CREATE PUBLICATION by_leaf FOR TABLE plain, parts;
+        CREATE PUBLICATION by_root FOR TABLE rooted WITH (publish_via_partition_root = true);
+        INSERT INTO plain SELECT i, i, repeat(md5(i::text), 200) FROM generate_series(1, 50) AS i;
+        INSERT INTO parts SELECT i * 10, i FROM generate_series(1, 50) AS i;
+        INSERT INTO rooted SELECT i * 10, i FROM generate_series(1, 50) AS i"
+}
+
+# Makes the subscriber's tables, and tracked views of each.
+create_views() {
+    local table
+    new_database refresh_mv_logical
+    query "$TABLES"
+    for table in "${tables[@]}"; do
+        query "CREATE MATERIALIZED VIEW copy_of_$table AS TABLE $table;
+            CREATE MATERIALIZED VIEW sums_of_$table AS SELECT n % 10 AS m, count(*), sum(id) FROM $table GROUP BY 1;
+            CREATE UNLOGGED TABLE old_$table (r text)"
+    done
+    expect 6 "$(query "SELECT count(*) FILTER (WHERE tracked) FROM refresh_mv.track()")" "the number of tracked views"
+    refresh >"$SCRATCH/methods"
+}
+
+# Refreshes all views, notes what the tables hold, and prints the methods.
+refresh() {
+    local table
+    PGOPTIONS="-c client_min_messages=error" query "CALL refresh_mv.run()"
+    for table in "${tables[@]}"; do
+        query "TRUNCATE old_$table; INSERT INTO old_$table SELECT whole::text FROM $table AS whole"
+    done
+    query "SELECT view, method FROM refresh_mv.history
+        WHERE run = (SELECT max(run) FROM refresh_mv.history) ORDER BY view"
+}
+
+# Waits until the subscriber has what the publisher has.
+catch_up() {
+    local lsn
+    lsn=$(on_publisher query "SELECT pg_current_wal_lsn()")
+    on_publisher await 60 "SELECT count(*) = 1 AND bool_and(replay_lsn >= '$lsn') FROM pg_stat_replication
+        WHERE application_name = 'refresh_mv_logical'" "the subscriber has caught up"
+}
+
+# Prints the rows of the table $1 as they were at the last refresh that cannot
+# be rebuilt from those of today and the changes, and those that are too many.
+wrong_changes() {
+    query "WITH c AS MATERIALIZED (SELECT * FROM refresh_mv.changes('copy_of_$1', '$1')),
+        old AS (SELECT whole::text AS r FROM $1 AS whole WHERE ROW(id)::text NOT IN (SELECT key FROM c)
+                UNION ALL SELECT old_row FROM c WHERE old_row IS NOT NULL)
+        SELECT 'lacks', left(r, 80) FROM (TABLE old_$1 EXCEPT ALL TABLE old) AS d
+        UNION ALL SELECT 'too many', left(r, 80) FROM (TABLE old EXCEPT ALL TABLE old_$1) AS d"
+}
+
+# Fails unless the views of the tables $2 ... see the change named $1, and
+# nothing but their changes.
+check() {
+    local name=$1 table methods unchanged="${tables[*]}"
+    shift
+    for table; do
+        unchanged=${unchanged//$table/}
+        [[ $name == truncate* ]] || expect "" "$(wrong_changes "$table")" "what is wrong with the changes of $table"
+    done
+    methods=$(refresh)
+    for table; do
+        expect "" "$(grep "_of_$table|skip" <<<"$methods" || true)" "what was skipped after $name"
+    done
+    for table in $unchanged; do
+        expect 2 "$(grep -c "_of_$table|skip" <<<"$methods")" "the number of views of $table skipped after $name"
+    done
+    expect "" "$(compare_views -At | grep -v '|0|0$' || true)" "what is wrong after $name"
+    expect 6 "$(refresh | grep -c '|skip$')" "the number of views skipped when nothing was new after $name"
+    echo "ok: $name"
+}
+
+# Changes the publisher by $3, and checks that the views of the tables $2 see it.
+replicate() {
+    on_publisher query "$3"
+    catch_up
+    # shellcheck disable=SC2086 # one table a word
+    check "$1" $2
+}
+
+: "${PGHOST:?}" "${PGPORT:?}" "${PGUSER:?}"
+use_postgresql
+start_publisher
+create_views
+
+query "CREATE SUBSCRIPTION refresh_mv_logical CONNECTION 'host=$publisher port=5432 user=postgres dbname=postgres'
+    PUBLICATION by_leaf, by_root WITH (streaming = on)"
+await 60 "SELECT count(*) > 0 AND bool_and(srsubstate = 'r') FROM pg_subscription_rel" "the initial copy is done"
+catch_up
+check "the initial copy" plain parts rooted
+
+replicate insert plain "INSERT INTO plain VALUES (101, 1, 'x'), (102, NULL, NULL)"
+replicate update "plain parts" "UPDATE plain SET n = n + 1 WHERE id % 7 = 0; UPDATE parts SET n = 0 WHERE id % 70 = 0"
+replicate "update of a key" "plain rooted" "UPDATE plain SET id = id + 1000 WHERE id < 5;
+    UPDATE rooted SET id = id + 1 WHERE id < 50"
+replicate "move to another partition" "parts rooted" "UPDATE parts SET id = id + 1001 WHERE id < 50;
+    UPDATE rooted SET id = id + 1001 WHERE id < 50"
+replicate delete "plain parts rooted" "DELETE FROM plain WHERE id % 5 = 0; DELETE FROM parts WHERE id > 400;
+    DELETE FROM rooted WHERE id > 400"
+replicate "a large transaction" plain "BEGIN; INSERT INTO plain SELECT i, i FROM generate_series(5001, 10000) AS i;
+    SAVEPOINT s; DELETE FROM plain; ROLLBACK TO s; UPDATE plain SET n = -n WHERE id % 3 = 0; COMMIT"
+replicate "delete and insert" plain "BEGIN; DELETE FROM plain WHERE id > 9990; INSERT INTO plain VALUES (9995, 5); COMMIT;
+    UPDATE plain SET id = -1 WHERE id = 6; UPDATE plain SET id = 6 WHERE id = 7; UPDATE plain SET id = 7 WHERE id = -1"
+
+# What the subscriber writes itself, and triggers that fire there.
+query "INSERT INTO plain VALUES (-5, 1); UPDATE plain SET n = 77 WHERE id = 101"
+replicate "changes on both sides" plain "INSERT INTO plain VALUES (-6, 2); UPDATE plain SET n = 88 WHERE id = 101"
+query "CREATE FUNCTION disturb() RETURNS trigger LANGUAGE plpgsql AS \$\$
+    BEGIN
+        UPDATE plain SET n = coalesce(n, 0) + 1 WHERE id = 8000 + abs(NEW.id % 10) AND NEW.id NOT BETWEEN 8000 AND 8009;
+        RETURN NEW;
+    END \$\$;
+    CREATE TRIGGER disturb BEFORE INSERT OR UPDATE ON plain FOR EACH ROW EXECUTE FUNCTION disturb();
+    ALTER TABLE plain ENABLE ALWAYS TRIGGER disturb"
+refresh >"$SCRATCH/methods"
+replicate "changes with a trigger" plain "UPDATE plain SET n = 5 WHERE id BETWEEN 7990 AND 8020;
+    INSERT INTO plain SELECT i, 1 FROM generate_series(-20, -10) AS i"
+
+replicate "truncate" plain "TRUNCATE plain; INSERT INTO plain VALUES (1, 1)"
+replicate "truncate of a partition" parts "TRUNCATE parts_low"
+replicate "truncate of a tree" rooted "TRUNCATE rooted"
+
+query "DROP SUBSCRIPTION refresh_mv_logical"

@@ -1,0 +1,164 @@
+#include "check.hpp"
+#include "netting.hpp"
+#include "unit.hpp"
+#include "varint.hpp"
+
+// The records of one entry, written as the log writes them.
+class Entry {
+public:
+    Entry &old_image(const std::string &key, const std::string &rest) { return image('o', key, rest); }
+    Entry &new_image(const std::string &key, const std::string &rest) { return image('n', key, rest); }
+
+    Entry &inserted(const std::string &key)
+    {
+        data += 'k';
+        bytes(key);
+        records++;
+        return *this;
+    }
+
+    Entry &run(int64_t first, uint64_t count)
+    {
+        data += 'r';
+        number(varint::zigzag(first - end_));
+        number(count);
+        end_ = first + static_cast<int64_t>(count);
+        records += static_cast<int64_t>(count);
+        return *this;
+    }
+
+    std::string data;
+    int64_t records = 0;
+
+private:
+    Entry &image(char kind, const std::string &key, const std::string &rest)
+    {
+        data += kind;
+        bytes(key);
+        bytes(rest);
+        records++;
+        return *this;
+    }
+
+    void number(uint64_t value)
+    {
+        varint::write(value, [&](char byte) { data += byte; });
+    }
+
+    void bytes(const std::string &text)
+    {
+        number(text.size());
+        data += text;
+    }
+
+    int64_t end_ = 0;
+};
+
+struct Step {
+    bool nested;
+    Entry entry;
+};
+
+// "key=image" for rows that existed, "key-" for rows that did not.
+static std::string net(const std::vector<Step> &steps, bool bag = false)
+{
+    Netting netting(0, bag);
+    std::string text;
+    for (const Step &step : steps)
+        CHECK(netting.add(step.nested, step.entry.records, step.entry.data));
+    for (const NetChange &change : netting.changes())
+        text += std::string(change.key)
+                + (bag                  ? ":" + std::to_string(change.existed)
+                   : change.existed > 0 ? "=" + std::string(change.rest)
+                                        : "-")
+                + " ";
+    return text;
+}
+
+static void the_first_record_of_a_key_counts()
+{
+    CHECK(net({{false, Entry().inserted("a")}, {false, Entry().old_image("a", "1")}}) == "a- ");
+    CHECK(net({{false, Entry().old_image("a", "1")}, {false, Entry().inserted("a")}}) == "a=1 ");
+    CHECK(net({{false, Entry().old_image("a", "1")}, {false, Entry().old_image("a", "2")}}) == "a=1 ");
+    // a key that moved onto the place of another, in one statement
+    CHECK(net({{false, Entry().old_image("a", "1").old_image("b", "2").inserted("b").inserted("c")}})
+          == "a=1 b=2 c- ");
+}
+
+static void a_nest_is_its_bag_difference()
+{
+    CHECK(net({{true, Entry().new_image("a", "1").old_image("a", "1")}}).empty());
+    CHECK(net({{true, Entry().new_image("a", "2").old_image("a", "1")}}) == "a=1 ");
+    CHECK(net({{true, Entry().new_image("a", "2")}, {true, Entry().old_image("a", "1")}}) == "a=1 ");
+    // 1 -> 2 -> 1 -> 3, out of order
+    CHECK(net({{true, Entry().new_image("a", "3").old_image("a", "2").new_image("a", "1")},
+               {true, Entry().old_image("a", "1").new_image("a", "2").old_image("a", "1")}})
+          == "a=1 ");
+    CHECK(net({{true, Entry().new_image("a", "2").old_image("a", "1").new_image("a", "1")}}) == "a- ");
+}
+
+static void a_nest_without_effect_leaves_the_word_to_the_next()
+{
+    Entry nothing = Entry().new_image("a", "1").old_image("a", "1");
+    CHECK(net({{true, nothing}, {false, Entry().inserted("a")}}) == "a- ");
+    CHECK(net({{true, nothing}, {false, Entry().old_image("a", "5")}}) == "a=5 ");
+    CHECK(net({{true, nothing}, {true, Entry().old_image("a", "5")}}) == "a=5 ");
+    CHECK(net({{true, nothing}, {true, nothing}}).empty());
+    CHECK(net({{true, Entry().old_image("a", "1")}, {true, Entry().new_image("a", "5")}}) == "a=1 ");
+}
+
+static void a_bag_counts_over_all_nests()
+{
+    CHECK(net({{true, Entry().old_image("a", "").new_image("b", "")},
+               {true, Entry().old_image("a", "").old_image("b", "").new_image("c", "")}}, true)
+          == "a:2 c:-1 ");
+}
+
+static void runs_are_keys_as_images_write_them()
+{
+    Netting netting(8, false);
+    Entry runs = Entry().run(5, 2).run(-3, 1);
+    int64_t six = 6;
+    std::string key(1, 9);
+    key.append(reinterpret_cast<char *>(&six), sizeof(six));
+    Entry update = Entry().old_image(key, "x");
+
+    CHECK(netting.add(false, runs.records, runs.data));
+    CHECK(netting.add(false, update.records, update.data));
+    std::vector<NetChange> changes = netting.changes();
+    CHECK(changes.size() == 3);
+    CHECK(changes.size() == 3 && changes[1].key == key && changes[1].existed == 0);
+}
+
+static void damage_is_told()
+{
+    Entry good = Entry().old_image("abc", "def").inserted("g");
+    for (size_t length = 0; length < good.data.size(); length++)
+        CHECK(!Netting(0, false).add(false, good.records, good.data.substr(0, length)));
+    CHECK(!Netting(0, false).add(false, 1, good.data));
+    CHECK(!Netting(0, false).add(false, 1, "x"));
+    CHECK(!Netting(8, false).add(false, 1, Entry().run(1, uint64_t{1} << 40).data));
+    CHECK(!Netting(0, false).add(false, 1, Entry().run(1, 1).data));
+}
+
+static void numbers_survive()
+{
+    for (int64_t value : {INT64_MIN, int64_t{-1}, int64_t{0}, int64_t{1}, int64_t{1} << 40, INT64_MAX}) {
+        std::string text;
+        uint64_t back;
+        varint::write(varint::zigzag(value), [&](char byte) { text += byte; });
+        std::string_view rest = text;
+        CHECK(varint::read(&rest, &back) && rest.empty() && varint::unzigzag(back) == value);
+    }
+}
+
+void test_netting()
+{
+    the_first_record_of_a_key_counts();
+    a_nest_is_its_bag_difference();
+    a_nest_without_effect_leaves_the_word_to_the_next();
+    a_bag_counts_over_all_nests();
+    runs_are_keys_as_images_write_them();
+    damage_is_told();
+    numbers_survive();
+}
