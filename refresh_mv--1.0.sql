@@ -130,7 +130,8 @@ SELECT r.view, l.relation, l.seq, l.layout, l.nested, l.records, l.data,
 FROM refresh_mv.readers r
 JOIN refresh_mv.state s USING (view)
 JOIN refresh_mv.log l ON l.relation = r.relation AND l.seq >= s.floor_seq
-WHERE s.snapshot IS NOT NULL;
+WHERE s.snapshot IS NOT NULL
+  AND (r.relation <> r.view OR l.data IS NULL); -- not the view's own merges
 
 COMMENT ON COLUMN refresh_mv.settings.statement_timeout IS 'milliseconds';
 COMMENT ON COLUMN refresh_mv.settings.lock_timeout IS 'milliseconds';
@@ -705,7 +706,7 @@ BEGIN
     -- a source, or a partition of one
     FOR dropped IN SELECT d.objid, m.relation FROM pg_event_trigger_dropped_objects() d
                    JOIN refresh_mv.members m ON m.member = d.objid
-                   WHERE d.classid = 'pg_class'::regclass LOOP
+                   WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0 LOOP
         DELETE FROM refresh_mv.members WHERE member = dropped.objid;
         IF dropped.objid = dropped.relation THEN
             PERFORM refresh_mv.forget(dropped.objid);

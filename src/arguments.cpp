@@ -140,7 +140,7 @@ Request request(FunctionCallInfo fcinfo, int mode, int days)
     int reach = days_argument(fcinfo, days);
     for (RefreshMode known : {RefreshMode::smart, RefreshMode::full, RefreshMode::incremental})
         if (name == name_of(known))
-            return {known, reach, false};
+            return {known, reach, false, false};
     throw Error{ERRCODE_INVALID_PARAMETER_VALUE, format("unknown refresh mode \"%s\"", name.c_str()),
                 "", "The modes are \"smart\", \"full\" and \"incremental\"."};
 }
@@ -150,7 +150,7 @@ Request incremental_or_full(FunctionCallInfo fcinfo, int incremental, int days)
     if (PG_ARGISNULL(incremental))
         throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "incremental must not be null", "", ""};
     return {PG_GETARG_BOOL(incremental) ? RefreshMode::incremental : RefreshMode::full,
-            days_argument(fcinfo, days), false};
+            days_argument(fcinfo, days), false, false};
 }
 
 Call call(FunctionCallInfo fcinfo, const Request &request, int views, int cascade)

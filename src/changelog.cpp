@@ -20,10 +20,23 @@ Relation open_log()
     if (!OidIsValid(oid))
         return nullptr;
     Relation log = table_open(oid, RowExclusiveLock);
-    if (RelationGetDescr(log)->natts == columns)
+    if (RelationGetDescr(log)->natts == columns && list_length(RelationGetIndexList(log)) == 1)
         return log;
     table_close(log, RowExclusiveLock);
     return nullptr;
+}
+
+// Inserts into the log's one index, over the first columns.
+void insert_index_entry(Relation log, HeapTuple tuple)
+{
+    Datum values[2];
+    bool nulls[2];
+    Relation index = index_open(linitial_oid(RelationGetIndexList(log)), RowExclusiveLock);
+    for (int i = 0; i < 2; i++)
+        values[i] = heap_getattr(tuple, i + 1, RelationGetDescr(log), &nulls[i]);
+    index_insert(index, values, nulls, &tuple->t_self, log, UNIQUE_CHECK_NO, false,
+                 BuildIndexInfo(index));
+    index_close(index, RowExclusiveLock);
 }
 
 void insert(Oid relation, int layout, bool nested, int64 records, StringInfo data,
@@ -50,7 +63,8 @@ void insert(Oid relation, int layout, bool nested, int64 records, StringInfo dat
     nulls[column_data] = data == nullptr;
     nulls[column_reason] = reason == nullptr;
     HeapTuple tuple = heap_form_tuple(RelationGetDescr(log), values, nulls);
-    CatalogTupleInsert(log, tuple);
+    simple_heap_insert(log, tuple);
+    insert_index_entry(log, tuple);
     heap_freetuple(tuple);
     table_close(log, RowExclusiveLock);
 }

@@ -70,8 +70,9 @@ Knowledge of(Relation view, bool tracked)
 
 void save(Oid view, const Knowledge &knowledge)
 {
-    tracking::save_baseline(view, knowledge.settings);
-    if (knowledge.entries > 0)
+    bool may_purge = knowledge.entries > 0 && tracking::may_delete();
+    tracking::save_baseline(view, knowledge.settings, may_purge);
+    if (may_purge)
         tracking::purge(view);
 }
 

@@ -52,6 +52,7 @@ struct Request {
     RefreshMode mode;
     int days;      // reach of the window in incremental mode
     bool may_swap; // the transaction ends soon: readers would not wait for long
+    bool quiet;    // no NOTICEs: nobody asked for this
 };
 
 // What strategy needs to know of a view.

@@ -21,7 +21,7 @@ Call call_of(List *sources)
         edges.push_back({pairs[i].view, pairs[i].source});
     }
     std::vector<Oid> ordered = graph::ordered(views, edges);
-    return {{RefreshMode::smart, 0, false}, ordered, edges, true, Caller::commit};
+    return {{RefreshMode::smart, 0, false, true}, ordered, edges, true, Caller::commit};
 }
 
 // Refreshes until no change is left.  A merge changes what other views read.

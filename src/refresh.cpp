@@ -259,7 +259,8 @@ Refreshed refresh(Oid oid, const Request &request)
     });
     Facts facts = facts_of(view, dates, knowledge);
     Decision decision = strategy::choose(request, facts);
-    announce(request, facts, decision);
+    if (!request.quiet)
+        announce(request, facts, decision);
 
     Merged merged{{}, Method::skip};
     if (decision.method == Method::rebuild)

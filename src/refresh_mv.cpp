@@ -241,7 +241,7 @@ std::vector<Tracked> track_all(const std::vector<Oid> &views, const bool *on_com
 Datum refresh_mv_smart(PG_FUNCTION_ARGS)
 {
     return refresh_together(fcinfo, [&] {
-        return arguments::call(fcinfo, {RefreshMode::smart, 0, false}, 0, 1);
+        return arguments::call(fcinfo, {RefreshMode::smart, 0, false, false}, 0, 1);
     });
 }
 
@@ -287,7 +287,7 @@ Datum refresh_mv_refresh_where(PG_FUNCTION_ARGS)
         if (!is_switched_off()) {
             check_may_write();
             guard([&] { view::check_owner(view); });
-            Call call = {{RefreshMode::where, 0, false}, {view}, {}, true, Caller::function};
+            Call call = {{RefreshMode::where, 0, false, false}, {view}, {}, true, Caller::function};
             rows = run::where(call, condition, limits)[0].refreshed.rows;
         }
         return guard([&] {

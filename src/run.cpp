@@ -195,7 +195,7 @@ private:
             progress::start_view(static_cast<int>(outcomes_.size()) + 1,
                                  static_cast<int>(call_.views.size()), names_[oid].c_str());
         });
-        if (call_.source != Caller::commit)
+        if (!call_.request.quiet)
             notice("Refreshing %s...", outcome.name.c_str());
         return outcome;
     }
@@ -241,7 +241,7 @@ private:
     void finish(Outcome &outcome, bool prepared)
     {
         outcome.duration = GetCurrentTimestamp() - outcome.started;
-        if (call_.source != Caller::commit)
+        if (!call_.request.quiet)
             announce(outcome);
         // What somebody without the right tries is no part of the view's history.
         if (prepared || outcome.sqlstate != ERRCODE_INSUFFICIENT_PRIVILEGE) {

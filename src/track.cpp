@@ -256,7 +256,7 @@ void release(Oid relation, bool wait)
     ListCell *cell;
 
     tracking::used_columns(relation, &on_commit, &any);
-    if (any) {
+    if (any && get_rel_relkind(relation) != '\0') {
         install(relation, wait);
         return;
     }
@@ -391,6 +391,9 @@ void untrack(Oid view)
         return;
     set(view, false, false);
     tracking::drop_baseline(view);
+    TrackedSource own{};
+    if (!tracking::source(view, &own))
+        tracking::forget_source(view); // entries about the view
     List *sources = tracking::forget_view(view);
     list_sort(sources, list_oid_cmp);
     foreach (cell, sources)

@@ -97,16 +97,6 @@ TrackedSource source_in(uint64 row, MemoryContext memory)
     return source;
 }
 
-// Takes the right to delete entries until the transaction ends; false if
-// another session has it, or if deleting could fail for lack of a new snapshot.
-bool may_delete()
-{
-    if (IsolationUsesXactSnapshot())
-        return false;
-    Oid log = get_relname_relid("log", get_namespace_oid("refresh_mv", false));
-    return ConditionalLockDatabaseObject(RelationRelationId, log, delete_lock_id, ExclusiveLock);
-}
-
 void delete_entries(const char *sql, Oid oid)
 {
     Datum values[] = {ObjectIdGetDatum(oid)};
@@ -233,9 +223,17 @@ bool source(Oid relation, TrackedSource *source)
     return found;
 }
 
-void save_baseline(Oid view, const char *settings)
+bool may_delete()
 {
-    Oid types[] = {OIDOID, PG_SNAPSHOTOID, XID8OID, INT8OID, XID8OID, TEXTOID};
+    if (IsolationUsesXactSnapshot())
+        return false;
+    Oid log = get_relname_relid("log", get_namespace_oid("refresh_mv", false));
+    return ConditionalLockDatabaseObject(RelationRelationId, log, delete_lock_id, ExclusiveLock);
+}
+
+void save_baseline(Oid view, const char *settings, bool raise_floor)
+{
+    Oid types[] = {OIDOID, PG_SNAPSHOTOID, XID8OID, INT8OID, XID8OID, TEXTOID, BOOLOID};
     // The position is read before the next transaction id: entries below it
     // belong to transactions before that one.
     int64 position = changelog::position();
@@ -245,7 +243,8 @@ void save_baseline(Oid view, const char *settings)
         FullTransactionIdGetDatum(GetTopFullTransactionId()),
         Int64GetDatum(position),
         FullTransactionIdGetDatum(ReadNextFullTransactionId()),
-        settings ? CStringGetTextDatum(settings) : 0};
+        settings ? CStringGetTextDatum(settings) : 0,
+        BoolGetDatum(raise_floor)};
 
     SPI_connect();
     tables::execute(
@@ -255,13 +254,13 @@ void save_baseline(Oid view, const char *settings)
         " ON CONFLICT (view) DO UPDATE SET merged_at = EXCLUDED.merged_at,"
         " snapshot = EXCLUDED.snapshot, own_xid = EXCLUDED.own_xid, own_seq = EXCLUDED.own_seq,"
         " settings = EXCLUDED.settings,"
-        " floor_seq = CASE WHEN pg_catalog.pg_snapshot_xmin($2) OPERATOR(pg_catalog.>=) s.next_xid"
-        " THEN s.next_floor ELSE coalesce(s.floor_seq, 0) END,"
-        " next_floor = CASE WHEN pg_catalog.pg_snapshot_xmin($2) OPERATOR(pg_catalog.<) s.next_xid"
-        " THEN s.next_floor ELSE EXCLUDED.next_floor END,"
-        " next_xid = CASE WHEN pg_catalog.pg_snapshot_xmin($2) OPERATOR(pg_catalog.<) s.next_xid"
-        " THEN s.next_xid ELSE EXCLUDED.next_xid END",
-        {lengthof(types), types, values, settings ? nullptr : "     n"}, SPI_OK_INSERT);
+        " (floor_seq, next_floor, next_xid) = (SELECT CASE WHEN f.reached THEN s.next_floor"
+        " ELSE coalesce(s.floor_seq, 0) END,"
+        " CASE WHEN f.reached OR s.next_xid IS NULL THEN EXCLUDED.next_floor ELSE s.next_floor END,"
+        " CASE WHEN f.reached OR s.next_xid IS NULL THEN EXCLUDED.next_xid ELSE s.next_xid END"
+        " FROM (VALUES ($7 AND coalesce(pg_catalog.pg_snapshot_xmin($2)"
+        " OPERATOR(pg_catalog.>=) s.next_xid, false))) f (reached))",
+        {lengthof(types), types, values, settings ? nullptr : "     n "}, SPI_OK_INSERT);
     SPI_finish();
 }
 

@@ -61,14 +61,19 @@ void new_entries(Oid view, Oid source, Entry each, void *context);
 // How a relation is logged; false if it is not.
 bool source(Oid relation, TrackedSource *source);
 
-// Makes the active snapshot the view's baseline.  settings may be null.
-void save_baseline(Oid view, const char *settings);
+// Makes the active snapshot the view's baseline.  settings may be null.  The floor
+// is raised only if entries below it can be purged now, so that whoever finds none
+// above his floor knows that none are left for him to purge.
+void save_baseline(Oid view, const char *settings, bool raise_floor);
 
 // Leaves the view without a baseline.
 void drop_baseline(Oid view);
 
-// Removes the entries of the view's sources that every view has passed, unless
-// another session is doing the like.
+// Takes the right to delete entries until the transaction ends; false if another
+// session has it, or if deleting could fail for lack of a new snapshot.
+bool may_delete();
+
+// Removes the entries of the view's sources that every view has passed.
 void purge(Oid view);
 
 // Replaces a relation's entries by one that says "everything", if they take more

@@ -4,7 +4,7 @@
 
 static Facts dated(int days_behind)
 {
-    return {true, true, "", true, days_behind, "2026-11-21", -1};
+    return {true, true, "", true, days_behind, "2026-11-21", -1, false, "", 0};
 }
 
 static void unpopulated_views_are_rebuilt()
@@ -12,20 +12,20 @@ static void unpopulated_views_are_rebuilt()
     Facts facts = dated(0);
     facts.populated = false;
     for (RefreshMode mode : {RefreshMode::full, RefreshMode::incremental, RefreshMode::smart})
-        CHECK(strategy::choose({mode, 2, false}, facts).method == Method::rebuild);
+        CHECK(strategy::choose({mode, 2, false, false}, facts).method == Method::rebuild);
 }
 
 static void the_mode_asked_for_is_used()
 {
-    CHECK(strategy::choose({RefreshMode::full, 2, false}, dated(0)).method == Method::full);
-    Decision decision = strategy::choose({RefreshMode::incremental, 7, false}, dated(30));
+    CHECK(strategy::choose({RefreshMode::full, 2, false, false}, dated(0)).method == Method::full);
+    Decision decision = strategy::choose({RefreshMode::incremental, 7, false, false}, dated(30));
     CHECK(decision.method == Method::window);
     CHECK(decision.days == 7);
 }
 
 static void smart_goes_by_the_newest_data()
 {
-    const Request smart = {RefreshMode::smart, 0, false};
+    const Request smart = {RefreshMode::smart, 0, false, false};
     for (int days : {-3, 0, 1}) {
         Decision decision = strategy::choose(smart, dated(days));
         CHECK(decision.method == Method::window);
@@ -46,10 +46,28 @@ static void views_without_a_date_are_refreshed_whole()
     facts.windowable = false;
     facts.not_windowable = "it has no date";
     for (RefreshMode mode : {RefreshMode::incremental, RefreshMode::smart}) {
-        Decision decision = strategy::choose({mode, 2, false}, facts);
+        Decision decision = strategy::choose({mode, 2, false, false}, facts);
         CHECK(decision.method == Method::full);
         CHECK(decision.reason == "it has no date");
     }
+}
+
+static void tracked_views_go_by_their_log()
+{
+    const Request smart = {RefreshMode::smart, 0, false, false};
+    Facts facts = dated(0);
+    facts.tracked = true;
+    CHECK(strategy::choose(smart, facts).method == Method::skip);
+    facts.pending = 3;
+    CHECK(strategy::choose(smart, facts).method == Method::full);
+    CHECK(strategy::choose(smart, facts).reason == "3 changes in the log");
+    facts.pending = 0;
+    facts.unknown = "TRUNCATE";
+    CHECK(strategy::choose(smart, facts).method == Method::full);
+    CHECK(strategy::choose(smart, facts).reason == "TRUNCATE");
+    CHECK(strategy::choose({RefreshMode::incremental, 2, false, false}, facts).method == Method::window);
+    facts.populated = false;
+    CHECK(strategy::choose(smart, facts).method == Method::rebuild);
 }
 
 static void only_large_changes_are_rebuilt()
@@ -67,5 +85,6 @@ void test_strategy()
     the_mode_asked_for_is_used();
     smart_goes_by_the_newest_data();
     views_without_a_date_are_refreshed_whole();
+    tracked_views_go_by_their_log();
     only_large_changes_are_rebuilt();
 }
