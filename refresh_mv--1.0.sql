@@ -709,6 +709,8 @@ BEGIN
                    WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0 LOOP
         DELETE FROM refresh_mv.members WHERE member = dropped.objid;
         IF dropped.objid = dropped.relation THEN
+            PERFORM refresh_mv.log_everything(t.view, 'a table was dropped')
+            FROM refresh_mv.tracked t WHERE t.relation = dropped.objid;
             PERFORM refresh_mv.forget(dropped.objid);
         ELSE
             PERFORM refresh_mv.log_everything(dropped.relation, 'a partition was dropped');

@@ -33,7 +33,7 @@ const char *reason(const Standing &standing, const Knowledge &knowledge)
         return standing.reason;
     if ((standing.settings == nullptr) != (knowledge.settings == nullptr)
         || (standing.settings != nullptr && strcmp(standing.settings, knowledge.settings) != 0))
-        return "settings that its result depends on, such as TimeZone, have changed";
+        return "settings that its result depends on have changed (TimeZone, DateStyle, labels of an enum, ...)";
     return nullptr;
 }
 
@@ -54,10 +54,12 @@ Knowledge of(Relation view, bool tracked)
     check_no_open_statement(sources);
     if (constancy.depends_on != nullptr)
         knowledge.unknown = psprintf("its result depends on more than data: %s", constancy.depends_on);
-    else
+    else {
         knowledge.unknown = track::damage(sources, tracking::sources_of(RelationGetRelid(view)));
-    knowledge.damaged = knowledge.unknown != nullptr;
-    if (knowledge.damaged)
+        knowledge.damaged = knowledge.unknown != nullptr;
+    }
+    knowledge.baseline = knowledge.unknown == nullptr;
+    if (!knowledge.baseline)
         return knowledge;
 
     knowledge.settings = constancy.reads_settings ? constancy::settings() : nullptr;

@@ -11,7 +11,8 @@
 struct Knowledge {
     bool tracked;         // as the settings say
     const char *unknown;  // why changes are not known; null: they are
-    bool damaged;         // tracking is not whole: no baseline can be taken
+    bool damaged;         // tracking is not whole, and perhaps can be made so
+    bool baseline;        // one can be taken
     int64 pending;        // changed rows in the log, if they are known
     int64 entries;        // of the log that had to be looked at
     const char *settings; // that the view's result depends on; null: on none

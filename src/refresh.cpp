@@ -234,7 +234,7 @@ Merged carry_out(const OpenView &view, Decision *decision, bool may_swap)
 // build on that.  To skip again is cheap as long as no entries pile up.
 bool becomes_baseline(Method method, const Knowledge &knowledge)
 {
-    if (!knowledge.tracked || knowledge.damaged || method == Method::window)
+    if (!knowledge.tracked || !knowledge.baseline || method == Method::window)
         return false;
     return method != Method::skip || knowledge.entries > 0;
 }

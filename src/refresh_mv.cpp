@@ -57,10 +57,12 @@ namespace {
 bool skip_refresh = false;
 run::Limits limits = {60000, 3, 31};
 
-void check_may_write()
+constexpr char refresh_command[] = "a refresh of materialized views";
+
+// Fails where a command that writes cannot run.
+void check_may_write(const char *command)
 {
-    static const char command[] = "a refresh of materialized views";
-    guard([] {
+    guard([&] {
         PreventCommandIfReadOnly(command);
         PreventCommandIfParallelMode(command);
         PreventCommandDuringRecovery(command);
@@ -144,7 +146,7 @@ Datum refresh_together(FunctionCallInfo fcinfo, GetCall get_call)
         if (is_switched_off())
             return row_of(fcinfo, {true, {}, 0, "none",
                                    "Skipped because refresh_mv.skip_refresh is on"});
-        check_may_write();
+        check_may_write(refresh_command);
         Call call = get_call();
         return row_of(fcinfo, carry_out(call, [&] { return run::together(call, limits); }));
     });
@@ -258,7 +260,7 @@ Datum refresh_mv_run(PG_FUNCTION_ARGS)
         check_not_atomic(fcinfo);
         if (is_switched_off())
             PG_RETURN_VOID();
-        check_may_write();
+        check_may_write(refresh_command);
         if (PG_ARGISNULL(4))
             throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "wait must not be null", "", ""};
         Call call = arguments::call(fcinfo, arguments::request(fcinfo, 0, 1), 2, 3);
@@ -285,7 +287,7 @@ Datum refresh_mv_refresh_where(PG_FUNCTION_ARGS)
         std::string condition = arguments::text_of(fcinfo, 1, "condition");
         RowCounts rows{};
         if (!is_switched_off()) {
-            check_may_write();
+            check_may_write(refresh_command);
             guard([&] { view::check_owner(view); });
             Call call = {{RefreshMode::where, 0, false, false}, {view}, {}, true, Caller::function};
             rows = run::where(call, condition, limits)[0].refreshed.rows;
@@ -301,7 +303,7 @@ Datum refresh_mv_refresh_where(PG_FUNCTION_ARGS)
 Datum refresh_mv_configure(PG_FUNCTION_ARGS)
 {
     return entry([&]() -> Datum {
-        check_may_write();
+        check_may_write("refresh_mv.configure()");
         Oid view = arguments::view_of(fcinfo, 0);
         guard([&] { configure::configure(view, fcinfo); });
         PG_RETURN_VOID();
@@ -345,7 +347,7 @@ Datum refresh_mv_total_size(PG_FUNCTION_ARGS)
 Datum refresh_mv_track(PG_FUNCTION_ARGS)
 {
     return entry([&]() -> Datum {
-        check_may_write();
+        check_may_write("refresh_mv.track()");
         bool on_commit = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
         const bool *wanted = PG_ARGISNULL(1) ? nullptr : &on_commit;
         if (PG_ARGISNULL(0))
@@ -362,7 +364,7 @@ Datum refresh_mv_track(PG_FUNCTION_ARGS)
 Datum refresh_mv_untrack(PG_FUNCTION_ARGS)
 {
     return entry([&]() -> Datum {
-        check_may_write();
+        check_may_write("refresh_mv.untrack()");
         std::vector<Oid> views = PG_ARGISNULL(0) ? arguments::all_views()
                                                  : std::vector<Oid>{arguments::view_of(fcinfo, 0)};
         for (Oid view : views)

@@ -33,9 +33,9 @@ void check_storage(Source *source, Oid table)
 
     if (get_rel_relkind(table) == RELKIND_FOREIGN_TABLE)
         refuse(source, psprintf("%s is a foreign table: others change it", name),
-               "Copy it into a table, or leave the view untracked.");
+               "Copy it into a table, or leave the view untracked");
     else if (persistence == RELPERSISTENCE_TEMP)
-        refuse(source, psprintf("Table %s is temporary", name), "Use a permanent table.");
+        refuse(source, psprintf("Table %s is temporary", name), "Use a permanent table");
     else if (persistence == RELPERSISTENCE_UNLOGGED)
         refuse(source, psprintf("Table %s is unlogged: a crash empties it without a trace", name),
                psprintf("ALTER TABLE %s SET LOGGED", name));
@@ -56,7 +56,7 @@ void analyze_table(Source *source, Relation table)
         refuse(source,
                psprintf("Table %s has no primary key, nor an immediate unique index over columns that are NOT NULL",
                         name),
-               psprintf("ALTER TABLE %s ADD PRIMARY KEY (...)", name));
+               psprintf("ALTER TABLE %s ADD PRIMARY KEY (...), or ADD UNIQUE (...)", name));
 }
 
 void analyze(Source *source)
@@ -74,7 +74,7 @@ void analyze(Source *source)
         break;
     default:
         refuse(source, psprintf("Changes of %s cannot be logged", name),
-               "Leave the view untracked.");
+               "Leave the view untracked");
         break;
     }
     relation_close(relation, NoLock);
@@ -149,10 +149,9 @@ void add_relation(List **sources, Oid oid, Bitmapset *selected)
 {
     Relation relation = relation_open(oid, AccessShareLock);
     bool partition = relation->rd_rel->relispartition;
-    bool table = relation->rd_rel->relkind == RELKIND_RELATION;
     ListCell *top, *cell;
 
-    if (table && !partition && (has_subclass(oid) || has_superclass(oid))) {
+    if (source::is_inherited(oid)) {
         foreach (top, tops(oid))
             foreach (cell, find_all_inheritors(lfirst_oid(top), AccessShareLock, nullptr))
                 add(sources, lfirst_oid(cell), false, nullptr);
@@ -167,7 +166,7 @@ void add_relation(List **sources, Oid oid, Bitmapset *selected)
                        psprintf("Column %s of table %s is generated when it is read",
                                 NameStr(TupleDescAttr(RelationGetDescr(relation), column - 1)->attname),
                                 source::name(oid)),
-                       "Make it a stored generated column.");
+                       "Make it a stored generated column");
     }
     relation_close(relation, NoLock);
 }
@@ -219,6 +218,12 @@ namespace source {
 const char *name(Oid relation)
 {
     return DatumGetCString(DirectFunctionCall1(regclassout, ObjectIdGetDatum(relation)));
+}
+
+bool is_inherited(Oid table)
+{
+    return get_rel_relkind(table) == RELKIND_RELATION && !get_rel_relispartition(table)
+           && (has_superclass(table) || find_inheritance_children(table, NoLock) != NIL);
 }
 
 List *of(Query *rewritten)

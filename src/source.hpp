@@ -39,6 +39,9 @@ List *members(Oid relation, LOCKMODE lock);
 // The tracking key of a table: its primary key, else the narrowest such index.
 TrackingKey key(Relation table);
 
+// Whether a table has parents or children by inheritance, partitions left aside.
+bool is_inherited(Oid table);
+
 // A relation's name for people.
 const char *name(Oid relation);
 

@@ -114,13 +114,11 @@ TrackedSource wanted(Oid relation, const TrackedSource *saved, List *used, bool 
     TrackedSource source{};
     source.relation = relation;
     source.on_commit = on_commit;
-    source.exact = !has_superclass(relation) && !has_subclass(relation);
     Relation table = relation_open(relation, NoLock);
     bool matview = table->rd_rel->relkind == RELKIND_MATVIEW;
-    if (table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
-        source.exact = true;
-    TrackingKey key = source.exact && !matview ? source::key(table) : TrackingKey{};
+    TrackingKey key = matview || source::is_inherited(relation) ? TrackingKey{} : source::key(table);
     relation_close(table, NoLock);
+    source.exact = matview || OidIsValid(key.index);
     source.key_index = key.index;
     source.types = "";
     if (source.exact)

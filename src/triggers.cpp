@@ -69,6 +69,7 @@ List *argument_list(const triggers::Arguments &arguments)
 void depend_on_extension(const ObjectAddress &trigger)
 {
     Oid extension = get_extension_oid("refresh_mv", false);
+    CommandCounterIncrement(); // a replaced trigger has lost its dependencies
     if (list_member_oid(getAutoExtensionsOfObject(TriggerRelationId, trigger.objectId), extension))
         return;
     ObjectAddress address;
