@@ -55,13 +55,12 @@ ALTER TABLE refresh_mv.state
 -- a materialized view.
 CREATE TABLE refresh_mv.sources (
     relation  oid PRIMARY KEY,
-    layout    integer NOT NULL,  -- of its log entries
+    layout    bigint NOT NULL,   -- of its log entries: a hash of the columns
     exact     boolean NOT NULL,  -- rows are logged; else just that there were changes
     on_commit boolean NOT NULL,
     key_index oid NOT NULL,      -- 0: none
     key       text[] NOT NULL,   -- columns, as the index has them
-    columns   text[] NOT NULL,   -- all that are logged, in the relation's order
-    types     text NOT NULL      -- of those columns
+    columns   text[] NOT NULL    -- all that are logged, in the relation's order
 );
 
 -- Every relation that has this extension's triggers: the source itself and the
@@ -100,7 +99,7 @@ CREATE TABLE refresh_mv.log (
     relation oid NOT NULL,
     seq      bigint NOT NULL,      -- the WAL position, taken with the rows locked
     xid      xid8 NOT NULL,        -- of the top-level transaction
-    layout   integer NOT NULL,
+    layout   bigint NOT NULL,
     nested   boolean NOT NULL,
     records  bigint NOT NULL,
     data     bytea,
@@ -109,8 +108,6 @@ CREATE TABLE refresh_mv.log (
         autovacuum_vacuum_threshold = 10000);
 ALTER TABLE refresh_mv.log ALTER COLUMN data SET STORAGE EXTERNAL;
 CREATE INDEX log_idx ON refresh_mv.log (relation, seq);
-
-CREATE SEQUENCE refresh_mv.layouts AS integer;
 
 -- Which view reads the entries of which relation: those of its sources, and
 -- those about itself.
@@ -325,17 +322,26 @@ FROM latest l
 LEFT JOIN refresh_mv.journal s ON s.id = l.success
 LEFT JOIN refresh_mv.journal f ON f.id = l.failure;
 
+-- What the triggers on a table look like now; members.fingerprint is what they
+-- were installed as.
+CREATE FUNCTION refresh_mv.fingerprint(member oid) RETURNS text
+AS 'MODULE_PATHNAME', 'refresh_mv_fingerprint' LANGUAGE C STRICT STABLE;
+
 -- How each tracked view stands to the log: the changed rows in it, or why they
 -- are not known.
 CREATE VIEW refresh_mv.pending AS
 SELECT t.view, t.since,
        CASE WHEN s.snapshot IS NULL THEN 'the view has not been refreshed since it is tracked'
-            ELSE l.reason END AS reason,
-       CASE WHEN s.snapshot IS NOT NULL AND l.reason IS NULL THEN coalesce(l.records, 0) END AS pending
+            ELSE coalesce(d.reason, l.reason) END AS reason,
+       CASE WHEN s.snapshot IS NOT NULL AND d.reason IS NULL AND l.reason IS NULL
+            THEN coalesce(l.records, 0) END AS pending
 FROM (SELECT view, min(since) AS since FROM refresh_mv.tracked GROUP BY view) t
 LEFT JOIN refresh_mv.state s USING (view)
 LEFT JOIN (SELECT u.view, sum(u.records)::bigint AS records, min(u.reason) AS reason
-           FROM refresh_mv.unread u WHERE u.is_new GROUP BY u.view) l USING (view);
+           FROM refresh_mv.unread u WHERE u.is_new GROUP BY u.view) l USING (view)
+LEFT JOIN (SELECT DISTINCT r.view, 'triggers are not as they were installed' AS reason
+           FROM refresh_mv.tracked r JOIN refresh_mv.members m USING (relation)
+           WHERE m.fingerprint <> refresh_mv.fingerprint(m.member)) d USING (view);
 
 CREATE FUNCTION refresh_mv.data_through(view regclass) RETURNS date
 AS 'MODULE_PATHNAME', 'refresh_mv_data_through' LANGUAGE C STABLE STRICT;
@@ -558,25 +564,38 @@ AS $$
     WHERE u.classid <> 'pg_rewrite'::regclass AND u.objid <> objects_used_by.view
 $$;
 
--- Whether refresh_mv itself is deleting from the log.
-CREATE FUNCTION refresh_mv.is_deleting() RETURNS boolean
-AS 'MODULE_PATHNAME', 'refresh_mv_is_deleting' LANGUAGE C VOLATILE;
-
--- Somebody else who does so takes away what views have not seen yet.
+-- Whoever changes the log by hand takes away what views have not seen yet.  (This
+-- extension does not use SQL for that.)
 CREATE FUNCTION refresh_mv.guard_log() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NOT refresh_mv.is_deleting() THEN
-        PERFORM refresh_mv.log_everything(s.relation, 'the log was changed by hand')
-        FROM refresh_mv.sources s;
-    END IF;
+    PERFORM refresh_mv.log_everything(s.relation, 'the log was changed by hand')
+    FROM refresh_mv.sources s;
     RETURN NULL;
 END
 $$;
 CREATE TRIGGER guard AFTER UPDATE OR DELETE OR TRUNCATE ON refresh_mv.log
     FOR EACH STATEMENT EXECUTE FUNCTION refresh_mv.guard_log();
 ALTER TABLE refresh_mv.log ENABLE ALWAYS TRIGGER guard;
+
+-- What another database has in these tables says nothing here, should somebody
+-- publish all of its tables.
+CREATE FUNCTION refresh_mv.keep_out() RETURNS trigger
+AS 'MODULE_PATHNAME', 'refresh_mv_keep_out' LANGUAGE C;
+
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['settings', 'state', 'journal', 'names', 'sources', 'members',
+                                'tracked', 'uses', 'log'] LOOP
+        EXECUTE format('CREATE TRIGGER keep_out BEFORE INSERT OR UPDATE OR DELETE ON refresh_mv.%1$I'
+                       ' FOR EACH ROW EXECUTE FUNCTION refresh_mv.keep_out();'
+                       'ALTER TABLE refresh_mv.%1$I ENABLE REPLICA TRIGGER keep_out', name);
+    END LOOP;
+END
+$$;
 
 -- Notes what makes the changes of a tracked view unknown.
 CREATE FUNCTION refresh_mv.note_ddl() RETURNS event_trigger

@@ -180,6 +180,20 @@ int64 count_of(Tuplestorestate *store)
     return store ? tuplestore_tuple_count(store) : 0;
 }
 
+// The rows that a statement has changed.
+int64 changed_rows(TriggerData *trigger)
+{
+    return Max(count_of(trigger->tg_oldtable), count_of(trigger->tg_newtable));
+}
+
+// Whether the trigger has the transition tables that its event takes.
+bool has_rows(TriggerData *trigger)
+{
+    TriggerEvent event = trigger->tg_event;
+    return (trigger->tg_oldtable != nullptr || TRIGGER_FIRED_BY_INSERT(event))
+           && (trigger->tg_newtable != nullptr || TRIGGER_FIRED_BY_DELETE(event));
+}
+
 Change start(Relation relation, Logged *logged, bool nested)
 {
     Change change{};
@@ -254,57 +268,66 @@ bool lost_moves(Change *change, TriggerData *trigger)
 const char *obstacle(Relation relation, Logged *logged, TriggerData *trigger)
 {
     if (!logged->exact)
-        return "the table has no tracking key";
+        return "changes of the table cannot be logged row by row";
     if (logged->problem != nullptr) {
         warn_once(relation, logged);
         return logged->problem;
     }
-    if (count_of(trigger->tg_oldtable) + count_of(trigger->tg_newtable) > capture::most_rows)
+    if (changed_rows(trigger) > capture::most_rows)
         return "a statement changed more rows than refresh_mv.max_logged_rows";
     return nullptr;
 }
 
-void log_changed_rows(TriggerData *trigger, Logged *logged)
+// Logs the rows of a statement; returns why that is not possible, or null.
+const char *log_rows(TriggerData *trigger, Logged *logged, bool nested, bool moves)
 {
-    Relation relation = trigger->tg_relation;
     CmdType kind = kind_of(trigger->tg_event);
-    int64 nmoves = 0;
-    if (kind == CMD_UPDATE)
-        statements::moves(logged->source, &nmoves);
+    Change change = start(trigger->tg_relation, logged, nested);
 
-    if (count_of(trigger->tg_oldtable) + count_of(trigger->tg_newtable) + nmoves == 0) {
-        statements::end(logged->source, kind);
-        return;
-    }
-    on_commit::note_change(logged->source, logged->on_commit);
-    const char *reason = obstacle(relation, logged, trigger);
-    if (reason != nullptr) {
-        statements::end(logged->source, kind);
-        changelog::everything(logged->source, reason);
-        return;
-    }
-    Change change = start(relation, logged, false);
-    if (nmoves > 0 && lost_moves(&change, trigger))
-        reason = "MERGE moved rows between partitions";
-    change.writer.nested = statements::end(logged->source, kind)
-                           || (kind == CMD_UPDATE && changes_keys(&change, trigger));
-    if (reason != nullptr)
-        changelog::everything(logged->source, reason);
-    else if (kind == CMD_UPDATE)
+    if (moves && lost_moves(&change, trigger))
+        return "rows were moved between partitions in a way that triggers are not told";
+    if (kind == CMD_UPDATE && !nested)
+        change.writer.nested = changes_keys(&change, trigger);
+    if (change.writer.nested && logged->partial)
+        return "nested statements or changed keys, on a partitioned table with generated columns";
+    if (kind == CMD_UPDATE)
         add_updated(&change, trigger);
     else if (kind == CMD_DELETE)
         add_all(&change, trigger->tg_oldtable, 'o');
     else
         add_all(&change, trigger->tg_newtable, change.writer.nested ? 'n' : 'k');
     finish(&change);
+    return nullptr;
+}
+
+// Logs a statement that is at its end.  In a logical worker row triggers of others
+// may have changed more of the table at any moment: all is nested there.
+void log_at_end(TriggerData *trigger, Logged *logged)
+{
+    CmdType kind = kind_of(trigger->tg_event);
+    int64 nmoves = 0;
+
+    if (kind == CMD_UPDATE)
+        statements::moves(logged->source, &nmoves);
+    if (has_rows(trigger) && changed_rows(trigger) + nmoves == 0) {
+        statements::end(logged->source, kind);
+        return;
+    }
+    on_commit::note_change(logged->source, logged->on_commit);
+    const char *reason = has_rows(trigger) ? obstacle(trigger->tg_relation, logged, trigger)
+                                           : "changes of the table cannot be logged row by row";
+    bool nested = statements::is_nested(logged->source, kind) || IsLogicalWorker();
+    if (reason == nullptr)
+        reason = log_rows(trigger, logged, nested, nmoves > 0);
+    statements::end(logged->source, kind);
+    if (reason != nullptr)
+        changelog::everything(logged->source, reason);
     // Now and then; nobody else may be looking after the log.
     if ((pg_prng_uint32(&pg_global_prng_state) & 0xff) == 0)
         tracking::collapse_if_large(logged->source);
 }
 
 // Logs a row that a logical worker applies: no statement trigger tells of it.
-// Row triggers of others may change more of the table at any moment, so that
-// everything is logged as nested.
 void log_applied_row(TriggerData *trigger, Logged *logged)
 {
     CmdType kind = kind_of(trigger->tg_event);
@@ -329,7 +352,8 @@ void watch_move(TriggerData *trigger, Logged *logged)
 {
     int column = -1;
 
-    if (!statements::is_open(logged->source) || !logged->exact || logged->problem != nullptr)
+    if (!TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) || !statements::is_open(logged->source)
+        || !logged->exact || logged->problem != nullptr)
         return;
     while ((column = bms_next_member(logged->routing, column)) >= 0) {
         bool old_null, new_null;
@@ -366,11 +390,12 @@ void log_change(TriggerData *trigger)
     else if (TRIGGER_FIRED_BEFORE(event))
         statements::begin(logged->source, kind_of(event));
     else
-        log_changed_rows(trigger, logged);
+        log_at_end(trigger, logged);
 }
 
 void log_unfinished(Oid source)
 {
+    on_commit::note_change(source);
     changelog::everything(source, "a statement was not run to its end");
 }
 

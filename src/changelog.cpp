@@ -8,6 +8,18 @@ namespace {
 // Entries are kept so short that they need no TOAST.
 constexpr int full = 7800;
 
+// Before the records: the header of a varlena, and the checksum.
+constexpr int records_start = VARHDRSZ + sizeof(pg_crc32c);
+
+pg_crc32c checksum(const char *records, Size length)
+{
+    pg_crc32c crc;
+    INIT_CRC32C(crc);
+    COMP_CRC32C(crc, records, length);
+    FIN_CRC32C(crc);
+    return crc;
+}
+
 enum { column_relation, column_seq, column_xid, column_layout, column_nested, column_records,
        column_data, column_reason, columns };
 
@@ -39,7 +51,7 @@ void insert_index_entry(Relation log, HeapTuple tuple)
     index_close(index, RowExclusiveLock);
 }
 
-void insert(Oid relation, int layout, bool nested, int64 records, StringInfo data,
+void insert(Oid relation, int64 layout, bool nested, int64 records, StringInfo data,
             const char *reason)
 {
     Relation log = open_log();
@@ -50,13 +62,14 @@ void insert(Oid relation, int layout, bool nested, int64 records, StringInfo dat
     values[column_relation] = ObjectIdGetDatum(relation);
     values[column_seq] = Int64GetDatum(changelog::position());
     values[column_xid] = FullTransactionIdGetDatum(GetTopFullTransactionId());
-    values[column_layout] = Int32GetDatum(layout);
+    values[column_layout] = Int64GetDatum(layout);
     values[column_nested] = BoolGetDatum(nested);
     values[column_records] = Int64GetDatum(records);
     values[column_data] = 0;
     values[column_reason] = reason ? CStringGetTextDatum(reason) : 0;
     if (data != nullptr) {
-        // Its first bytes were left for the header.
+        pg_crc32c crc = checksum(data->data + records_start, static_cast<Size>(data->len - records_start));
+        memcpy(data->data + VARHDRSZ, &crc, sizeof(crc));
         SET_VARSIZE(data->data, data->len);
         values[column_data] = PointerGetDatum(data->data);
     }
@@ -72,7 +85,7 @@ void insert(Oid relation, int layout, bool nested, int64 records, StringInfo dat
 void clear(changelog::Writer *writer)
 {
     resetStringInfo(&writer->data);
-    appendStringInfoSpaces(&writer->data, VARHDRSZ);
+    appendStringInfoSpaces(&writer->data, records_start);
     writer->records = 0;
     writer->run_end = 0;
 }
@@ -112,7 +125,7 @@ void append_bytes(StringInfo data, StringInfo bytes)
 
 namespace changelog {
 
-Writer start(Oid source, int layout, bool nested)
+Writer start(Oid source, int64 layout, bool nested)
 {
     Writer writer{};
     writer.source = source;
@@ -161,6 +174,17 @@ void everything(Oid relation, const char *reason)
 int64 position()
 {
     return static_cast<int64>(GetXLogInsertRecPtr());
+}
+
+bool open_entry(varlena *data, const char **records, Size *length)
+{
+    pg_crc32c crc;
+    if (VARSIZE_ANY_EXHDR(data) < sizeof(crc))
+        return false;
+    memcpy(&crc, VARDATA_ANY(data), sizeof(crc));
+    *records = VARDATA_ANY(data) + sizeof(crc);
+    *length = VARSIZE_ANY_EXHDR(data) - sizeof(crc);
+    return EQ_CRC32C(crc, checksum(*records, *length));
 }
 
 } // namespace changelog

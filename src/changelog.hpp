@@ -1,5 +1,7 @@
 // Writing to the log, refresh_mv.log.  See netting.hpp for what entries hold.
 //
+// An entry's bytes begin with a checksum of the rest.
+//
 // Entries go straight into the heap: that takes no privilege of the writer, and
 // no lock beyond the insert.  An entry is numbered by the WAL position at which
 // its statement ended, while the changed rows were locked: of two changes of a
@@ -14,7 +16,7 @@ namespace changelog {
 // Fills entries of one statement and writes each when it is full.
 struct Writer {
     Oid source;
-    int layout;
+    int64 layout;
     bool nested;
     StringInfoData data;
     int64 records;
@@ -23,7 +25,7 @@ struct Writer {
     int64 run_end;   // of the run before
 };
 
-Writer start(Oid source, int layout, bool nested);
+Writer start(Oid source, int64 layout, bool nested);
 
 // Adds a record: the image of a row, old ('o') or new ('n'), or its key ('k').
 // key and rest are the bytes of the columns; rest is null for a key.
@@ -40,5 +42,8 @@ void everything(Oid relation, const char *reason);
 
 // The number that the next entry would get.
 int64 position();
+
+// An entry's records; false if the bytes are not what was written.
+bool open_entry(varlena *data, const char **records, Size *length);
 
 } // namespace changelog

@@ -14,6 +14,7 @@ namespace {
 // A source, and how to take its rows out of the log.
 struct Reader {
     TrackedSource source;
+    int64 layout; // of its entries, as its columns are now
     int nkeys;
     int ncolumns;
     Form_pg_attribute *columns; // key columns first
@@ -62,6 +63,7 @@ Reader open_reader(const TrackedSource &source)
     TupleDesc desc = RelationGetDescr(relation);
     int shown = list_length(source.columns);
     auto **row = static_cast<Form_pg_attribute *>(palloc(sizeof(void *) * (shown + 1)));
+    auto *numbers = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * (shown + 1)));
     ListCell *cell;
 
     reader.source = source;
@@ -82,8 +84,10 @@ Reader open_reader(const TrackedSource &source)
         if (!is_key(source.key, name, &place))
             place = next++;
         reader.columns[place] = copy;
+        numbers[place] = number;
         reader.places[place] = foreach_current_index(cell);
     }
+    reader.layout = logged::layout(relation, numbers, shown, reader.nkeys);
     reader.key_desc = describe(reader.columns, reader.nkeys);
     reader.row_desc = describe(row, shown);
     relation_close(relation, NoLock);
@@ -139,15 +143,14 @@ struct Entries {
     Netting *netting;
 };
 
-void add_entry(int layout, bool nested, int64 records, varlena *data, void *context)
+void add_entry(const tracking::LogEntry &logged, void *context)
 {
     auto *entries = static_cast<Entries *>(context);
     Oid relation = entries->reader.source.relation;
-    if (data == nullptr || layout != entries->reader.source.layout)
-        unknown(relation, "something has changed that is not logged row by row");
+    if (logged.bytes == nullptr || logged.layout != entries->reader.layout)
+        unknown(relation, "something has changed that is not logged row by row, or the log is damaged");
     bool sound = entry([&] {
-        return entries->netting->add(nested, records,
-                                     {VARDATA_ANY(data), static_cast<size_t>(VARSIZE_ANY_EXHDR(data))});
+        return entries->netting->add(logged.nested, logged.records, {logged.bytes, logged.length});
     });
     if (!sound)
         unknown(relation, "the log is damaged");

@@ -11,8 +11,10 @@ void forget(Datum, Oid relation)
 
     hash_seq_init(&scan, cache);
     while (auto *entry = static_cast<Logged *>(hash_seq_search(&scan)))
-        if (!OidIsValid(relation) || entry->relation == relation || entry->source == relation)
+        if (!OidIsValid(relation) || entry->relation == relation || entry->source == relation) {
             entry->valid = false;
+            entry->invalidated = true;
+        }
 }
 
 Logged *entry_of(Oid relation)
@@ -63,7 +65,7 @@ void find_routing(Logged *entry, Relation relation)
 // Finds the columns that the trigger's arguments name.
 void find_columns(Logged *entry, Relation relation, const Trigger *trigger)
 {
-    constexpr int first = 3;
+    constexpr int first = 2;
     TupleDesc desc = RelationGetDescr(relation);
 
     entry->ncolumns = trigger->tgnargs - first;
@@ -73,22 +75,27 @@ void find_columns(Logged *entry, Relation relation, const Trigger *trigger)
         if (entry->columns[i] <= 0)
             entry->problem = "a column that is to be logged does not exist";
     }
-    if (entry->nkeys == 1 && entry->columns[0] > 0)
+    if (entry->problem != nullptr)
+        return;
+    entry->layout = logged::layout(relation, entry->columns, entry->ncolumns, entry->nkeys);
+    if (entry->nkeys == 1)
         entry->key_width = logged::key_width(TupleDescAttr(desc, entry->columns[0] - 1)->atttypid);
 }
 
 void fill(Logged *entry, Relation relation, const Trigger *trigger)
 {
-    const char *flags = trigger->tgnargs > 1 ? trigger->tgargs[1] : "";
+    const char *flags = trigger->tgnargs > 0 ? trigger->tgargs[0] : "";
+    TupleConstr *constraints = RelationGetDescr(relation)->constr;
 
     entry->source = logged::source_of(relation);
-    entry->layout = trigger->tgnargs > 0 ? static_cast<int>(strtol(trigger->tgargs[0], nullptr, 10)) : 0;
+    entry->partial = relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && constraints != nullptr
+                     && constraints->has_generated_stored;
     entry->exact = strchr(flags, 'x') != nullptr;
     entry->on_commit = strchr(flags, 'c') != nullptr;
-    entry->nkeys = trigger->tgnargs > 2 ? static_cast<int>(strtol(trigger->tgargs[2], nullptr, 10)) : 0;
+    entry->nkeys = trigger->tgnargs > 1 ? static_cast<int>(strtol(trigger->tgargs[1], nullptr, 10)) : 0;
     if (!entry->exact)
         return;
-    if (entry->nkeys < 1 || entry->nkeys > trigger->tgnargs - 3) {
+    if (entry->nkeys < 1 || entry->nkeys > trigger->tgnargs - 2) {
         entry->problem = "the arguments of its triggers are damaged";
         return;
     }
@@ -105,11 +112,28 @@ int key_width(Oid type)
     return type == INT2OID ? 2 : type == INT4OID ? 4 : type == INT8OID ? 8 : 0;
 }
 
+int64 layout(Relation relation, const AttrNumber *columns, int count, int nkeys)
+{
+    StringInfoData text;
+    initStringInfo(&text);
+    appendStringInfo(&text, "%d", nkeys);
+    for (int i = 0; i < count; i++) {
+        Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), columns[i] - 1);
+        appendStringInfo(&text, " %s %u", quote_identifier(NameStr(attribute->attname)),
+                         attribute->atttypid);
+    }
+    uint64 hash = hash_bytes_extended(reinterpret_cast<unsigned char *>(text.data), text.len, 0);
+    pfree(text.data);
+    return static_cast<int64>(hash | 1); // never 0, that of no columns
+}
+
 Oid source_of(Relation relation)
 {
-    if (!relation->rd_rel->relispartition)
-        return RelationGetRelid(relation);
-    return llast_oid(get_partition_ancestors(RelationGetRelid(relation)));
+    // A partition that is being detached concurrently has no ancestors any more.
+    List *ancestors = relation->rd_rel->relispartition
+                          ? get_partition_ancestors(RelationGetRelid(relation))
+                          : NIL;
+    return ancestors == NIL ? RelationGetRelid(relation) : llast_oid(ancestors);
 }
 
 Logged *of(Relation relation, const Trigger *trigger)
@@ -124,13 +148,12 @@ Logged *of(Relation relation, const Trigger *trigger)
     Logged fresh{};
     fresh.relation = RelationGetRelid(relation);
     fresh.memory = entry->memory;
-    fresh.valid = true;
-    // Before the lookups: an invalidation that they let in must not be missed.
-    *entry = fresh;
+    // The lookups may fail, and may let in an invalidation.
+    entry->invalidated = false;
     MemoryContext old = MemoryContextSwitchTo(fresh.memory);
     fill(&fresh, relation, trigger);
     MemoryContextSwitchTo(old);
-    fresh.valid = entry->valid;
+    fresh.valid = !entry->invalidated;
     *entry = fresh;
     return entry;
 }

@@ -5,7 +5,7 @@
 // comes and goes with them: under the lock that CREATE TRIGGER takes, by the
 // relcache's invalidations, and by a dump.
 //
-//     arguments: layout, flags, number of key columns, key columns..., others...
+//     arguments: flags, number of key columns, key columns..., others...
 //     flags:     x  rows are logged (else: just that there were changes)
 //                c  a view is refreshed on commit
 #pragma once
@@ -15,10 +15,11 @@
 struct Logged {
     Oid relation;        // with the triggers; the cache's key
     bool valid;
+    bool invalidated;    // while it was being looked up
     bool warned;         // of the problem
     MemoryContext memory;
     Oid source;          // the root of a partition tree, or the relation itself
-    int layout;
+    int64 layout;        // tells what bytes an entry's images are made of
     bool exact;
     bool on_commit;
     const char *problem; // why rows cannot be logged; null: they can
@@ -27,6 +28,7 @@ struct Logged {
     AttrNumber *columns; // key columns first
     int key_width;       // of a key of one integer column; 0: any other
     Bitmapset *routing;  // columns that choose the partition
+    bool partial;        // inserted rows may come without their generated columns
 };
 
 namespace logged {
@@ -34,6 +36,10 @@ namespace logged {
 // What the trigger logs of its relation.  Valid until the next invalidation:
 // do not keep it while anything is locked or looked up.
 Logged *of(Relation relation, const Trigger *trigger);
+
+// A number for the columns of an entry's images, key columns first: another one
+// for other names, types or order.
+int64 layout(Relation relation, const AttrNumber *columns, int count, int nkeys);
 
 // A key column's bytes, if it is a key of one integer: 2, 4 or 8; 0 for others.
 int key_width(Oid type);

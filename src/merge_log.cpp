@@ -86,7 +86,7 @@ namespace merge_log {
 void write(Relation view, Diff *diff)
 {
     TrackedSource source;
-    uint64 records = diff->gone_rows + 2 * diff->changed_rows + diff->fresh_rows;
+    uint64 records = diff->gone_rows + diff->changed_rows + diff->fresh_rows;
 
     if (records == 0 || !tracking::source(RelationGetRelid(view), &source))
         return;

@@ -84,6 +84,13 @@ void note_change(Oid source, bool wanted)
     MemoryContextSwitchTo(old);
 }
 
+void note_change(Oid source)
+{
+    TrackedSource tracked;
+    if (tracking::source(source, &tracked))
+        note_change(source, tracked.on_commit);
+}
+
 void watch(const bool *off, const run::Limits *limits_of_calls)
 {
     switched_off = off;

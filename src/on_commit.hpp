@@ -15,6 +15,9 @@ namespace on_commit {
 // on commit because of it.
 void note_change(Oid source, bool wanted);
 
+// The same, where that has to be looked up.
+void note_change(Oid source);
+
 // Refreshes at the end of every transaction from now on, unless switched off.
 // For _PG_init.
 void watch(const bool *switched_off, const run::Limits *limits);

@@ -61,6 +61,7 @@ extern "C" {
 #include "parser/parsetree.h"
 #include "parser/parser.h"
 #include "pgstat.h"
+#include "port/pg_crc32c.h"
 #include "replication/logicalworker.h"
 #include "rewrite/rewriteHandler.h"
 #include "rewrite/rewriteManip.h"

@@ -27,6 +27,7 @@
 #include "text.hpp"
 #include "track.hpp"
 #include "tracking.hpp"
+#include "triggers.hpp"
 #include "view.hpp"
 
 #include <algorithm>
@@ -48,7 +49,8 @@ PG_FUNCTION_INFO_V1(refresh_mv_log_everything);
 PG_FUNCTION_INFO_V1(refresh_mv_adapt);
 PG_FUNCTION_INFO_V1(refresh_mv_resume);
 PG_FUNCTION_INFO_V1(refresh_mv_forget);
-PG_FUNCTION_INFO_V1(refresh_mv_is_deleting);
+PG_FUNCTION_INFO_V1(refresh_mv_fingerprint);
+PG_FUNCTION_INFO_V1(refresh_mv_keep_out);
 void _PG_init(void);
 }
 
@@ -406,6 +408,7 @@ Datum refresh_mv_log_change(PG_FUNCTION_ARGS)
 
 Datum refresh_mv_log_everything(PG_FUNCTION_ARGS)
 {
+    on_commit::note_change(PG_GETARG_OID(0));
     changelog::everything(PG_GETARG_OID(0), text_to_cstring(PG_GETARG_TEXT_PP(1)));
     PG_RETURN_VOID();
 }
@@ -426,9 +429,22 @@ Datum refresh_mv_forget(PG_FUNCTION_ARGS)
     PG_RETURN_VOID();
 }
 
-Datum refresh_mv_is_deleting(PG_FUNCTION_ARGS)
+Datum refresh_mv_fingerprint(PG_FUNCTION_ARGS)
 {
-    PG_RETURN_BOOL(tracking::is_deleting());
+    PG_RETURN_TEXT_P(cstring_to_text(triggers::fingerprint(PG_GETARG_OID(0))));
+}
+
+Datum refresh_mv_keep_out(PG_FUNCTION_ARGS)
+{
+    if (!CALLED_AS_TRIGGER(fcinfo))
+        ereport(ERROR,
+                (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+                 errmsg("refresh_mv.keep_out() must be called as a trigger")));
+    auto *trigger = reinterpret_cast<TriggerData *>(fcinfo->context);
+    if (IsLogicalWorker())
+        return PointerGetDatum(nullptr);
+    return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple
+                                                                     : trigger->tg_trigtuple);
 }
 
 void _PG_init(void)

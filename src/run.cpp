@@ -243,8 +243,10 @@ private:
         outcome.duration = GetCurrentTimestamp() - outcome.started;
         if (!call_.request.quiet)
             announce(outcome);
-        // What somebody without the right tries is no part of the view's history.
-        if (prepared || outcome.sqlstate != ERRCODE_INSUFFICIENT_PRIVILEGE) {
+        // What somebody without the right tries is no part of the view's history, nor
+        // that a commit found nothing to do.
+        bool idle = call_.source == Caller::commit && outcome.refreshed.method == Method::skip;
+        if (!idle && (prepared || outcome.sqlstate != ERRCODE_INSUFFICIENT_PRIVILEGE)) {
             record(outcome, prepared);
             warn_of_limits(outcome);
         }

@@ -1,5 +1,7 @@
 #include "source.hpp"
 
+#include "logged.hpp"
+
 namespace {
 
 Source *find(List *sources, Oid relation)
@@ -148,7 +150,6 @@ Bitmapset *map_columns(Relation relation, Oid source, Bitmapset *selected)
 void add_relation(List **sources, Oid oid, Bitmapset *selected)
 {
     Relation relation = relation_open(oid, AccessShareLock);
-    bool partition = relation->rd_rel->relispartition;
     ListCell *top, *cell;
 
     if (source::is_inherited(oid)) {
@@ -156,7 +157,7 @@ void add_relation(List **sources, Oid oid, Bitmapset *selected)
             foreach (cell, find_all_inheritors(lfirst_oid(top), AccessShareLock, nullptr))
                 add(sources, lfirst_oid(cell), false, nullptr);
     } else {
-        Oid source = partition ? llast_oid(get_partition_ancestors(oid)) : oid;
+        Oid source = logged::source_of(relation);
         Bitmapset *columns = map_columns(relation, source, selected);
         int column = -1;
         add(sources, source, true, columns);
@@ -224,6 +225,15 @@ bool is_inherited(Oid table)
 {
     return get_rel_relkind(table) == RELKIND_RELATION && !get_rel_relispartition(table)
            && (has_superclass(table) || find_inheritance_children(table, NoLock) != NIL);
+}
+
+bool has_foreign_part(Oid relation)
+{
+    ListCell *cell;
+    foreach (cell, find_all_inheritors(relation, NoLock, nullptr))
+        if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_FOREIGN_TABLE)
+            return true;
+    return false;
 }
 
 List *of(Query *rewritten)

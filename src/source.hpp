@@ -42,6 +42,9 @@ TrackingKey key(Relation table);
 // Whether a table has parents or children by inheritance, partitions left aside.
 bool is_inherited(Oid table);
 
+// Whether a table has foreign tables among its partitions or children.
+bool has_foreign_part(Oid relation);
+
 // A relation's name for people.
 const char *name(Oid relation);
 

@@ -98,14 +98,17 @@ void begin(Oid source, CmdType kind)
     stack[count++] = {source, kind, GetCurrentSubTransactionId(), nested, 0, 0, nullptr};
 }
 
-bool end(Oid source, CmdType kind)
+bool is_nested(Oid source, CmdType kind)
 {
     Open *statement = find(source, kind);
-    if (statement == nullptr)
-        return false;
-    bool nested = statement->nested;
-    remove(static_cast<int>(statement - stack));
-    return nested;
+    return statement != nullptr && statement->nested;
+}
+
+void end(Oid source, CmdType kind)
+{
+    Open *statement = find(source, kind);
+    if (statement != nullptr)
+        remove(static_cast<int>(statement - stack));
 }
 
 bool is_open(Oid source)

@@ -18,8 +18,11 @@ namespace statements {
 // A statement of that kind (INSERT, UPDATE or DELETE) begins on a source.
 void begin(Oid source, CmdType kind);
 
-// It has ended.  Returns whether it was nested.
-bool end(Oid source, CmdType kind);
+// Whether others were open on the source at the same time.
+bool is_nested(Oid source, CmdType kind);
+
+// It has ended.
+void end(Oid source, CmdType kind);
 
 // Whether a statement on the source is open.
 bool is_open(Oid source);

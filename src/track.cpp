@@ -1,6 +1,8 @@
 #include "track.hpp"
 
 #include "catalog.hpp"
+#include "changelog.hpp"
+#include "logged.hpp"
 #include "query.hpp"
 #include "source.hpp"
 #include "tracking.hpp"
@@ -27,15 +29,6 @@ bool contains(List *names, const char *name)
         if (strcmp(static_cast<char *>(lfirst(cell)), name) == 0)
             return true;
     return false;
-}
-
-bool contains_all(List *names, List *wanted)
-{
-    ListCell *cell;
-    foreach (cell, wanted)
-        if (!contains(names, static_cast<char *>(lfirst(cell))))
-            return false;
-    return true;
 }
 
 // ---- what can be tracked ----
@@ -69,6 +62,16 @@ List *checked_sources(Oid view)
     return sources;
 }
 
+// What other sessions have tracked has to be seen after locks were waited for.
+void check_isolation(const char *command)
+{
+    if (IsolationUsesXactSnapshot())
+        ereport(ERROR,
+                (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+                 errmsg("%s cannot be called in a transaction with isolation level REPEATABLE READ or SERIALIZABLE",
+                        command)));
+}
+
 // Fails unless the current user may have the changes of a relation logged.
 void check_right(Oid relation)
 {
@@ -85,57 +88,48 @@ void check_right(Oid relation)
 
 // ---- sources ----
 
-// The names of columns: the key's, then the others among the used ones.
-void order_columns(TrackedSource *source, TrackingKey key, List *used)
+// Names the columns that are to be logged: the key's, and those that are used.
+void choose_columns(TrackedSource *source, Relation relation, TrackingKey key, List *used)
 {
-    Relation relation = relation_open(source->relation, NoLock);
     TupleDesc desc = RelationGetDescr(relation);
-    StringInfoData types;
+    auto *numbers = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * (desc->natts + 1)));
+    int count = 0;
 
-    initStringInfo(&types);
-    for (int i = 0; i < key.count; i++)
+    for (int i = 0; i < key.count; i++) {
         source->key = lappend(source->key,
                               pstrdup(NameStr(TupleDescAttr(desc, key.columns[i] - 1)->attname)));
+        numbers[count++] = key.columns[i];
+    }
     for (int i = 0; i < desc->natts; i++) {
         char *name = NameStr(TupleDescAttr(desc, i)->attname);
-        if (!TupleDescAttr(desc, i)->attisdropped && (contains(used, name) || contains(source->key, name))) {
-            source->columns = lappend(source->columns, pstrdup(name));
-            appendStringInfo(&types, "%u ", TupleDescAttr(desc, i)->atttypid);
-        }
+        bool in_key = contains(source->key, name);
+        if (TupleDescAttr(desc, i)->attisdropped || (!in_key && !contains(used, name)))
+            continue;
+        source->columns = lappend(source->columns, pstrdup(name));
+        if (!in_key)
+            numbers[count++] = i + 1;
     }
-    source->types = types.data;
-    relation_close(relation, NoLock);
+    source->layout = logged::layout(relation, numbers, count, key.count);
 }
 
-// How a source is to be logged now, without layout and fingerprint; used columns
-// that it logs already stay.
+// How a source is to be logged now, without its members; columns that it logs
+// already stay.
 TrackedSource wanted(Oid relation, const TrackedSource *saved, List *used, bool on_commit)
 {
     TrackedSource source{};
-    source.relation = relation;
-    source.on_commit = on_commit;
     Relation table = relation_open(relation, NoLock);
     bool matview = table->rd_rel->relkind == RELKIND_MATVIEW;
-    TrackingKey key = matview || source::is_inherited(relation) ? TrackingKey{} : source::key(table);
-    relation_close(table, NoLock);
-    source.exact = matview || OidIsValid(key.index);
+    TrackingKey key = matview || source::is_inherited(relation) || source::has_foreign_part(relation)
+                          ? TrackingKey{}
+                          : source::key(table);
+    source.relation = relation;
+    source.on_commit = on_commit;
     source.key_index = key.index;
-    source.types = "";
+    source.exact = matview || OidIsValid(key.index);
     if (source.exact)
-        order_columns(&source, key, saved ? list_concat_copy(used, saved->columns) : used);
+        choose_columns(&source, table, key, saved ? list_concat_copy(used, saved->columns) : used);
+    relation_close(table, NoLock);
     return source;
-}
-
-bool equal_lists(List *a, List *b)
-{
-    return list_length(a) == list_length(b) && contains_all(a, b);
-}
-
-// Whether entries of the two look alike.
-bool same_layout(const TrackedSource &a, const TrackedSource &b)
-{
-    return a.exact == b.exact && equal_lists(a.key, b.key) && equal_lists(a.columns, b.columns)
-           && strcmp(a.types, b.types) == 0;
 }
 
 const Member *find_member(List *members, Oid relation)
@@ -156,6 +150,17 @@ bool is_intact(List *members, Oid relation)
     return member != nullptr && strcmp(member->fingerprint, triggers::fingerprint(relation)) == 0;
 }
 
+// Whether a table was made by this transaction, and so has had no changes before.
+bool is_new(Oid relation)
+{
+    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+    bool created = HeapTupleIsValid(tuple)
+                   && TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
+    if (HeapTupleIsValid(tuple))
+        ReleaseSysCache(tuple);
+    return created;
+}
+
 // What is to be done so that a source is logged for all views that read it.
 struct Plan {
     TrackedSource source; // as it shall be, without its members
@@ -163,6 +168,7 @@ struct Plan {
     List *stale;          // of these: where triggers are to be installed
     List *gone;           // that have triggers and shall not
     bool changed;         // anything at all
+    bool interrupted;     // changes may not have been logged until now
 };
 
 Plan plan(Oid relation)
@@ -176,17 +182,21 @@ Plan plan(Oid relation)
 
     plan.source = wanted(relation, known ? &saved : nullptr, used, on_commit);
     plan.members = source::members(relation, NoLock);
-    bool same_triggers = known && same_layout(plan.source, saved) && saved.on_commit == on_commit;
-    foreach (cell, plan.members)
-        if (!same_triggers || !is_intact(saved.members, lfirst_oid(cell)))
+    bool same_triggers = known && plan.source.layout == saved.layout
+                         && plan.source.exact == saved.exact && saved.on_commit == on_commit;
+    foreach (cell, plan.members) {
+        bool intact = is_intact(saved.members, lfirst_oid(cell));
+        if (!same_triggers || !intact)
             plan.stale = lappend_oid(plan.stale, lfirst_oid(cell));
+        plan.interrupted |= !intact && !is_new(lfirst_oid(cell));
+    }
     foreach (cell, saved.members) {
         Oid member = static_cast<Member *>(lfirst(cell))->relation;
         if (!list_member_oid(plan.members, member))
             plan.gone = lappend_oid(plan.gone, member);
     }
-    plan.source.layout = known && same_layout(plan.source, saved) ? saved.layout : 0;
-    plan.changed = plan.stale != NIL || plan.gone != NIL || plan.source.key_index != saved.key_index;
+    plan.interrupted |= plan.source.key_index != saved.key_index;
+    plan.changed = plan.stale != NIL || plan.gone != NIL || plan.interrupted;
     return plan;
 }
 
@@ -209,14 +219,13 @@ void carry_out(Plan *plan)
     List *others = NIL;
     ListCell *cell;
 
-    if (source->layout == 0)
-        source->layout = tracking::new_layout();
     foreach (cell, source->columns)
         if (!contains(source->key, static_cast<char *>(lfirst(cell))))
             others = lappend(others, lfirst(cell));
     foreach (cell, plan->stale)
-        triggers::install(lfirst_oid(cell), {source->layout, source->exact, source->on_commit,
-                                             source->key, others});
+        triggers::install(lfirst_oid(cell),
+                          {source->exact, !source::has_foreign_part(source->relation),
+                           source->on_commit, source->key, others});
     foreach (cell, plan->gone)
         if (get_rel_relkind(lfirst_oid(cell)) != '\0'
             && ConditionalLockRelationOid(lfirst_oid(cell), AccessExclusiveLock))
@@ -227,6 +236,8 @@ void carry_out(Plan *plan)
         source->members = lappend(source->members, member);
     }
     tracking::save_source(*source);
+    if (plan->interrupted && tracking::has_baselines(source->relation))
+        changelog::everything(source->relation, "changes were not logged for a while");
 }
 
 // Has a source logged for all views that read it; false, with nothing done, if a
@@ -251,20 +262,25 @@ void release(Oid relation, bool wait)
 {
     bool on_commit, any;
     TrackedSource source{};
+    List *locked = NIL;
     ListCell *cell;
 
     tracking::used_columns(relation, &on_commit, &any);
-    if (any && get_rel_relkind(relation) != '\0') {
-        install(relation, wait);
+    tracking::source(relation, &source);
+    foreach (cell, any ? NIL : source.members) {
+        Oid member = static_cast<Member *>(lfirst(cell))->relation;
+        if (lock_all(list_make1_oid(member), AccessExclusiveLock, wait)
+            && get_rel_relkind(member) != '\0')
+            locked = lappend_oid(locked, member);
+    }
+    tracking::used_columns(relation, &on_commit, &any); // meanwhile somebody may have begun
+    if (any) {
+        if (get_rel_relkind(relation) != '\0')
+            install(relation, wait);
         return;
     }
-    tracking::source(relation, &source);
-    foreach (cell, source.members) {
-        Oid member = static_cast<Member *>(lfirst(cell))->relation;
-        if (get_rel_relkind(member) != '\0'
-            && lock_all(list_make1_oid(member), AccessExclusiveLock, wait))
-            triggers::remove(member);
-    }
+    foreach (cell, locked)
+        triggers::remove(lfirst_oid(cell));
     tracking::forget_source(relation);
 }
 
@@ -343,6 +359,9 @@ const char *damage(List *sources, List *saved)
                 return psprintf("not all columns of %s are logged", name);
         List *members = source::members(source->relation, NoLock);
         ListCell *member;
+        foreach (member, known->members)
+            if (!list_member_oid(members, static_cast<Member *>(lfirst(member))->relation))
+                return psprintf("%s has lost a partition", name);
         foreach (member, members)
             if (!is_intact(known->members, lfirst_oid(member)))
                 return psprintf("the triggers on %s are not as they were installed",
@@ -368,9 +387,7 @@ List *tables(Oid view)
 
 void track(Oid view, const bool *on_commit)
 {
-    view::check_kind(view);
-    view::check_owner(view);
-    view::lock(view);
+    check_isolation("refresh_mv.track()");
     tables(view);
     bool commit = on_commit ? *on_commit : catalog::settings(view).on_commit;
     List *sources = checked_sources(view);
@@ -382,9 +399,9 @@ void untrack(Oid view)
 {
     ListCell *cell;
 
+    check_isolation("refresh_mv.untrack()");
     view::check_kind(view);
     view::check_owner(view);
-    view::lock(view);
     if (!catalog::settings(view).tracked)
         return;
     set(view, false, false);
@@ -396,6 +413,8 @@ void untrack(Oid view)
     list_sort(sources, list_oid_cmp);
     foreach (cell, sources)
         release(lfirst_oid(cell), true);
+    if (tracking::may_delete())
+        tracking::purge(InvalidOid); // of what only this view had still to see
 }
 
 void forget(Oid view)
@@ -405,6 +424,8 @@ void forget(Oid view)
     tracking::forget_source(view); // it may have been one itself
     foreach (cell, sources)
         release(lfirst_oid(cell), false);
+    if (tracking::may_delete())
+        tracking::purge(InvalidOid);
 }
 
 bool is_damaged(Oid view)
@@ -442,7 +463,8 @@ bool adapt(Oid relation)
     foreach (cell, source::members(relation, NoLock))
         if (triggers::are_disabled(lfirst_oid(cell)))
             return false;
-    return install(relation, false);
+    // Writers would fail as long as transition tables are asked for.
+    return install(relation, source::has_foreign_part(relation));
 }
 
 } // namespace track

@@ -22,8 +22,9 @@ namespace track {
 List *tables(Oid view);
 
 // Tracks a view.  Fails, with detail and hint, if it cannot be tracked.  Locks
-// the view against refreshes, and its sources in ShareRowExclusiveLock, until the
-// transaction ends.  on_commit null: leaves that as it is.
+// those of its sources that get triggers in ShareRowExclusiveLock until the
+// transaction ends.  No lock is taken on the view: its refresh on commit holds
+// that while others wait for locks on tables.  on_commit null: leaves that as it is.
 void track(Oid view, const bool *on_commit);
 
 // Stops tracking a view, and logging what no other tracked view reads; takes

@@ -1,5 +1,6 @@
 #include "tracking.hpp"
 
+#include "bridge.hpp"
 #include "changelog.hpp"
 #include "source.hpp"
 #include "tables.hpp"
@@ -8,7 +9,6 @@ namespace {
 
 // Tells this lock from others on the log: who holds it deletes entries.
 constexpr uint16 delete_lock_id = 0x7276;
-bool deleting = false;
 
 const Oid view_types[] = {OIDOID, OIDOID};
 
@@ -56,7 +56,7 @@ List *returned_oids(MemoryContext memory)
 }
 
 #define SOURCE_COLUMNS \
-    "s.relation, s.layout, s.exact, s.on_commit, s.key_index, s.key, s.columns, s.types,"    \
+    "s.relation, s.layout, s.exact, s.on_commit, s.key_index, s.key, s.columns,"             \
     " ARRAY(SELECT m.member::pg_catalog.text FROM refresh_mv.members m"                      \
     " WHERE m.relation OPERATOR(pg_catalog.=) s.relation ORDER BY m.member),"                \
     " ARRAY(SELECT m.fingerprint FROM refresh_mv.members m"                                  \
@@ -83,33 +83,33 @@ List *returned_members(uint64 row, int oids, int fingerprints, MemoryContext mem
 // The source in a row that begins with SOURCE_COLUMNS.
 TrackedSource source_in(uint64 row, MemoryContext memory)
 {
-    bool null;
     TrackedSource source{};
     source.relation = returned_oid(row, 1);
-    source.layout = DatumGetInt32(tables::returned(row, 2, &null));
+    source.layout = returned_int64(row, 2);
     source.exact = returned_bool(row, 3);
     source.on_commit = returned_bool(row, 4);
     source.key_index = returned_oid(row, 5);
     source.key = returned_names(row, 6, memory);
     source.columns = returned_names(row, 7, memory);
-    source.types = tables::returned_text(row, 8, memory);
-    source.members = returned_members(row, 9, 10, memory);
+    source.members = returned_members(row, 8, 9, memory);
     return source;
 }
 
+// Deletes the entries whose tids a query of one oid returns.  Not by DELETE, which
+// needs a replica identity once somebody publishes all tables.
 void delete_entries(const char *sql, Oid oid)
 {
     Datum values[] = {ObjectIdGetDatum(oid)};
-    deleting = true;
-    PG_TRY();
-    {
-        tables::execute(sql, {1, view_types, values, nullptr}, SPI_OK_DELETE);
+    Oid log = get_relname_relid("log", get_namespace_oid("refresh_mv", false));
+    Relation relation = table_open(log, RowExclusiveLock);
+
+    tables::execute(sql, {1, view_types, values, nullptr}, SPI_OK_SELECT);
+    for (uint64 i = 0; i < SPI_processed; i++) {
+        bool null;
+        CHECK_FOR_INTERRUPTS();
+        simple_heap_delete(relation, DatumGetItemPointer(tables::returned(i, 1, &null)));
     }
-    PG_FINALLY();
-    {
-        deleting = false;
-    }
-    PG_END_TRY();
+    table_close(relation, NoLock);
 }
 
 // Runs a statement with oids as its parameters.
@@ -144,7 +144,7 @@ List *sources_of(Oid view)
         auto *source = static_cast<TrackedSource *>(
             MemoryContextAlloc(memory, sizeof(TrackedSource)));
         *source = source_in(i, memory);
-        source->used = returned_names(i, 11, memory);
+        source->used = returned_names(i, 10, memory);
         MemoryContext old = MemoryContextSwitchTo(memory);
         sources = lappend(sources, source);
         MemoryContextSwitchTo(old);
@@ -181,7 +181,8 @@ Standing standing(Oid view)
     return standing;
 }
 
-void new_entries(Oid view, Oid source, Entry each, void *context)
+void new_entries(Oid view, Oid source, void (*each)(const LogEntry &entry, void *context),
+                 void *context)
 {
     static SPIPlanPtr plan = nullptr;
     Datum values[] = {ObjectIdGetDatum(view), ObjectIdGetDatum(source)};
@@ -196,12 +197,16 @@ void new_entries(Oid view, Oid source, Entry each, void *context)
     for (uint64 i = 0; i < SPI_processed; i++) {
         CHECK_FOR_INTERRUPTS();
         bool null;
-        int layout = DatumGetInt32(tables::returned(i, 1, &null));
+        int64 layout = returned_int64(i, 1);
         Datum data = tables::returned(i, 4, &null);
         MemoryContext old = MemoryContextSwitchTo(memory);
         varlena *bytes = null ? nullptr
                               : pg_detoast_datum_copy(reinterpret_cast<varlena *>(DatumGetPointer(data)));
-        each(layout, returned_bool(i, 2), returned_int64(i, 3), bytes, context);
+        const char *start = nullptr;
+        Size length = 0;
+        if (bytes != nullptr && !changelog::open_entry(bytes, &start, &length))
+            start = nullptr;
+        each({layout, returned_bool(i, 2), returned_int64(i, 3), start, length}, context);
         MemoryContextSwitchTo(old);
     }
     SPI_finish();
@@ -276,14 +281,15 @@ void purge(Oid view)
     if (!may_delete())
         return;
     SPI_connect();
-    delete_entries("DELETE FROM refresh_mv.log l USING ("
+    delete_entries("SELECT l.ctid FROM refresh_mv.log l JOIN ("
                    " SELECT r.relation, pg_catalog.min(coalesce(s.floor_seq, 0)) AS floor_seq"
                    " FROM refresh_mv.readers r"
                    " LEFT JOIN refresh_mv.state s ON s.view OPERATOR(pg_catalog.=) r.view"
-                   " WHERE r.relation IN (SELECT o.relation FROM refresh_mv.readers o"
+                   " WHERE $1 OPERATOR(pg_catalog.=) 0 OR r.relation IN"
+                   " (SELECT o.relation FROM refresh_mv.readers o"
                    " WHERE o.view OPERATOR(pg_catalog.=) $1)"
                    " GROUP BY r.relation) f"
-                   " WHERE l.relation OPERATOR(pg_catalog.=) f.relation"
+                   " ON l.relation OPERATOR(pg_catalog.=) f.relation"
                    " AND l.seq OPERATOR(pg_catalog.<) f.floor_seq",
                    view);
     SPI_finish();
@@ -310,17 +316,32 @@ static int64 size_of_log()
     return blocks * (BLCKSZ / 1024);
 }
 
-void collapse_if_large(Oid relation)
+// Replaces the entries of a relation; fails where anything is in the way.
+static void collapse(Oid relation)
 {
-    if (size_of_log() <= max_log_size || !may_delete())
+    if (!may_delete())
         return;
     SPI_connect();
     if (size_of_entries(relation) > max_log_size) {
-        delete_entries("DELETE FROM refresh_mv.log WHERE relation OPERATOR(pg_catalog.=) $1",
+        delete_entries("SELECT ctid FROM refresh_mv.log WHERE relation OPERATOR(pg_catalog.=) $1",
                        relation);
         changelog::everything(relation, "its log grew beyond refresh_mv.max_log_size");
     }
     SPI_finish();
+}
+
+void collapse_if_large(Oid relation)
+{
+    if (size_of_log() <= max_log_size)
+        return;
+    entry([&] {
+        try {
+            subtransaction([&] { guard([&] { collapse(relation); }); });
+        } catch (const PgError &error) {
+            if (error.data->sqlerrcode == ERRCODE_QUERY_CANCELED)
+                throw; // the writer's own statement
+        }
+    });
 }
 
 // The names of columns given by number, as a parameter.
@@ -395,21 +416,21 @@ List *used_columns(Oid relation, bool *on_commit, bool *any)
 
 void save_source(const TrackedSource &source)
 {
-    Oid types[] = {OIDOID, INT4OID, BOOLOID, BOOLOID, OIDOID, TEXTARRAYOID, TEXTARRAYOID, TEXTOID};
+    Oid types[] = {OIDOID, INT8OID, BOOLOID, BOOLOID, OIDOID, TEXTARRAYOID, TEXTARRAYOID};
     Oid member_types[] = {OIDOID, OIDOID, TEXTOID};
-    Datum values[] = {ObjectIdGetDatum(source.relation), Int32GetDatum(source.layout),
+    Datum values[] = {ObjectIdGetDatum(source.relation), Int64GetDatum(source.layout),
                       BoolGetDatum(source.exact), BoolGetDatum(source.on_commit),
                       ObjectIdGetDatum(source.key_index), tables::text_array(source.key),
-                      tables::text_array(source.columns), CStringGetTextDatum(source.types)};
+                      tables::text_array(source.columns)};
     ListCell *cell;
 
     SPI_connect();
     tables::execute("INSERT INTO refresh_mv.sources (relation, layout, exact, on_commit, key_index,"
-                    " key, columns, types) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+                    " key, columns) VALUES ($1, $2, $3, $4, $5, $6, $7)"
                     " ON CONFLICT (relation) DO UPDATE SET layout = EXCLUDED.layout,"
                     " exact = EXCLUDED.exact, on_commit = EXCLUDED.on_commit,"
                     " key_index = EXCLUDED.key_index, key = EXCLUDED.key,"
-                    " columns = EXCLUDED.columns, types = EXCLUDED.types",
+                    " columns = EXCLUDED.columns",
                     {lengthof(types), types, values, nullptr}, SPI_OK_INSERT);
     SPI_finish();
     change("DELETE FROM refresh_mv.members WHERE relation OPERATOR(pg_catalog.=) $1", SPI_OK_DELETE,
@@ -434,30 +455,22 @@ void forget_source(Oid relation)
     change("DELETE FROM refresh_mv.members WHERE relation OPERATOR(pg_catalog.=) $1", SPI_OK_DELETE,
            relation);
     SPI_connect();
-    delete_entries("DELETE FROM refresh_mv.log WHERE relation OPERATOR(pg_catalog.=) $1", relation);
+    delete_entries("SELECT ctid FROM refresh_mv.log WHERE relation OPERATOR(pg_catalog.=) $1", relation);
     SPI_finish();
 }
 
-int new_layout()
+bool has_baselines(Oid relation)
 {
-    SPI_connect();
-    tables::execute("SELECT pg_catalog.nextval('refresh_mv.layouts')", {}, SPI_OK_SELECT);
-    auto layout = static_cast<int>(returned_int64(0, 1));
-    SPI_finish();
-    return layout;
-}
-
-Oid source_of_member(Oid member)
-{
-    Datum values[] = {ObjectIdGetDatum(member)};
+    Datum values[] = {ObjectIdGetDatum(relation)};
 
     SPI_connect();
-    tables::execute("SELECT relation FROM refresh_mv.members"
-                    " WHERE member OPERATOR(pg_catalog.=) $1",
+    tables::execute("SELECT 1 FROM refresh_mv.tracked t JOIN refresh_mv.state s"
+                    " ON s.view OPERATOR(pg_catalog.=) t.view"
+                    " WHERE t.relation OPERATOR(pg_catalog.=) $1 AND s.snapshot IS NOT NULL",
                     {1, view_types, values, nullptr}, SPI_OK_SELECT);
-    Oid source = SPI_processed > 0 ? returned_oid(0, 1) : InvalidOid;
+    bool found = SPI_processed > 0;
     SPI_finish();
-    return source;
+    return found;
 }
 
 OnCommitView *on_commit_views(List *relations, int *count)
@@ -485,11 +498,6 @@ OnCommitView *on_commit_views(List *relations, int *count)
         views[i] = {returned_oid(static_cast<uint64>(i), 1), returned_oid(static_cast<uint64>(i), 2)};
     SPI_finish();
     return views;
-}
-
-bool is_deleting()
-{
-    return deleting;
 }
 
 } // namespace tracking

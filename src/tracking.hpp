@@ -21,13 +21,12 @@ struct Member {
 // A source as it is being logged, and what one view uses of it.
 struct TrackedSource {
     Oid relation;
-    int layout;
+    int64 layout;  // of its entries (see logged.hpp)
     bool exact;
     bool on_commit;
     Oid key_index;
     List *key;     // column names
     List *columns; // all that are logged, the key included
-    const char *types; // of those
     List *members;     // as a list of Member *, by oid
     List *used;    // by the view
 };
@@ -51,10 +50,18 @@ List *sources_of(Oid view);
 // How the view stands to what the active snapshot shows.
 Standing standing(Oid view);
 
-// Reads the new entries of a view about one source, in order, calling
-// each(layout, nested, records, data); data is null for "everything".
-using Entry = void (*)(int layout, bool nested, int64 records, varlena *data, void *context);
-void new_entries(Oid view, Oid source, Entry each, void *context);
+// An entry of the log.  bytes is null where it says "everything" or is damaged.
+struct LogEntry {
+    int64 layout;
+    bool nested;
+    int64 records;
+    const char *bytes;
+    Size length;
+};
+
+// Reads the new entries of a view about one source, in order.  Their bytes stay.
+void new_entries(Oid view, Oid source, void (*each)(const LogEntry &entry, void *context),
+                 void *context);
 
 // ---- as the tables are now ----
 
@@ -73,11 +80,13 @@ void drop_baseline(Oid view);
 // session has it, or if deleting could fail for lack of a new snapshot.
 bool may_delete();
 
-// Removes the entries of the view's sources that every view has passed.
+// Removes the entries of the view's sources that every view has passed; of all
+// sources where the view is InvalidOid.
 void purge(Oid view);
 
 // Replaces a relation's entries by one that says "everything", if they take more
-// room than refresh_mv.max_log_size and no other session is doing the like.
+// room than refresh_mv.max_log_size and no other session is doing the like.  A
+// failure is not one of the caller's.
 void collapse_if_large(Oid relation);
 
 // Notes what a view reads: sources as a list of Source *.
@@ -93,11 +102,8 @@ List *used_columns(Oid relation, bool *on_commit, bool *any);
 void save_source(const TrackedSource &source);
 void forget_source(Oid relation);
 
-// A number for a new layout.
-int new_layout();
-
-// The source that a relation belongs to; InvalidOid if it has no triggers.
-Oid source_of_member(Oid member);
+// Whether a view that reads the source has a baseline.
+bool has_baselines(Oid relation);
 
 // The tracked views, as pairs with their sources, that are refreshed on commit
 // and read one of the relations.
@@ -109,8 +115,5 @@ OnCommitView *on_commit_views(List *relations, int *count);
 
 // Kilobytes of log entries of one relation, beyond which they are collapsed.
 extern int max_log_size;
-
-// Whether this extension itself is deleting entries right now.
-bool is_deleting();
 
 } // namespace tracking

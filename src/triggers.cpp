@@ -58,8 +58,7 @@ List *as_strings(List *names, List *more)
 // The arguments of a trigger, as logged.cpp reads them.
 List *argument_list(const triggers::Arguments &arguments)
 {
-    List *list = list_make3(makeString(psprintf("%d", arguments.layout)),
-                            makeString(psprintf("%s%s", arguments.exact ? "x" : "",
+    List *list = list_make2(makeString(psprintf("%s%s", arguments.exact ? "x" : "",
                                                 arguments.on_commit ? "c" : "")),
                             makeString(psprintf("%d", list_length(arguments.key))));
     return as_strings(as_strings(list, arguments.key), arguments.others);
@@ -77,7 +76,8 @@ void depend_on_extension(const ObjectAddress &trigger)
     recordDependencyOn(&trigger, &address, DEPENDENCY_AUTO_EXTENSION);
 }
 
-void create(Oid relation, const Definition &definition, List *arguments, Oid function)
+void create(Oid relation, const Definition &definition, bool transitions, List *arguments,
+            Oid function)
 {
     CreateTrigStmt *statement = makeNode(CreateTrigStmt);
     statement->replace = true;
@@ -86,9 +86,9 @@ void create(Oid relation, const Definition &definition, List *arguments, Oid fun
     statement->row = definition.row;
     statement->timing = definition.timing;
     statement->events = definition.events;
-    if (definition.old_rows)
+    if (definition.old_rows && transitions)
         statement->transitionRels = lappend(statement->transitionRels, transition("old_rows", false));
-    if (definition.new_rows)
+    if (definition.new_rows && transitions)
         statement->transitionRels = lappend(statement->transitionRels, transition("new_rows", true));
     depend_on_extension(CreateTriggerFiringOn(statement, nullptr, relation, InvalidOid, InvalidOid,
                                               InvalidOid, function, InvalidOid, nullptr, false, false,
@@ -129,11 +129,11 @@ void install(Oid member, const Arguments &arguments)
     GetUserIdAndSecContext(&saved_user, &saved_context);
     SetUserIdAndSecContext(view::owner(member), saved_context | SECURITY_LOCAL_USERID_CHANGE);
     for (const Definition &definition : common_triggers)
-        create(member, definition, list, log_change);
+        create(member, definition, arguments.transitions, list, log_change);
     if (kind == RELKIND_RELATION)
-        create(member, apply_trigger, list, log_change);
+        create(member, apply_trigger, false, list, log_change);
     if (kind == RELKIND_RELATION && get_rel_relispartition(member))
-        create(member, move_trigger, list, log_change);
+        create(member, move_trigger, false, list, log_change);
     CommandCounterIncrement();
     SetUserIdAndSecContext(saved_user, saved_context);
 }

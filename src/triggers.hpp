@@ -18,8 +18,8 @@ namespace triggers {
 
 // What the triggers log (see logged.hpp).
 struct Arguments {
-    int layout;
     bool exact;
+    bool transitions; // rows are handed over; else just that there was a statement
     bool on_commit;
     List *key;    // column names, C strings
     List *others; // the other logged columns
