@@ -533,11 +533,6 @@ CREATE FUNCTION refresh_mv.resume(view oid) RETURNS boolean
 AS 'MODULE_PATHNAME', 'refresh_mv_resume' LANGUAGE C STRICT VOLATILE;
 REVOKE ALL ON FUNCTION refresh_mv.resume(oid) FROM PUBLIC;
 
--- Forgets a view, or a source, that has been dropped.
-CREATE FUNCTION refresh_mv.forget(view oid) RETURNS void
-AS 'MODULE_PATHNAME', 'refresh_mv_forget' LANGUAGE C STRICT VOLATILE;
-REVOKE ALL ON FUNCTION refresh_mv.forget(oid) FROM PUBLIC;
-
 -- What a view's result depends on, besides tables and materialized views, as far
 -- as pg_depend knows.
 CREATE FUNCTION refresh_mv.objects_used_by(view oid)
@@ -617,7 +612,8 @@ BEGIN
             ON t.view = d.objid AND d.classid = 'pg_class'::regclass
             OR d.object_type = 'extension' AND d.object_identity = 'refresh_mv'
           LEFT JOIN refresh_mv.uses u ON u.classid = d.classid AND u.objid = d.objid
-          WHERE coalesce(t.view, u.view) IS NOT NULL) v;
+          WHERE coalesce(t.view, u.view) IS NOT NULL
+            AND d.command_tag NOT IN ('COMMENT', 'SECURITY LABEL')) v;
 
     -- a table whose changes are logged, or a new partition of one
     FOR touched IN
@@ -628,6 +624,7 @@ BEGIN
         JOIN refresh_mv.members m
           ON m.member = d.objid
           OR m.member IN (SELECT i.inhparent FROM pg_inherits i WHERE i.inhrelid = d.objid)
+        WHERE d.command_tag NOT IN ('COMMENT', 'SECURITY LABEL')
     LOOP
         IF touched.changed THEN
             PERFORM refresh_mv.log_everything(touched.relation, touched.command_tag);
@@ -705,6 +702,8 @@ END
 $$;
 
 -- A namesake made later, perhaps by somebody else, must not inherit anything.
+-- Triggers on tables stay until refresh_mv.run() or untrack() sweeps them: the
+-- tables are not to be locked here.
 CREATE FUNCTION refresh_mv.forget_dropped() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -719,24 +718,30 @@ BEGIN
         WHERE view_schema = dropped.schema_name AND view_name = dropped.object_name;
         DELETE FROM refresh_mv.names WHERE view = dropped.objid;
         DELETE FROM refresh_mv.state WHERE view = dropped.objid;
-        PERFORM refresh_mv.forget(dropped.objid);
+        DELETE FROM refresh_mv.tracked WHERE view = dropped.objid;
+        DELETE FROM refresh_mv.uses WHERE view = dropped.objid;
     END LOOP;
 
-    -- a source, or a partition of one
+    -- a source of views that are still there, or a partition of one
     FOR dropped IN SELECT d.objid, m.relation FROM pg_event_trigger_dropped_objects() d
                    JOIN refresh_mv.members m ON m.member = d.objid
                    WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0 LOOP
-        DELETE FROM refresh_mv.members WHERE member = dropped.objid;
         IF dropped.objid = dropped.relation THEN
             PERFORM refresh_mv.log_everything(t.view, 'a table was dropped')
             FROM refresh_mv.tracked t WHERE t.relation = dropped.objid;
-            PERFORM refresh_mv.forget(dropped.objid);
         ELSE
             PERFORM refresh_mv.log_everything(dropped.relation, 'a partition was dropped');
+            DELETE FROM refresh_mv.members WHERE member = dropped.objid;
         END IF;
     END LOOP;
+EXCEPTION WHEN serialization_failure OR deadlock_detected THEN
+    -- Rows of what is gone do no harm, and are cleared away later.
+    RAISE WARNING 'refresh_mv could not forget dropped objects now: %', SQLERRM;
 END
 $$;
+
+REVOKE EXECUTE ON FUNCTION refresh_mv.guard_log(), refresh_mv.keep_out(), refresh_mv.follow_names(),
+    refresh_mv.note_ddl(), refresh_mv.forget_dropped() FROM PUBLIC;
 
 CREATE EVENT TRIGGER refresh_mv_follow_names ON ddl_command_end
     WHEN TAG IN ('ALTER MATERIALIZED VIEW', 'ALTER TABLE', 'ALTER INDEX', 'ALTER SCHEMA',

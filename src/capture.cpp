@@ -25,7 +25,11 @@ struct Change {
     changelog::Writer writer;
     StringInfoData key;
     StringInfoData rest;
+    bool too_large;
 };
+
+// An image of more bytes than this is not logged.
+constexpr Size largest_image = 64 * 1024 * 1024;
 
 Rows open_rows(Relation relation, Tuplestorestate *store)
 {
@@ -58,21 +62,19 @@ void pack(Change *change, StringInfo bytes, TupleTableSlot *row, int first, int 
         AttrNumber column = change->logged->columns[i];
         bool null;
         Datum value = slot_getattr(row, column, &null);
-        row_image::append(bytes, TupleDescAttr(RelationGetDescr(change->relation), column - 1),
-                          value, null);
+        Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(change->relation), column - 1);
+        if (!null && attribute->attlen == -1
+            && static_cast<Size>(bytes->len) + toast_raw_datum_size(value) > largest_image) {
+            change->too_large = true;
+            return;
+        }
+        row_image::append(bytes, attribute, value, null);
     }
 }
 
 void pack_key(Change *change, TupleTableSlot *row)
 {
     pack(change, &change->key, row, 0, change->logged->nkeys);
-}
-
-uint64 key_hash(Change *change, TupleTableSlot *row)
-{
-    pack_key(change, row);
-    return hash_bytes_extended(reinterpret_cast<unsigned char *>(change->key.data), change->key.len,
-                               0);
 }
 
 void add_image(Change *change, char kind, TupleTableSlot *row)
@@ -231,43 +233,20 @@ void warn_once(Relation relation, Logged *logged)
              errhint("Materialized views that read it are refreshed in full until refresh_mv.track() is called again.")));
 }
 
-int compare_hashes(const void *a, const void *b)
+// Whether rows of an UPDATE may be missing in its transition tables, as those are
+// that MERGE moves between partitions, in all versions so far.  The row triggers
+// on partitions have counted them.
+bool misses_rows(TriggerData *trigger, Logged *logged)
 {
-    uint64 x = *static_cast<const uint64 *>(a);
-    uint64 y = *static_cast<const uint64 *>(b);
-    return (x > y) - (x < y);
-}
-
-// Whether rows that moved between partitions are missing in the transition
-// tables: MERGE, in all versions so far, leaves them out.
-bool lost_moves(Change *change, TriggerData *trigger)
-{
-    int64 nmoves;
-    uint64 *moves = statements::moves(change->logged->source, &nmoves);
-    int64 nolds = count_of(trigger->tg_oldtable);
-    auto *olds = static_cast<uint64 *>(palloc_extended(sizeof(uint64) * static_cast<Size>(nolds + 1),
-                                                       MCXT_ALLOC_HUGE));
-    Rows rows = open_rows(change->relation, trigger->tg_oldtable);
-    for (int64 i = 0; next(&rows); i++)
-        olds[i] = key_hash(change, rows.slot);
-    close_rows(&rows);
-    qsort(olds, static_cast<size_t>(nolds), sizeof(uint64), compare_hashes);
-    qsort(moves, static_cast<size_t>(nmoves), sizeof(uint64), compare_hashes);
-
-    int64 place = 0;
-    for (int64 i = 0; i < nmoves; i++) {
-        while (place < nolds && olds[place] < moves[i])
-            place++;
-        if (place == nolds || olds[place] != moves[i])
-            return true;
-    }
-    return false;
+    int64 counted = statements::counted_rows(logged->source);
+    return TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) && logged->partitioned
+           && counted != count_of(trigger->tg_oldtable);
 }
 
 // Why the rows of a statement cannot be logged; null if they can.
 const char *obstacle(Relation relation, Logged *logged, TriggerData *trigger)
 {
-    if (!logged->exact)
+    if (!logged->exact || (!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) && !has_rows(trigger)))
         return "changes of the table cannot be logged row by row";
     if (logged->problem != nullptr) {
         warn_once(relation, logged);
@@ -279,13 +258,11 @@ const char *obstacle(Relation relation, Logged *logged, TriggerData *trigger)
 }
 
 // Logs the rows of a statement; returns why that is not possible, or null.
-const char *log_rows(TriggerData *trigger, Logged *logged, bool nested, bool moves)
+const char *log_rows(TriggerData *trigger, Logged *logged, bool nested)
 {
     CmdType kind = kind_of(trigger->tg_event);
     Change change = start(trigger->tg_relation, logged, nested);
 
-    if (moves && lost_moves(&change, trigger))
-        return "rows were moved between partitions in a way that triggers are not told";
     if (kind == CMD_UPDATE && !nested)
         change.writer.nested = changes_keys(&change, trigger);
     if (change.writer.nested && logged->partial)
@@ -296,6 +273,8 @@ const char *log_rows(TriggerData *trigger, Logged *logged, bool nested, bool mov
         add_all(&change, trigger->tg_oldtable, 'o');
     else
         add_all(&change, trigger->tg_newtable, change.writer.nested ? 'n' : 'k');
+    if (change.too_large)
+        return "an image of a row is too large";
     finish(&change);
     return nullptr;
 }
@@ -305,25 +284,24 @@ const char *log_rows(TriggerData *trigger, Logged *logged, bool nested, bool mov
 void log_at_end(TriggerData *trigger, Logged *logged)
 {
     CmdType kind = kind_of(trigger->tg_event);
-    int64 nmoves = 0;
+    bool missing = misses_rows(trigger, logged);
 
-    if (kind == CMD_UPDATE)
-        statements::moves(logged->source, &nmoves);
-    if (has_rows(trigger) && changed_rows(trigger) + nmoves == 0) {
+    if (has_rows(trigger) && changed_rows(trigger) == 0 && !missing) {
         statements::end(logged->source, kind);
         return;
     }
     on_commit::note_change(logged->source, logged->on_commit);
-    const char *reason = has_rows(trigger) ? obstacle(trigger->tg_relation, logged, trigger)
-                                           : "changes of the table cannot be logged row by row";
+    const char *reason = obstacle(trigger->tg_relation, logged, trigger);
+    if (reason == nullptr && missing)
+        reason = "rows were moved between partitions, or refused by a trigger, in a way that is not told";
     bool nested = statements::is_nested(logged->source, kind) || IsLogicalWorker();
     if (reason == nullptr)
-        reason = log_rows(trigger, logged, nested, nmoves > 0);
+        reason = log_rows(trigger, logged, nested);
     statements::end(logged->source, kind);
     if (reason != nullptr)
         changelog::everything(logged->source, reason);
     // Now and then; nobody else may be looking after the log.
-    if ((pg_prng_uint32(&pg_global_prng_state) & 0xff) == 0)
+    if ((pg_prng_uint32(&pg_global_prng_state) & 0x3ff) == 0)
         tracking::collapse_if_large(logged->source);
 }
 
@@ -344,29 +322,9 @@ void log_applied_row(TriggerData *trigger, Logged *logged)
     add_image(&change, kind == CMD_INSERT ? 'n' : 'o', trigger->tg_trigslot);
     if (kind == CMD_UPDATE)
         add_image(&change, 'n', trigger->tg_newslot);
+    if (change.too_large)
+        changelog::everything(logged->source, "an image of a row is too large");
     finish(&change);
-}
-
-// Remembers a row of an open UPDATE that may move to another partition.
-void watch_move(TriggerData *trigger, Logged *logged)
-{
-    int column = -1;
-
-    if (!TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) || !statements::is_open(logged->source)
-        || !logged->exact || logged->problem != nullptr)
-        return;
-    while ((column = bms_next_member(logged->routing, column)) >= 0) {
-        bool old_null, new_null;
-        Datum old_value = slot_getattr(trigger->tg_trigslot, static_cast<AttrNumber>(column), &old_null);
-        Datum new_value = slot_getattr(trigger->tg_newslot, static_cast<AttrNumber>(column), &new_null);
-        if (image::same(TupleDescAttr(RelationGetDescr(trigger->tg_relation), column - 1), old_value,
-                        old_null, new_value, new_null))
-            continue;
-        Change change = start(trigger->tg_relation, logged, false);
-        statements::note_move(logged->source, key_hash(&change, trigger->tg_trigslot));
-        finish(&change);
-        return;
-    }
 }
 
 } // namespace
@@ -384,7 +342,7 @@ void log_change(TriggerData *trigger)
         on_commit::note_change(logged->source, logged->on_commit);
         changelog::everything(logged->source, "TRUNCATE");
     } else if (TRIGGER_FIRED_FOR_ROW(event) && TRIGGER_FIRED_BEFORE(event))
-        watch_move(trigger, logged);
+        statements::count_row(logged->source);
     else if (TRIGGER_FIRED_FOR_ROW(event))
         log_applied_row(trigger, logged);
     else if (TRIGGER_FIRED_BEFORE(event))

@@ -178,6 +178,10 @@ Reader checked_reader(Oid view, Oid table)
 {
     Relation relation = table_open(view, AccessShareLock);
     TrackedSource source = find_source(view, table);
+    // The log has the rows of the whole partition tree.
+    if (pg_class_aclcheck(source.relation, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+        aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(source.relation));
+    view::check_snapshot(relation);
     Knowledge knowledge = knowledge::of(relation, true);
     table_close(relation, NoLock);
     if (knowledge.unknown != nullptr)

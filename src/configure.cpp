@@ -3,6 +3,7 @@
 #include "model.hpp"
 #include "query.hpp"
 #include "scope.hpp"
+#include "tracking.hpp"
 #include "view.hpp"
 #include "window.hpp"
 
@@ -126,6 +127,16 @@ void check_keep_before(Relation view)
                 settings.keep_before);
 }
 
+// Whether other rows may have to be kept now, though no source has changed.
+bool changes_kept_rows(const Changes &changes)
+{
+    for (int i = 0; i < changes.count; i++)
+        if (strcmp(changes.list[i].column, "keep_before") == 0
+            || strcmp(changes.list[i].column, "date_column") == 0)
+            return true;
+    return false;
+}
+
 } // namespace
 
 namespace configure {
@@ -147,6 +158,8 @@ void configure(Oid oid, FunctionCallInfo fcinfo)
     add_quantity(&changes, fcinfo, arg_work_mem, "work_mem", GUC_UNIT_KB, 64);
     catalog::change_settings(oid, changes.list, changes.count);
     check_keep_before(view);
+    if (changes_kept_rows(changes))
+        tracking::drop_baseline(oid);
     table_close(view, NoLock);
 }
 

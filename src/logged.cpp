@@ -28,40 +28,6 @@ Logged *entry_of(Oid relation)
     return entry;
 }
 
-// Adds the columns of a relation, by number, that choose a partition of one of
-// its ancestors.
-void add_routing_columns(Logged *entry, Relation relation, Oid ancestor)
-{
-    Relation parent = table_open(ancestor, AccessShareLock);
-    PartitionKey key = RelationGetPartitionKey(parent);
-    Bitmapset *used = nullptr;
-    int column = -1;
-
-    for (int i = 0; i < key->partnatts; i++)
-        if (key->partattrs[i] != 0)
-            used = bms_add_member(used, key->partattrs[i] - FirstLowInvalidHeapAttributeNumber);
-    pull_varattnos(reinterpret_cast<Node *>(key->partexprs), 1, &used);
-    while ((column = bms_next_member(used, column)) >= 0) {
-        int attno = column + FirstLowInvalidHeapAttributeNumber;
-        const char *name = attno > 0 ? NameStr(TupleDescAttr(RelationGetDescr(parent), attno - 1)->attname)
-                                     : "";
-        AttrNumber own = attno > 0 ? get_attnum(RelationGetRelid(relation), name) : 0;
-        if (own > 0)
-            entry->routing = bms_add_member(entry->routing, own);
-    }
-    table_close(parent, NoLock);
-}
-
-void find_routing(Logged *entry, Relation relation)
-{
-    ListCell *cell;
-
-    if (!relation->rd_rel->relispartition)
-        return;
-    foreach (cell, get_partition_ancestors(RelationGetRelid(relation)))
-        add_routing_columns(entry, relation, lfirst_oid(cell));
-}
-
 // Finds the columns that the trigger's arguments name.
 void find_columns(Logged *entry, Relation relation, const Trigger *trigger)
 {
@@ -88,6 +54,8 @@ void fill(Logged *entry, Relation relation, const Trigger *trigger)
     TupleConstr *constraints = RelationGetDescr(relation)->constr;
 
     entry->source = logged::source_of(relation);
+    entry->partitioned = relation->rd_rel->relispartition
+                         || relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
     entry->partial = relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && constraints != nullptr
                      && constraints->has_generated_stored;
     entry->exact = strchr(flags, 'x') != nullptr;
@@ -100,7 +68,6 @@ void fill(Logged *entry, Relation relation, const Trigger *trigger)
         return;
     }
     find_columns(entry, relation, trigger);
-    find_routing(entry, relation);
 }
 
 } // namespace

@@ -27,7 +27,7 @@ struct Logged {
     int ncolumns;
     AttrNumber *columns; // key columns first
     int key_width;       // of a key of one integer column; 0: any other
-    Bitmapset *routing;  // columns that choose the partition
+    bool partitioned;    // or a partition
     bool partial;        // inserted rows may come without their generated columns
 };
 

@@ -48,7 +48,6 @@ PG_FUNCTION_INFO_V1(refresh_mv_log_change);
 PG_FUNCTION_INFO_V1(refresh_mv_log_everything);
 PG_FUNCTION_INFO_V1(refresh_mv_adapt);
 PG_FUNCTION_INFO_V1(refresh_mv_resume);
-PG_FUNCTION_INFO_V1(refresh_mv_forget);
 PG_FUNCTION_INFO_V1(refresh_mv_fingerprint);
 PG_FUNCTION_INFO_V1(refresh_mv_keep_out);
 void _PG_init(void);
@@ -219,7 +218,10 @@ std::vector<Tracked> track_all(const std::vector<Oid> &views, const bool *on_com
         } catch (const PgError &error) {
             if (error.data->sqlerrcode == ERRCODE_QUERY_CANCELED)
                 throw;
-            return error.data->detail ? error.data->detail : error.data->message;
+            // "cannot be tracked" goes without saying here
+            return error.data->sqlerrcode == ERRCODE_FEATURE_NOT_SUPPORTED && error.data->detail
+                       ? error.data->detail
+                       : error.data->message;
         }
     };
     for (Oid view : views)
@@ -273,7 +275,11 @@ Datum refresh_mv_run(PG_FUNCTION_ARGS)
         std::vector<Outcome> outcomes;
         guard([] { SPI_connect_ext(SPI_OPT_NONATOMIC); });
         carry_out(call, [&] { return outcomes = run::one_by_one(call, limits); });
-        guard([] { SPI_finish(); });
+        guard([] {
+            track::sweep();
+            SPI_commit();
+            SPI_finish();
+        });
         size_t failed = std::count_if(outcomes.begin(), outcomes.end(),
                                       [](const Outcome &outcome) { return !outcome.success; });
         if (failed > 0)
@@ -385,8 +391,6 @@ Datum refresh_mv_changes(PG_FUNCTION_ARGS)
         Oid source = PG_GETARG_OID(1);
         guard([&] {
             view::check_owner(view);
-            if (pg_class_aclcheck(source, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
-                aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(source));
             InitMaterializedSRF(fcinfo, 0);
         });
         changes::put(view, source, reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo));
@@ -421,12 +425,6 @@ Datum refresh_mv_adapt(PG_FUNCTION_ARGS)
 Datum refresh_mv_resume(PG_FUNCTION_ARGS)
 {
     return entry([&]() -> Datum { PG_RETURN_BOOL(run::resume_tracking(PG_GETARG_OID(0))); });
-}
-
-Datum refresh_mv_forget(PG_FUNCTION_ARGS)
-{
-    track::forget(PG_GETARG_OID(0));
-    PG_RETURN_VOID();
 }
 
 Datum refresh_mv_fingerprint(PG_FUNCTION_ARGS)

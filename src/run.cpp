@@ -366,7 +366,9 @@ bool resume_tracking(Oid oid)
         if (error.data->sqlerrcode == ERRCODE_QUERY_CANCELED)
             throw;
         warning("tracking of materialized view %s cannot be resumed: %s", name_of(oid).c_str(),
-                error.data->detail ? error.data->detail : error.data->message);
+                error.data->sqlerrcode == ERRCODE_FEATURE_NOT_SUPPORTED && error.data->detail
+                    ? error.data->detail
+                    : error.data->message);
     }
     return false;
 }

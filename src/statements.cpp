@@ -7,9 +7,7 @@ struct Open {
     CmdType kind;
     SubTransactionId subid;
     bool nested;
-    int64 nmoves;
-    int64 move_capacity;
-    uint64 *moves; // key hashes
+    int64 rows; // seen by row triggers on partitions
 };
 
 // The open statements, in the order in which they began.
@@ -21,8 +19,6 @@ statements::Unfinished when_unfinished = nullptr;
 
 void remove(int i)
 {
-    if (stack[i].moves != nullptr)
-        pfree(stack[i].moves);
     memmove(stack + i, stack + i + 1, sizeof(Open) * static_cast<size_t>(count - i - 1));
     count--;
 }
@@ -95,7 +91,7 @@ void begin(Oid source, CmdType kind)
     for (int i = 0; i < count; i++)
         if (stack[i].source == source)
             nested = stack[i].nested = true;
-    stack[count++] = {source, kind, GetCurrentSubTransactionId(), nested, 0, 0, nullptr};
+    stack[count++] = {source, kind, GetCurrentSubTransactionId(), nested, 0};
 }
 
 bool is_nested(Oid source, CmdType kind)
@@ -116,26 +112,17 @@ bool is_open(Oid source)
     return find(source, CMD_UNKNOWN) != nullptr;
 }
 
-void note_move(Oid source, uint64 key_hash)
+void count_row(Oid source)
 {
     Open *update = find(source, CMD_UPDATE);
-    if (update == nullptr)
-        return;
-    if (update->nmoves == update->move_capacity) {
-        update->move_capacity = Max(64, update->move_capacity * 2);
-        Size size = sizeof(uint64) * static_cast<Size>(update->move_capacity);
-        update->moves = static_cast<uint64 *>(
-            update->moves ? repalloc_huge(update->moves, size)
-                          : MemoryContextAllocHuge(TopMemoryContext, size));
-    }
-    update->moves[update->nmoves++] = key_hash;
+    if (update != nullptr)
+        update->rows++;
 }
 
-uint64 *moves(Oid source, int64 *count)
+int64 counted_rows(Oid source)
 {
     Open *update = find(source, CMD_UPDATE);
-    *count = update ? update->nmoves : 0;
-    return update ? update->moves : nullptr;
+    return update ? update->rows : 0;
 }
 
 void at_commit(Unfinished unfinished)

@@ -27,11 +27,11 @@ void end(Oid source, CmdType kind);
 // Whether a statement on the source is open.
 bool is_open(Oid source);
 
-// A row with such a key may move to another partition in the open UPDATE.
-void note_move(Oid source, uint64 key_hash);
+// A row of the open UPDATE on a partition was seen by its row trigger.
+void count_row(Oid source);
 
-// The rows of which that was said, in *count; null if there are none.
-uint64 *moves(Oid source, int64 *count);
+// How many were.
+int64 counted_rows(Oid source);
 
 // Calls the function once before the transaction ends, for each source of which
 // a statement never ended.

@@ -256,8 +256,8 @@ bool install(Oid relation, bool wait)
     return true;
 }
 
-// Stops logging a source that no view reads any more, or installs what is left.
-// Without waiting, triggers of tables that are in use stay.
+// Stops logging a source that no view reads any more, or has what is left logged.
+// Without waiting, the triggers of a table that is in use stay for now.
 void release(Oid relation, bool wait)
 {
     bool on_commit, any;
@@ -267,12 +267,10 @@ void release(Oid relation, bool wait)
 
     tracking::used_columns(relation, &on_commit, &any);
     tracking::source(relation, &source);
-    foreach (cell, any ? NIL : source.members) {
-        Oid member = static_cast<Member *>(lfirst(cell))->relation;
-        if (lock_all(list_make1_oid(member), AccessExclusiveLock, wait)
-            && get_rel_relkind(member) != '\0')
-            locked = lappend_oid(locked, member);
-    }
+    foreach (cell, any ? NIL : source.members)
+        locked = lappend_oid(locked, static_cast<Member *>(lfirst(cell))->relation);
+    if (!lock_all(locked, AccessExclusiveLock, wait))
+        return;
     tracking::used_columns(relation, &on_commit, &any); // meanwhile somebody may have begun
     if (any) {
         if (get_rel_relkind(relation) != '\0')
@@ -280,7 +278,8 @@ void release(Oid relation, bool wait)
         return;
     }
     foreach (cell, locked)
-        triggers::remove(lfirst_oid(cell));
+        if (get_rel_relkind(lfirst_oid(cell)) != '\0')
+            triggers::remove(lfirst_oid(cell));
     tracking::forget_source(relation);
 }
 
@@ -341,6 +340,8 @@ const char *damage(List *sources, List *saved)
 {
     ListCell *cell;
 
+    if (saved != NIL && list_length(saved) != list_length(sources))
+        return "its sources are other ones now";
     foreach (cell, sources) {
         auto *source = static_cast<Source *>(lfirst(cell));
         const char *name = source::name(source->relation);
@@ -406,26 +407,24 @@ void untrack(Oid view)
         return;
     set(view, false, false);
     tracking::drop_baseline(view);
-    TrackedSource own{};
-    if (!tracking::source(view, &own))
-        tracking::forget_source(view); // entries about the view
     List *sources = tracking::forget_view(view);
     list_sort(sources, list_oid_cmp);
     foreach (cell, sources)
         release(lfirst_oid(cell), true);
-    if (tracking::may_delete())
-        tracking::purge(InvalidOid); // of what only this view had still to see
+    sweep();
 }
 
-void forget(Oid view)
+void sweep()
 {
     ListCell *cell;
-    List *sources = tracking::forget_view(view);
-    tracking::forget_source(view); // it may have been one itself
-    foreach (cell, sources)
+    if (IsolationUsesXactSnapshot())
+        return;
+    foreach (cell, tracking::unread_sources())
         release(lfirst_oid(cell), false);
-    if (tracking::may_delete())
+    if (tracking::may_delete()) {
         tracking::purge(InvalidOid);
+        tracking::delete_orphans();
+    }
 }
 
 bool is_damaged(Oid view)

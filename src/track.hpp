@@ -31,9 +31,9 @@ void track(Oid view, const bool *on_commit);
 // AccessExclusiveLock on tables whose triggers are removed.
 void untrack(Oid view);
 
-// The same for a view that has been dropped; leaves the triggers of tables that
-// are in use right now.
-void forget(Oid view);
+// Clears away what dropped views have left: triggers, but for those of tables that
+// are in use right now, and entries.  Takes AccessExclusiveLock as untrack() does.
+void sweep();
 
 // Why a view's tracking is not what track() would make of it, or null.  sources
 // as a list of Source *, saved as a list of TrackedSource *.

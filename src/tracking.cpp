@@ -282,15 +282,18 @@ void purge(Oid view)
         return;
     SPI_connect();
     delete_entries("SELECT l.ctid FROM refresh_mv.log l JOIN ("
-                   " SELECT r.relation, pg_catalog.min(coalesce(s.floor_seq, 0)) AS floor_seq"
+                   " SELECT r.relation, pg_catalog.min(coalesce(s.floor_seq, 0)) AS marks,"
+                   " pg_catalog.min(coalesce(s.floor_seq, 0)) FILTER"
+                   " (WHERE r.view OPERATOR(pg_catalog.<>) r.relation) AS rows"
                    " FROM refresh_mv.readers r"
                    " LEFT JOIN refresh_mv.state s ON s.view OPERATOR(pg_catalog.=) r.view"
-                   " WHERE $1 OPERATOR(pg_catalog.=) 0 OR r.relation IN"
+                   " WHERE $1 OPERATOR(pg_catalog.=) 0 OR r.relation OPERATOR(pg_catalog.=) ANY"
                    " (SELECT o.relation FROM refresh_mv.readers o"
                    " WHERE o.view OPERATOR(pg_catalog.=) $1)"
                    " GROUP BY r.relation) f"
                    " ON l.relation OPERATOR(pg_catalog.=) f.relation"
-                   " AND l.seq OPERATOR(pg_catalog.<) f.floor_seq",
+                   " AND l.seq OPERATOR(pg_catalog.<)"
+                   " CASE WHEN l.data IS NULL THEN f.marks ELSE f.rows END",
                    view);
     SPI_finish();
 }
@@ -332,8 +335,12 @@ static void collapse(Oid relation)
 
 void collapse_if_large(Oid relation)
 {
-    if (size_of_log() <= max_log_size)
+    // To measure takes time; not again before the log has grown by a good part.
+    static int64 measured = 0;
+    int64 size = size_of_log();
+    if (size <= max_log_size || (measured <= size && size < measured + measured / 4))
         return;
+    measured = size;
     entry([&] {
         try {
             subtransaction([&] { guard([&] { collapse(relation); }); });
@@ -473,6 +480,34 @@ bool has_baselines(Oid relation)
     return found;
 }
 
+List *unread_sources()
+{
+    MemoryContext memory = CurrentMemoryContext;
+
+    SPI_connect();
+    for (const char *table : {"tracked", "uses", "state"})
+        tables::execute(psprintf("DELETE FROM refresh_mv.%s WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c"
+                                 " WHERE c.oid OPERATOR(pg_catalog.=) view)", table),
+                        {}, SPI_OK_DELETE);
+    tables::execute("SELECT s.relation FROM refresh_mv.sources s WHERE NOT EXISTS"
+                    " (SELECT FROM refresh_mv.tracked t"
+                    " WHERE t.relation OPERATOR(pg_catalog.=) s.relation)",
+                    {}, SPI_OK_SELECT);
+    List *sources = returned_oids(memory);
+    SPI_finish();
+    return sources;
+}
+
+void delete_orphans()
+{
+    SPI_connect();
+    delete_entries("SELECT l.ctid FROM refresh_mv.log l WHERE $1 OPERATOR(pg_catalog.=) 0"
+                   " AND NOT EXISTS (SELECT FROM refresh_mv.readers r"
+                   " WHERE r.relation OPERATOR(pg_catalog.=) l.relation)",
+                   InvalidOid);
+    SPI_finish();
+}
+
 OnCommitView *on_commit_views(List *relations, int *count)
 {
     static SPIPlanPtr plan = nullptr;
@@ -487,7 +522,8 @@ OnCommitView *on_commit_views(List *relations, int *count)
                                                       sizeof(Oid), true, TYPALIGN_INT))};
     SPI_connect();
     tables::read(&plan,
-                 "SELECT t.view, t.relation FROM refresh_mv.tracked t WHERE t.on_commit AND t.view IN"
+                 "SELECT t.view, t.relation FROM refresh_mv.tracked t WHERE t.on_commit"
+                 " AND t.view OPERATOR(pg_catalog.=) ANY"
                  " (SELECT o.view FROM refresh_mv.tracked o"
                  " WHERE o.relation OPERATOR(pg_catalog.=) ANY ($1))",
                  {1, types, values, nullptr});

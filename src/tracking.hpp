@@ -105,6 +105,12 @@ void forget_source(Oid relation);
 // Whether a view that reads the source has a baseline.
 bool has_baselines(Oid relation);
 
+// Forgets views that have been dropped; returns the sources that nobody reads.
+List *unread_sources();
+
+// Removes the entries of relations that nobody reads.  The caller may delete.
+void delete_orphans();
+
 // The tracked views, as pairs with their sources, that are refreshed on commit
 // and read one of the relations.
 struct OnCommitView {

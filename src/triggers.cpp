@@ -76,25 +76,6 @@ void depend_on_extension(const ObjectAddress &trigger)
     recordDependencyOn(&trigger, &address, DEPENDENCY_AUTO_EXTENSION);
 }
 
-void create(Oid relation, const Definition &definition, bool transitions, List *arguments,
-            Oid function)
-{
-    CreateTrigStmt *statement = makeNode(CreateTrigStmt);
-    statement->replace = true;
-    statement->trigname = pstrdup(definition.name);
-    statement->args = arguments;
-    statement->row = definition.row;
-    statement->timing = definition.timing;
-    statement->events = definition.events;
-    if (definition.old_rows && transitions)
-        statement->transitionRels = lappend(statement->transitionRels, transition("old_rows", false));
-    if (definition.new_rows && transitions)
-        statement->transitionRels = lappend(statement->transitionRels, transition("new_rows", true));
-    depend_on_extension(CreateTriggerFiringOn(statement, nullptr, relation, InvalidOid, InvalidOid,
-                                              InvalidOid, function, InvalidOid, nullptr, false, false,
-                                              definition.fires));
-}
-
 // Calls each(tuple) for every trigger of this extension on a relation.
 template <class Each>
 void for_each_trigger(Oid relation, Oid function, Each each)
@@ -112,6 +93,44 @@ void for_each_trigger(Oid relation, Oid function, Each each)
     table_close(catalog, AccessShareLock);
 }
 
+// Fails if somebody else's trigger has the name.
+void check_name(Oid relation, const char *name, Oid function)
+{
+    Oid trigger = get_trigger_oid(relation, name, true);
+    if (!OidIsValid(trigger))
+        return;
+    bool ours = false;
+    for_each_trigger(relation, function, [&](HeapTuple tuple) {
+        ours |= reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->oid == trigger;
+    });
+    if (!ours)
+        ereport(ERROR,
+                (errcode(ERRCODE_DUPLICATE_OBJECT),
+                 errmsg("trigger \"%s\" for relation \"%s\" already exists", name,
+                        get_rel_name(relation)),
+                 errhint("Rename it: refresh_mv uses this name for its own trigger.")));
+}
+
+void create(Oid relation, const Definition &definition, bool transitions, List *arguments,
+            Oid function)
+{
+    check_name(relation, definition.name, function);
+    CreateTrigStmt *statement = makeNode(CreateTrigStmt);
+    statement->replace = true;
+    statement->trigname = pstrdup(definition.name);
+    statement->args = arguments;
+    statement->row = definition.row;
+    statement->timing = definition.timing;
+    statement->events = definition.events;
+    if (definition.old_rows && transitions)
+        statement->transitionRels = lappend(statement->transitionRels, transition("old_rows", false));
+    if (definition.new_rows && transitions)
+        statement->transitionRels = lappend(statement->transitionRels, transition("new_rows", true));
+    depend_on_extension(CreateTriggerFiringOn(statement, nullptr, relation, InvalidOid, InvalidOid,
+                                              InvalidOid, function, InvalidOid, nullptr, false, false,
+                                              definition.fires));
+}
+
 } // namespace
 
 namespace triggers {
@@ -126,6 +145,10 @@ void install(Oid member, const Arguments &arguments)
 
     if (kind == RELKIND_MATVIEW)
         return;
+    // A statement that is changing it right now would not be logged.
+    Relation relation = table_open(member, NoLock);
+    CheckTableNotInUse(relation, "refresh_mv.track()");
+    table_close(relation, NoLock);
     GetUserIdAndSecContext(&saved_user, &saved_context);
     SetUserIdAndSecContext(view::owner(member), saved_context | SECURITY_LOCAL_USERID_CHANGE);
     for (const Definition &definition : common_triggers)

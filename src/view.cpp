@@ -217,7 +217,7 @@ void close(OpenView *view)
         hand_over(view);
 }
 
-void check_serializable(Relation view)
+void check_snapshot(Relation view)
 {
     ListCell *cell;
 
@@ -226,6 +226,13 @@ void check_serializable(Relation view)
     check_unchanged_since_snapshot(RelationGetRelid(view));
     foreach (cell, query::lock_sources(view))
         check_unchanged_since_snapshot(lfirst_oid(cell));
+}
+
+void check_serializable(Relation view)
+{
+    if (!IsolationUsesXactSnapshot())
+        return;
+    check_snapshot(view);
     catalog::note_merge(RelationGetRelid(view));
     UpdateActiveSnapshotCommandId();
 }

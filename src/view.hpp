@@ -69,8 +69,9 @@ void close(OpenView *view);
 void hand_over(OpenView *view);
 
 // Under REPEATABLE READ and above: fails with SQLSTATE 40001 unless the active
-// snapshot shows the last merge into the view, and the view and its sources as
-// they are now.
+// snapshot shows the view and its sources as they are now; check_serializable()
+// also unless it shows the last merge into the view.
+void check_snapshot(Relation view);
 void check_serializable(Relation view);
 
 // Whether the time that a view's statement_timeout allows has run out.
