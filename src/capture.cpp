@@ -346,14 +346,14 @@ void log_change(TriggerData *trigger)
     else if (TRIGGER_FIRED_FOR_ROW(event))
         log_applied_row(trigger, logged);
     else if (TRIGGER_FIRED_BEFORE(event))
-        statements::begin(logged->source, kind_of(event));
+        statements::begin(logged->source, kind_of(event), logged->on_commit);
     else
         log_at_end(trigger, logged);
 }
 
-void log_unfinished(Oid source)
+void log_unfinished(Oid source, bool on_commit)
 {
-    on_commit::note_change(source);
+    on_commit::note_change(source, on_commit);
     changelog::everything(source, "a statement was not run to its end");
 }
 

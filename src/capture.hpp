@@ -14,7 +14,7 @@ namespace capture {
 void log_change(TriggerData *trigger);
 
 // Logs a statement that was begun and never ended.
-void log_unfinished(Oid source);
+void log_unfinished(Oid source, bool on_commit);
 
 // A statement that changes more rows than this logs "everything".
 extern int most_rows;

@@ -7,6 +7,7 @@ struct Open {
     CmdType kind;
     SubTransactionId subid;
     bool nested;
+    bool on_commit;
     int64 rows; // seen by row triggers on partitions
 };
 
@@ -37,9 +38,9 @@ Open *find(Oid source, CmdType kind)
 void finish()
 {
     while (count > 0) {
-        Oid source = stack[count - 1].source;
+        Open statement = stack[count - 1];
         remove(count - 1);
-        when_unfinished(source);
+        when_unfinished(statement.source, statement.on_commit);
     }
 }
 
@@ -77,7 +78,7 @@ void on_subtransaction(SubXactEvent event, SubTransactionId subid, SubTransactio
 
 namespace statements {
 
-void begin(Oid source, CmdType kind)
+void begin(Oid source, CmdType kind, bool on_commit)
 {
     if (count == capacity) {
         int larger = Max(8, capacity * 2);
@@ -91,7 +92,7 @@ void begin(Oid source, CmdType kind)
     for (int i = 0; i < count; i++)
         if (stack[i].source == source)
             nested = stack[i].nested = true;
-    stack[count++] = {source, kind, GetCurrentSubTransactionId(), nested, 0};
+    stack[count++] = {source, kind, GetCurrentSubTransactionId(), nested, on_commit, 0};
 }
 
 bool is_nested(Oid source, CmdType kind)

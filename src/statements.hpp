@@ -15,8 +15,9 @@
 
 namespace statements {
 
-// A statement of that kind (INSERT, UPDATE or DELETE) begins on a source.
-void begin(Oid source, CmdType kind);
+// A statement of that kind (INSERT, UPDATE or DELETE) begins on a source, of which
+// a view is refreshed on commit or is not.
+void begin(Oid source, CmdType kind, bool on_commit);
 
 // Whether others were open on the source at the same time.
 bool is_nested(Oid source, CmdType kind);
@@ -35,7 +36,7 @@ int64 counted_rows(Oid source);
 
 // Calls the function once before the transaction ends, for each source of which
 // a statement never ended.
-using Unfinished = void (*)(Oid source);
+using Unfinished = void (*)(Oid source, bool on_commit);
 void at_commit(Unfinished unfinished);
 
 } // namespace statements
