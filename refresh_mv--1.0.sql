@@ -729,6 +729,7 @@ BEGIN
         IF dropped.objid = dropped.relation THEN
             PERFORM refresh_mv.log_everything(t.view, 'a table was dropped')
             FROM refresh_mv.tracked t WHERE t.relation = dropped.objid;
+            DELETE FROM refresh_mv.tracked WHERE relation = dropped.objid;
         ELSE
             PERFORM refresh_mv.log_everything(dropped.relation, 'a partition was dropped');
             DELETE FROM refresh_mv.members WHERE member = dropped.objid;

@@ -17,7 +17,7 @@ CREATE SEQUENCE numbers;
 CREATE VIEW recent AS SELECT id FROM source WHERE tz > now() - interval '1 day';
 CREATE VIEW shown AS SELECT id, s FROM source;
 CREATE FUNCTION constant(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1';
-CREATE FUNCTION reading(int) RETURNS bigint STABLE LANGUAGE sql AS 'SELECT count(*) FROM source WHERE id < $1';
+CREATE FUNCTION reading(int) RETURNS bigint STABLE LANGUAGE sql AS 'SELECT count(*) FROM suite.source WHERE id < $1';
 CREATE FUNCTION any_time(int) RETURNS int VOLATILE LANGUAGE sql AS 'SELECT $1';
 CREATE FUNCTION since(int, timestamptz DEFAULT now()) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1';
 CREATE FUNCTION add_up(int, int) RETURNS int STABLE LANGUAGE sql AS 'SELECT $1 + $2';
@@ -143,12 +143,15 @@ SELECT count(*) FROM refreshed();
 SELECT * FROM refreshed();
 SET DateStyle = 'SQL, DMY';
 SELECT * FROM refreshed();
+SELECT d FROM by_text ORDER BY id;
 SELECT * FROM refreshed();
 ALTER TYPE mood RENAME VALUE 'sad' TO 'blue';
 SELECT view, refreshed, differences FROM refreshed() WHERE view <> 'suite.by_text';
 SELECT * FROM by_mood;
 SET DateStyle = 'ISO, YMD';
 SELECT * FROM refreshed();
+SELECT d FROM by_text ORDER BY id;
 
 -- Definitions that did not come out as expected.
 SELECT definition, expected, outcome FROM outcomes WHERE outcome IS DISTINCT FROM expected ORDER BY no;
+DROP SCHEMA suite CASCADE;

@@ -5,6 +5,9 @@
 \set ECHO all
 -- From track() to untrack(): what is logged for which views, and what cannot be.
 TRUNCATE refresh_mv.journal, refresh_mv.settings;
+-- refresh_mv.run() sweeps away what dropped views have left.
+CREATE MATERIALIZED VIEW nothing AS SELECT now();
+CALL refresh_mv.run(views => '{nothing}');
 
 -- Refreshes views; tells of each whether it was skipped, and how far it is from
 -- its query then.
@@ -27,7 +30,7 @@ SELECT t.tgrelid::regclass AS relation, t.tgname, t.tgenabled FROM pg_trigger t
 WHERE t.tgfoid = 'refresh_mv.log_change'::regproc ORDER BY t.tgrelid::regclass::text COLLATE "C", t.tgname;
 CREATE VIEW tracked AS
 SELECT s.name, s.tracked, s.tracked_since IS NOT NULL AS since, s.pending_changes, s.stale, s.unknown_reason
-FROM refresh_mv.status s WHERE s.schema = 'suite' ORDER BY s.name COLLATE "C";
+FROM refresh_mv.status s WHERE s.schema = 'suite' AND s.name <> 'nothing' ORDER BY s.name COLLATE "C";
 
 -- By name.  The table has its triggers then, which fire always; the first refresh
 -- is a full one, the next is none at all.
@@ -66,7 +69,7 @@ UNION ALL SELECT 'setting', md5(string_agg(concat(s.ctid, s.xmin, s), ',' ORDER 
 UNION ALL SELECT 'entry', md5(string_agg(concat(l.ctid, l.xmin, l), ',' ORDER BY l.relation, l.seq)) FROM refresh_mv.log l;
 CREATE TEMP TABLE before AS TABLE all_of_it;
 SELECT * FROM refresh_mv.track('names');
-SELECT * FROM refresh_mv.track();
+SELECT * FROM refresh_mv.track() WHERE view_name <> 'nothing'::regclass;
 SELECT what, image IS NOT DISTINCT FROM (SELECT b.image FROM before b WHERE b.what = a.what) AS same FROM all_of_it a;
 SELECT * FROM refreshed('names');
 
@@ -203,6 +206,7 @@ ALTER TYPE mood RENAME VALUE 'sad' TO 'blue';
 SELECT name, stale, unknown_reason FROM tracked WHERE name = 'called';
 SELECT * FROM refreshed('called', 'through');
 DROP MATERIALIZED VIEW through, called;
+CALL refresh_mv.run(views => '{nothing}');
 
 -- A view over a materialized view.  What a merge changes in the lower one is
 -- logged by image, since it has no key; nothing is where nothing is merged.
@@ -248,9 +252,11 @@ SELECT name, pending_changes, stale, unknown_reason FROM tracked;
 SELECT * FROM refreshed('upper_view');
 SELECT * FROM refreshed('upper_view');
 DROP MATERIALIZED VIEW lower_view CASCADE;
+CALL refresh_mv.run(views => '{nothing}');
 TABLE logged;
 
--- A view that is dropped takes along what was logged for it alone.
+-- A view that is dropped leaves the triggers of its tables to the next sweep: to
+-- drop a view locks no table.
 CREATE MATERIALIZED VIEW names AS SELECT id, name FROM items;
 CREATE MATERIALIZED VIEW marked AS SELECT i.id, m.code FROM items i JOIN marks m ON m.item = i.id;
 SELECT refresh_mv.track('names'), refresh_mv.track('marked');
@@ -259,6 +265,9 @@ INSERT INTO items VALUES (30, 'item 30', 30, NULL);
 INSERT INTO marks VALUES ('e', 30);
 SELECT relation, views FROM logged;
 DROP MATERIALIZED VIEW marked;
+INSERT INTO marks VALUES ('f', 7);
+SELECT relation, views FROM logged;
+CALL refresh_mv.run(views => '{nothing}');
 SELECT relation, views FROM logged;
 SELECT DISTINCT relation::text COLLATE "C" AS relation FROM triggers ORDER BY 1;
 SELECT name, pending_changes FROM tracked;
@@ -269,6 +278,8 @@ ROLLBACK;
 INSERT INTO items VALUES (31, 'item 31', 31, NULL);
 SELECT * FROM refreshed('names');
 DROP MATERIALIZED VIEW names;
+INSERT INTO items VALUES (32, 'item 32', 32, NULL);
+CALL refresh_mv.run(views => '{nothing}');
 CREATE VIEW leftovers AS
 SELECT (SELECT count(*) FROM refresh_mv.sources) AS sources, (SELECT count(*) FROM refresh_mv.members) AS members,
        (SELECT count(*) FROM refresh_mv.tracked) AS tracked, (SELECT count(*) FROM refresh_mv.uses) AS uses,
@@ -289,8 +300,10 @@ INSERT INTO gone_too VALUES (1);
 DROP TABLE gone;
 SET client_min_messages = error;
 DROP TABLE gone CASCADE;
+CALL refresh_mv.run(views => '{nothing}');
 TABLE logged;
 DROP TABLE gone_too CASCADE;
+CALL refresh_mv.run(views => '{nothing}');
 TABLE leftovers;
 CREATE SCHEMA outer_schema;
 CREATE TABLE outer_schema.one (id int PRIMARY KEY);
@@ -299,12 +312,19 @@ CREATE TABLE outer_schema.two_1 PARTITION OF outer_schema.two FOR VALUES FROM (0
 CREATE MATERIALIZED VIEW outer_schema.joined AS SELECT id FROM outer_schema.one JOIN outer_schema.two USING (id);
 CREATE MATERIALIZED VIEW inside AS SELECT id FROM outer_schema.two;
 CREATE MATERIALIZED VIEW above AS SELECT id FROM outer_schema.joined;
-SELECT view_name, tracked FROM refresh_mv.track() ORDER BY view_name::text COLLATE "C";
+SELECT view_name, tracked FROM refresh_mv.track() WHERE view_name <> 'nothing'::regclass ORDER BY view_name::text COLLATE "C";
 SELECT relation, members, views FROM logged;
 DROP SCHEMA outer_schema CASCADE;
 SET client_min_messages = warning;
+CALL refresh_mv.run(views => '{nothing}');
 SELECT relation, members, views FROM logged;
+-- untrack() sweeps too.
 DROP MATERIALIZED VIEW names;
+CREATE MATERIALIZED VIEW others AS SELECT code FROM marks;
+SELECT refresh_mv.track('others');
+SELECT relation, members, views FROM logged;
+SELECT refresh_mv.untrack('others');
+DROP MATERIALIZED VIEW others;
 TABLE leftovers;
 
 -- Why a table cannot be logged row by row, and what helps.
@@ -385,7 +405,7 @@ TABLE leftovers;
 CREATE MATERIALIZED VIEW constant AS SELECT 1 AS one;
 CREATE MATERIALIZED VIEW empty AS SELECT id FROM items WITH NO DATA;
 -- All views at once: those that can be, with reasons for the others.
-SELECT * FROM refresh_mv.track() ORDER BY view_name::text COLLATE "C";
+SELECT * FROM refresh_mv.track() WHERE view_name <> 'nothing'::regclass ORDER BY view_name::text COLLATE "C";
 TABLE logged;
 SELECT * FROM refreshed('constant', 'on_two_keys', 'empty');
 SELECT * FROM refreshed('constant', 'on_two_keys', 'empty');
@@ -461,6 +481,7 @@ SELECT * FROM refreshed('all_of_them', 'parents_only');
 ALTER TABLE late NO INHERIT parent;
 SELECT * FROM refreshed('all_of_them', 'parents_only');
 SELECT * FROM refreshed('all_of_them', 'parents_only');
+SELECT * FROM refreshed('all_of_them', 'parents_only');
 -- A view of a child knows of the tree too.
 CREATE MATERIALIZED VIEW of_child AS SELECT more FROM ONLY child;
 SELECT refresh_mv.track('of_child');
@@ -492,6 +513,7 @@ SELECT * FROM refreshed('of_alone');
 SET client_min_messages = error;
 DROP TABLE parent, alone, late CASCADE;
 SET client_min_messages = warning;
+CALL refresh_mv.run(views => '{nothing}');
 TABLE leftovers;
 
 -- Wrong arguments.

@@ -123,7 +123,7 @@ BEGIN
     CALL try(cause, 'function', by_function, wrong);
     CALL try(cause, 'run', by_run, wrong);
     INSERT INTO shown (line) VALUES
-        (cause), ('    ' || array_to_string(by_function, '; then ')),
+        (cause), ('    ' || coalesce(nullif(array_to_string(by_function, '; then '), ''), 'nothing')),
         (CASE WHEN by_run <> by_function THEN '    by run(): ' || array_to_string(by_run, '; then ') END),
         ('    WRONG:' || nullif(wrong, ''));
 END $$;
@@ -265,6 +265,50 @@ SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 't'::regclass ORDER BY 
 SELECT smart('v');
 SELECT smart('v');
 
+-- Nor is anything known as long as there is no key.
+ALTER TABLE t DROP CONSTRAINT t_pkey;
+INSERT INTO t VALUES (6, 6, 'no key');
+SELECT smart('v'), check_view('v');
+INSERT INTO t VALUES (7, 7, 'no key');
+SELECT smart('v'), check_view('v');
+SELECT pending_changes, stale, unknown_reason FROM refresh_mv.status WHERE name = 'v';
+CALL refresh_mv.run(views => '{v}');
+SELECT method, reason FROM refresh_mv.journal ORDER BY id DESC LIMIT 1;
+SELECT * FROM refresh_mv.track('v');
+ALTER TABLE t ADD PRIMARY KEY (id);
+DELETE FROM t WHERE id > 5;
+SELECT smart('v'), check_view('v');
+SELECT smart('v');
+SELECT smart('v');
+
+-- All of it in one transaction, before and after a refresh; what is rolled back
+-- has not been.
+BEGIN;
+TRUNCATE t;
+INSERT INTO t VALUES (1, 1, 'one');
+SELECT smart('v'), check_view('v');
+SELECT smart('v');
+INSERT INTO t VALUES (2, 2, 'two');
+COMMIT;
+SELECT * FROM refresh_mv.changes('v', 't');
+SELECT smart('v'), check_view('v');
+BEGIN;
+SELECT smart('v');
+TRUNCATE t;
+COMMIT;
+SELECT smart('v'), check_view('v');
+BEGIN;
+SAVEPOINT s;
+TRUNCATE t;
+ALTER TABLE t ADD COLUMN more int;
+SELECT smart('v');
+ROLLBACK TO s;
+INSERT INTO t VALUES (3, 3, 'three');
+COMMIT;
+SELECT * FROM refresh_mv.changes('v', 't');
+SELECT smart('v'), check_view('v');
+SELECT smart('v');
+
 -- Rows of a table with children cannot be told apart.
 CREATE TABLE child () INHERITS (t);
 SELECT smart('v');
@@ -279,7 +323,6 @@ SELECT smart('v');
 DELETE FROM t;
 SELECT smart('v'), check_view('v');
 DROP TABLE child;
-ANALYZE t; -- which notes that there are none any more
 INSERT INTO t VALUES (1, 1, 't');
 SELECT smart('v'), check_view('v');
 SELECT smart('v');

@@ -160,7 +160,11 @@ void add_entry(const tracking::LogEntry &logged, void *context)
 TrackedSource find_source(Oid view, Oid table)
 {
     ListCell *cell;
-    Relation relation = relation_open(table, AccessShareLock);
+    Relation relation = try_relation_open(table, AccessShareLock);
+    if (relation == nullptr)
+        ereport(ERROR,
+                (errcode(ERRCODE_UNDEFINED_TABLE),
+                 errmsg("relation with OID %u does not exist", table)));
     Oid source = logged::source_of(relation);
     relation_close(relation, NoLock);
     foreach (cell, tracking::sources_of(view)) {

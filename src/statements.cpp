@@ -37,11 +37,15 @@ Open *find(Oid source, CmdType kind)
 // Reports the statements that never ended.
 void finish()
 {
+    if (count == 0)
+        return;
+    PushActiveSnapshot(GetTransactionSnapshot());
     while (count > 0) {
         Open statement = stack[count - 1];
         remove(count - 1);
         when_unfinished(statement.source, statement.on_commit);
     }
+    PopActiveSnapshot();
 }
 
 void on_transaction(XactEvent event, void *)

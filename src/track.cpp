@@ -117,7 +117,7 @@ void choose_columns(TrackedSource *source, Relation relation, TrackingKey key, L
 TrackedSource wanted(Oid relation, const TrackedSource *saved, List *used, bool on_commit)
 {
     TrackedSource source{};
-    Relation table = relation_open(relation, NoLock);
+    Relation table = relation_open(relation, AccessShareLock);
     bool matview = table->rd_rel->relkind == RELKIND_MATVIEW;
     TrackingKey key = matview || source::is_inherited(relation) || source::has_foreign_part(relation)
                           ? TrackingKey{}

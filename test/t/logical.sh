@@ -137,16 +137,28 @@ replicate "delete and insert" plain "BEGIN; DELETE FROM plain WHERE id > 9990; I
 # What the subscriber writes itself, and triggers that fire there.
 query "INSERT INTO plain VALUES (-5, 1); UPDATE plain SET n = 77 WHERE id = 101"
 replicate "changes on both sides" plain "INSERT INTO plain VALUES (-6, 2); UPDATE plain SET n = 88 WHERE id = 101"
-query "CREATE FUNCTION disturb() RETURNS trigger LANGUAGE plpgsql AS \$\$
+query "CREATE FUNCTION change_others() RETURNS trigger LANGUAGE plpgsql AS \$\$
     BEGIN
-        UPDATE plain SET n = coalesce(n, 0) + 1 WHERE id = 8000 + abs(NEW.id % 10) AND NEW.id NOT BETWEEN 8000 AND 8009;
+        UPDATE public.plain SET n = coalesce(n, 0) + 1 WHERE id = 8000 + abs(NEW.id % 10) AND id <> NEW.id;
         RETURN NEW;
     END \$\$;
-    CREATE TRIGGER disturb BEFORE INSERT OR UPDATE ON plain FOR EACH ROW EXECUTE FUNCTION disturb();
-    ALTER TABLE plain ENABLE ALWAYS TRIGGER disturb"
+    CREATE TRIGGER change_others BEFORE INSERT OR UPDATE ON plain FOR EACH ROW
+        WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION change_others();
+    ALTER TABLE plain ENABLE ALWAYS TRIGGER change_others"
 refresh >"$SCRATCH/methods"
-replicate "changes with a trigger" plain "UPDATE plain SET n = 5 WHERE id BETWEEN 7990 AND 8020;
+replicate "changes with a trigger on other rows" plain "UPDATE plain SET n = 5 WHERE id BETWEEN 7990 AND 8020;
     INSERT INTO plain SELECT i, 1 FROM generate_series(-20, -10) AS i"
+query "CREATE FUNCTION change_again() RETURNS trigger LANGUAGE plpgsql AS \$\$
+    BEGIN
+        UPDATE public.plain SET n = coalesce(n, 0) + 1 WHERE id = NEW.id;
+        RETURN NULL;
+    END \$\$;
+    CREATE TRIGGER again AFTER INSERT OR UPDATE ON plain FOR EACH ROW
+        WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION change_again();
+    ALTER TABLE plain ENABLE ALWAYS TRIGGER again"
+refresh >"$SCRATCH/methods"
+replicate "changes with a trigger on the same rows" plain "UPDATE plain SET n = 6 WHERE id BETWEEN 8000 AND 8010;
+    INSERT INTO plain SELECT i, 1 FROM generate_series(-40, -30) AS i"
 
 replicate "truncate" plain "TRUNCATE plain; INSERT INTO plain VALUES (1, 1)"
 replicate "truncate of a partition" parts "TRUNCATE parts_low"
