@@ -615,6 +615,18 @@ BEGIN
           WHERE coalesce(t.view, u.view) IS NOT NULL
             AND d.command_tag NOT IN ('COMMENT', 'SECURITY LABEL')) v;
 
+    -- a function, perhaps one that is called in the body of another: pg_depend does
+    -- not see into most bodies
+    PERFORM refresh_mv.log_everything(v.view, v.reason)
+    FROM (SELECT DISTINCT u.view, format('%s of %s', d.command_tag, d.object_identity) AS reason
+          FROM pg_event_trigger_ddl_commands() d
+          JOIN refresh_mv.uses u
+            ON u.classid = 'pg_proc'::regclass AND u.objid <> d.objid
+          JOIN pg_proc p ON p.oid = u.objid AND p.prosqlbody IS NULL
+          JOIN pg_language l ON l.oid = p.prolang AND l.lanname NOT IN ('internal', 'c')
+          WHERE d.classid = 'pg_proc'::regclass
+            AND d.command_tag NOT IN ('COMMENT', 'SECURITY LABEL')) v;
+
     -- a table whose changes are logged, or a new partition of one
     FOR touched IN
         SELECT DISTINCT m.relation, d.command_tag,

@@ -21,6 +21,8 @@ struct Reader {
     int *places;                // of those columns, in the row as it is shown
     TupleDesc key_desc;
     TupleDesc row_desc;
+    FmgrInfo *key_output; // each remembers the columns of its rows
+    FmgrInfo *row_output;
 };
 
 [[noreturn]] void unknown(Oid source, const char *reason)
@@ -54,6 +56,20 @@ TupleDesc describe(Form_pg_attribute *columns, int count)
         TupleDescInitEntryCollation(desc, i + 1, columns[i]->attcollation);
     }
     return BlessTupleDesc(desc);
+}
+
+// A row as text.
+Datum row_text(TupleDesc desc, FmgrInfo *output, Datum *values, bool *nulls)
+{
+    Datum row = HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+    return CStringGetTextDatum(OutputFunctionCall(output, row));
+}
+
+FmgrInfo *record_output()
+{
+    auto *output = static_cast<FmgrInfo *>(palloc(sizeof(FmgrInfo)));
+    fmgr_info(F_RECORD_OUT, output);
+    return output;
 }
 
 Reader open_reader(const TrackedSource &source)
@@ -90,15 +106,10 @@ Reader open_reader(const TrackedSource &source)
     reader.layout = logged::layout(relation, numbers, shown, reader.nkeys);
     reader.key_desc = describe(reader.columns, reader.nkeys);
     reader.row_desc = describe(row, shown);
+    reader.key_output = record_output();
+    reader.row_output = record_output();
     relation_close(relation, NoLock);
     return reader;
-}
-
-// A row as text.
-Datum row_text(TupleDesc desc, Datum *values, bool *nulls)
-{
-    Datum row = HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
-    return CStringGetTextDatum(OidOutputFunctionCall(F_RECORD_OUT, row));
 }
 
 void take(const Reader &reader, std::string_view bytes, int first, int end, Datum *values,
@@ -122,7 +133,7 @@ void put_change(const Reader &reader, const NetChange &change, ReturnSetInfo *re
     if (bag)
         pair_nulls[0] = true;
     else
-        pair[0] = row_text(reader.key_desc, values, nulls);
+        pair[0] = row_text(reader.key_desc, reader.key_output, values, nulls);
     pair_nulls[1] = change.existed <= 0;
     if (change.existed > 0) {
         if (!bag)
@@ -131,7 +142,7 @@ void put_change(const Reader &reader, const NetChange &change, ReturnSetInfo *re
             row[reader.places[i]] = values[i];
             row_nulls[reader.places[i]] = nulls[i];
         }
-        pair[1] = row_text(reader.row_desc, row, row_nulls);
+        pair[1] = row_text(reader.row_desc, reader.row_output, row, row_nulls);
     }
     for (int64 i = bag ? Max(change.existed, 0) : 1; i > 0; i--)
         tuplestore_putvalues(result->setResult, result->setDesc, pair, pair_nulls);
@@ -208,8 +219,21 @@ void put(Oid view, Oid table, ReturnSetInfo *result)
         Entries entries = {reader, &netting};
         tracking::new_entries(view, reader.source.relation, add_entry, &entries);
     });
-    for (const NetChange &change : netting.changes())
-        guard([&] { put_change(reader, change, result); });
+    std::vector<NetChange> net = netting.changes();
+    const NetChange *first = net.data();
+    size_t count = net.size();
+    guard([&] {
+        MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "refresh_mv change",
+                                                     ALLOCSET_DEFAULT_SIZES);
+        MemoryContext old = MemoryContextSwitchTo(memory);
+        for (size_t i = 0; i < count; i++) {
+            CHECK_FOR_INTERRUPTS();
+            put_change(reader, first[i], result);
+            MemoryContextReset(memory);
+        }
+        MemoryContextSwitchTo(old);
+        MemoryContextDelete(memory);
+    });
 }
 
 } // namespace changes

@@ -27,7 +27,8 @@ Call call_of(List *sources)
 // Refreshes until no change is left.  A merge changes what other views read.
 void refresh_all()
 {
-    while (changed != NIL) {
+    constexpr int most_rounds = 100; // more than views read each other
+    for (int round = 0; round < most_rounds && changed != NIL; round++) {
         List *sources = changed;
         changed = NIL;
         Call call = call_of(sources);

@@ -1,5 +1,6 @@
 #include "source.hpp"
 
+#include "catalog.hpp"
 #include "logged.hpp"
 
 namespace {
@@ -23,6 +24,8 @@ bool is_virtual(Relation relation, AttrNumber column)
 
 void refuse(Source *source, const char *obstacle, const char *hint)
 {
+    if (source->obstacle != nullptr)
+        return; // the first reason stays
     source->obstacle = obstacle;
     source->hint = hint;
 }
@@ -66,6 +69,9 @@ void analyze(Source *source)
     Relation relation = relation_open(source->relation, AccessShareLock);
     const char *name = source::name(source->relation);
 
+    if (catalog::is_member(source->relation))
+        refuse(source, psprintf("%s belongs to refresh_mv itself, whose refreshes change it", name),
+               "Leave the view untracked");
     switch (relation->rd_rel->relkind) {
     case RELKIND_RELATION:
     case RELKIND_PARTITIONED_TABLE:

@@ -421,6 +421,10 @@ void sweep()
         return;
     foreach (cell, tracking::unread_sources())
         release(lfirst_oid(cell), false);
+    foreach (cell, tracking::stray_tables())
+        if (ConditionalLockRelationOid(lfirst_oid(cell), AccessExclusiveLock)
+            && get_rel_relkind(lfirst_oid(cell)) != '\0')
+            triggers::remove(lfirst_oid(cell));
     if (tracking::may_delete()) {
         tracking::purge(InvalidOid);
         tracking::delete_orphans();

@@ -498,6 +498,22 @@ List *unread_sources()
     return sources;
 }
 
+List *stray_tables()
+{
+    MemoryContext memory = CurrentMemoryContext;
+
+    SPI_connect();
+    tables::execute("SELECT DISTINCT g.tgrelid FROM pg_catalog.pg_trigger g"
+                    " WHERE g.tgfoid OPERATOR(pg_catalog.=) 'refresh_mv.log_change'::pg_catalog.regproc"
+                    " AND pg_catalog.starts_with(g.tgname::pg_catalog.text, 'refresh_mv_')"
+                    " AND NOT EXISTS (SELECT FROM refresh_mv.members m"
+                    " WHERE m.member OPERATOR(pg_catalog.=) g.tgrelid)",
+                    {}, SPI_OK_SELECT);
+    List *tables = returned_oids(memory);
+    SPI_finish();
+    return tables;
+}
+
 void delete_orphans()
 {
     SPI_connect();

@@ -108,6 +108,10 @@ bool has_baselines(Oid relation);
 // Forgets views that have been dropped; returns the sources that nobody reads.
 List *unread_sources();
 
+// Tables with this extension's triggers that belong to no source: restored from a
+// dump without their views, or partitions detached while they were in use.
+List *stray_tables();
+
 // Removes the entries of relations that nobody reads.  The caller may delete.
 void delete_orphans();
 

@@ -167,7 +167,9 @@ void remove(Oid member)
     ListCell *cell;
 
     for_each_trigger(member, function(), [&](HeapTuple tuple) {
-        triggers = lappend_oid(triggers, reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->oid);
+        auto *trigger = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+        if (strncmp(NameStr(trigger->tgname), "refresh_mv_", 11) == 0)
+            triggers = lappend_oid(triggers, trigger->oid);
     });
     foreach (cell, triggers) {
         ObjectAddress trigger;

@@ -121,6 +121,7 @@ class Table:
         self.dropped = dice.random() < 0.4
         self.relations = [name]  # that can be written to: the root, and parts of it
         self.updatable = None    # a view that can be written to
+        self.refuses = False     # does a trigger refuse rows?
         self.detached = None     # a partition that is or was detached
 
     @property
@@ -454,6 +455,7 @@ def trigger(table, number, dice):
         ("BEFORE", "STATEMENT", f"UPDATE {name} SET n = n + 1 WHERE n % 6 = 1;"),
         ("CONSTRAINT", "ROW", f"UPDATE {name} AS t SET n = n + 1 WHERE n % 9 = 1;"),
     ])
+    table.refuses |= "RETURN NULL" in body
     function = f"{name}_trigger_{number}"
     yield f"""CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$
         DECLARE r record;
@@ -903,8 +905,8 @@ class Scenario:
         table = dice.choice(self.tables)
         statements = Statements(table, dice)
         unknown = [(table, "a session with a low limit") for table in self.tables if session is self.coarse]
-        unknown += [(table, "transition tables lack generated columns") for table in self.tables
-                    if table.part and table.generated]
+        unknown += [(table, "transition tables lack generated columns, or rows were refused")
+                    for table in self.tables if table.part and (table.generated or table.refuses)]
         kind = dice.random()
         if kind < 0.02:
             cascade = table.everything_below()
