@@ -49,7 +49,8 @@ ALTER TABLE refresh_mv.state
     ADD COLUMN floor_seq  bigint,  -- entries up to this one are all in the snapshot
     ADD COLUMN next_floor bigint,  -- and up to this one, once all transactions ...
     ADD COLUMN next_xid   xid8,    -- ... before this one have ended
-    ADD COLUMN settings   text;    -- under which it was computed; null: does not matter
+    ADD COLUMN settings   text,    -- under which it was computed; null: does not matter
+    ADD COLUMN uses       text;    -- the functions, types and views that it used, as they were
 
 -- A relation whose changes are logged: a table, the root of a partition tree,
 -- a materialized view.
@@ -521,18 +522,6 @@ CREATE FUNCTION refresh_mv.log_everything(relation oid, reason text) RETURNS voi
 AS 'MODULE_PATHNAME', 'refresh_mv_log_everything' LANGUAGE C STRICT VOLATILE;
 REVOKE ALL ON FUNCTION refresh_mv.log_everything(oid, text) FROM PUBLIC;
 
--- Adapts the triggers of a source to a change of its tables; false if a lock
--- was not to be had.
-CREATE FUNCTION refresh_mv.adapt(relation oid) RETURNS boolean
-AS 'MODULE_PATHNAME', 'refresh_mv_adapt' LANGUAGE C STRICT VOLATILE;
-REVOKE ALL ON FUNCTION refresh_mv.adapt(oid) FROM PUBLIC;
-
--- Makes the tracking of a view whole again, as its owner; false if a lock was
--- not to be had.
-CREATE FUNCTION refresh_mv.resume(view oid) RETURNS boolean
-AS 'MODULE_PATHNAME', 'refresh_mv_resume' LANGUAGE C STRICT VOLATILE;
-REVOKE ALL ON FUNCTION refresh_mv.resume(oid) FROM PUBLIC;
-
 -- What a view's result depends on, besides tables and materialized views, as far
 -- as pg_depend knows.
 CREATE FUNCTION refresh_mv.objects_used_by(view oid)
@@ -594,72 +583,7 @@ $$;
 
 -- Notes what makes the changes of a tracked view unknown.
 CREATE FUNCTION refresh_mv.note_ddl() RETURNS event_trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    touched record;
-BEGIN
-    IF NOT EXISTS (SELECT FROM refresh_mv.tracked) THEN
-        RETURN;
-    END IF;
-
-    -- a tracked view itself, or what its query calls
-    PERFORM refresh_mv.log_everything(v.view, v.reason)
-    FROM (SELECT DISTINCT coalesce(t.view, u.view) AS view,
-                 format('%s of %s', d.command_tag, d.object_identity) AS reason
-          FROM pg_event_trigger_ddl_commands() d
-          LEFT JOIN refresh_mv.tracked t
-            ON t.view = d.objid AND d.classid = 'pg_class'::regclass
-            OR d.object_type = 'extension' AND d.object_identity = 'refresh_mv'
-          LEFT JOIN refresh_mv.uses u ON u.classid = d.classid AND u.objid = d.objid
-          WHERE coalesce(t.view, u.view) IS NOT NULL
-            AND d.command_tag NOT IN ('COMMENT', 'SECURITY LABEL')) v;
-
-    -- a function, perhaps one that is called in the body of another: pg_depend does
-    -- not see into most bodies
-    PERFORM refresh_mv.log_everything(v.view, v.reason)
-    FROM (SELECT DISTINCT u.view, format('%s of %s', d.command_tag, d.object_identity) AS reason
-          FROM pg_event_trigger_ddl_commands() d
-          JOIN refresh_mv.uses u
-            ON u.classid = 'pg_proc'::regclass AND u.objid <> d.objid
-          JOIN pg_proc p ON p.oid = u.objid AND p.prosqlbody IS NULL
-          JOIN pg_language l ON l.oid = p.prolang AND l.lanname NOT IN ('internal', 'c')
-          WHERE d.classid = 'pg_proc'::regclass
-            AND d.command_tag NOT IN ('COMMENT', 'SECURITY LABEL')) v;
-
-    -- a table whose changes are logged, or a new partition of one
-    FOR touched IN
-        SELECT DISTINCT m.relation, d.command_tag,
-               m.member = d.objid OR NOT c.relispartition AS changed
-        FROM pg_event_trigger_ddl_commands() d
-        JOIN pg_class c ON c.oid = d.objid AND d.classid = 'pg_class'::regclass
-        JOIN refresh_mv.members m
-          ON m.member = d.objid
-          OR m.member IN (SELECT i.inhparent FROM pg_inherits i WHERE i.inhrelid = d.objid)
-        WHERE d.command_tag NOT IN ('COMMENT', 'SECURITY LABEL')
-    LOOP
-        IF touched.changed THEN
-            PERFORM refresh_mv.log_everything(touched.relation, touched.command_tag);
-        END IF;
-        BEGIN
-            PERFORM refresh_mv.adapt(touched.relation);
-        EXCEPTION WHEN OTHERS THEN
-            RAISE WARNING 'changes of table % cannot be logged: %',
-                touched.relation::regclass, SQLERRM;
-        END;
-    END LOOP;
-
-    -- after a restore, when the view is filled
-    IF tg_tag = 'REFRESH MATERIALIZED VIEW' THEN
-        PERFORM refresh_mv.resume(d.objid)
-        FROM pg_event_trigger_ddl_commands() d
-        JOIN pg_class c ON c.oid = d.objid
-        JOIN pg_namespace n ON n.oid = c.relnamespace
-        JOIN refresh_mv.settings s ON s.view_schema = n.nspname AND s.view_name = c.relname
-        WHERE s.tracked AND NOT EXISTS (SELECT FROM refresh_mv.tracked t WHERE t.view = d.objid);
-    END IF;
-END
-$$;
+AS 'MODULE_PATHNAME', 'refresh_mv_note_ddl' LANGUAGE C;
 
 -- --------------------------------------------------- following the views
 

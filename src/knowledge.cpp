@@ -34,6 +34,8 @@ const char *reason(const Standing &standing, const Knowledge &knowledge)
     if ((standing.settings == nullptr) != (knowledge.settings == nullptr)
         || (standing.settings != nullptr && strcmp(standing.settings, knowledge.settings) != 0))
         return "settings that its result depends on have changed (TimeZone, DateStyle, labels of an enum, ...)";
+    if (standing.uses == nullptr || strcmp(standing.uses, knowledge.uses) != 0)
+        return "a function, type or view that it uses has changed";
     return nullptr;
 }
 
@@ -63,6 +65,7 @@ Knowledge of(Relation view, bool tracked)
         return knowledge;
 
     knowledge.settings = constancy.reads_settings ? constancy::settings() : nullptr;
+    knowledge.uses = tracking::uses(RelationGetRelid(view));
     Standing standing = tracking::standing(RelationGetRelid(view));
     knowledge.unknown = reason(standing, knowledge);
     knowledge.pending = standing.pending;
@@ -73,7 +76,7 @@ Knowledge of(Relation view, bool tracked)
 void save(Oid view, const Knowledge &knowledge)
 {
     bool may_purge = knowledge.entries > 0 && tracking::may_delete();
-    tracking::save_baseline(view, knowledge.settings, may_purge);
+    tracking::save_baseline(view, knowledge.settings, knowledge.uses, may_purge);
     if (may_purge)
         tracking::purge(view);
 }

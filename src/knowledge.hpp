@@ -16,6 +16,7 @@ struct Knowledge {
     int64 pending;        // changed rows in the log, if they are known
     int64 entries;        // of the log that had to be looked at
     const char *settings; // that the view's result depends on; null: on none
+    const char *uses;     // as tracking::uses() has it
 };
 
 namespace knowledge {

@@ -37,6 +37,7 @@ extern "C" {
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/cluster.h"
+#include "commands/event_trigger.h"
 #include "commands/extension.h"
 #include "commands/matview.h"
 #include "commands/tablecmds.h"
@@ -73,6 +74,7 @@ extern "C" {
 #include "storage/lmgr.h"
 #include "storage/latch.h"
 #include "storage/procarray.h"
+#include "tcop/cmdtag.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
 #include "tsearch/ts_cache.h"
@@ -246,6 +248,17 @@ inline Bitmapset *selected_columns([[maybe_unused]] Query *query, RangeTblEntry 
                : getRTEPermissionInfo(query->rteperminfos, rte)->selectedCols;
 #else
     return rte->selectedCols;
+#endif
+}
+
+// Whether a column is NOT NULL, and known to be so in all rows.
+inline bool is_not_null(TupleDesc desc, AttrNumber column)
+{
+#if PG_VERSION_NUM >= 180000
+    return TupleDescAttr(desc, column - 1)->attnotnull
+           && TupleDescCompactAttr(desc, column - 1)->attnullability == ATTNULLABLE_VALID;
+#else
+    return TupleDescAttr(desc, column - 1)->attnotnull;
 #endif
 }
 

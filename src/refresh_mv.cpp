@@ -19,6 +19,7 @@
 #include "changelog.hpp"
 #include "changes.hpp"
 #include "configure.hpp"
+#include "ddl.hpp"
 #include "logged.hpp"
 #include "on_commit.hpp"
 #include "refresh.hpp"
@@ -46,8 +47,7 @@ PG_FUNCTION_INFO_V1(refresh_mv_untrack);
 PG_FUNCTION_INFO_V1(refresh_mv_changes);
 PG_FUNCTION_INFO_V1(refresh_mv_log_change);
 PG_FUNCTION_INFO_V1(refresh_mv_log_everything);
-PG_FUNCTION_INFO_V1(refresh_mv_adapt);
-PG_FUNCTION_INFO_V1(refresh_mv_resume);
+PG_FUNCTION_INFO_V1(refresh_mv_note_ddl);
 PG_FUNCTION_INFO_V1(refresh_mv_fingerprint);
 PG_FUNCTION_INFO_V1(refresh_mv_keep_out);
 void _PG_init(void);
@@ -378,6 +378,7 @@ Datum refresh_mv_untrack(PG_FUNCTION_ARGS)
         for (Oid view : views)
             if (!PG_ARGISNULL(0) || guard([&] { return view::is_owner(view); }))
                 guard([&] { track::untrack(view); });
+        guard([] { track::sweep(); });
         PG_RETURN_VOID();
     });
 }
@@ -417,14 +418,16 @@ Datum refresh_mv_log_everything(PG_FUNCTION_ARGS)
     PG_RETURN_VOID();
 }
 
-Datum refresh_mv_adapt(PG_FUNCTION_ARGS)
+Datum refresh_mv_note_ddl(PG_FUNCTION_ARGS)
 {
-    PG_RETURN_BOOL(track::adapt(PG_GETARG_OID(0)));
-}
-
-Datum refresh_mv_resume(PG_FUNCTION_ARGS)
-{
-    return entry([&]() -> Datum { PG_RETURN_BOOL(run::resume_tracking(PG_GETARG_OID(0))); });
+    if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+        ereport(ERROR,
+                (errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+                 errmsg("refresh_mv.note_ddl() must be called as an event trigger")));
+    return entry([&]() -> Datum {
+        ddl::note(reinterpret_cast<EventTriggerData *>(fcinfo->context));
+        PG_RETURN_NULL();
+    });
 }
 
 Datum refresh_mv_fingerprint(PG_FUNCTION_ARGS)

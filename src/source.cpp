@@ -52,7 +52,7 @@ void analyze_table(Source *source, Relation table)
     const char *name = source::name(RelationGetRelid(table));
     ListCell *cell;
 
-    foreach (cell, source::members(RelationGetRelid(table), AccessShareLock))
+    foreach (cell, find_all_inheritors(RelationGetRelid(table), AccessShareLock, nullptr))
         check_storage(source, lfirst_oid(cell));
     if (source->obstacle != nullptr || !source->exact)
         return;
@@ -132,17 +132,34 @@ void add(List **sources, Oid relation, bool exact, Bitmapset *columns)
     source->columns = bms_add_members(source->columns, columns);
 }
 
+// Whether a column is among those that a query has selected.
+bool is_used(Form_pg_attribute attribute, Bitmapset *selected)
+{
+    return !attribute->attisdropped
+           && (bms_is_member(InvalidAttrNumber - FirstLowInvalidHeapAttributeNumber, selected)
+               || bms_is_member(attribute->attnum - FirstLowInvalidHeapAttributeNumber, selected));
+}
+
+// A column that is used and generated when it is read; null if there is none.
+const char *used_virtual_column(Relation relation, Bitmapset *selected)
+{
+    for (AttrNumber i = 1; i <= RelationGetDescr(relation)->natts; i++) {
+        Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), i - 1);
+        if (is_used(attribute, selected) && is_virtual(relation, i))
+            return NameStr(attribute->attname);
+    }
+    return nullptr;
+}
+
 // The columns of a relation that are used, by number in its source.
 Bitmapset *map_columns(Relation relation, Oid source, Bitmapset *selected)
 {
     Bitmapset *columns = nullptr;
     TupleDesc desc = RelationGetDescr(relation);
-    bool whole_row = bms_is_member(InvalidAttrNumber - FirstLowInvalidHeapAttributeNumber, selected);
 
     for (AttrNumber i = 1; i <= desc->natts; i++) {
         Form_pg_attribute attribute = TupleDescAttr(desc, i - 1);
-        if (attribute->attisdropped
-            || (!whole_row && !bms_is_member(i - FirstLowInvalidHeapAttributeNumber, selected)))
+        if (!is_used(attribute, selected))
             continue;
         AttrNumber number = source == RelationGetRelid(relation)
                                 ? i
@@ -165,15 +182,13 @@ void add_relation(List **sources, Oid oid, Bitmapset *selected)
     } else {
         Oid source = logged::source_of(relation);
         Bitmapset *columns = map_columns(relation, source, selected);
-        int column = -1;
         add(sources, source, true, columns);
-        while ((column = bms_next_member(columns, column)) >= 0)
-            if (source == oid && is_virtual(relation, static_cast<AttrNumber>(column)))
-                refuse(find(*sources, source),
-                       psprintf("Column %s of table %s is generated when it is read",
-                                NameStr(TupleDescAttr(RelationGetDescr(relation), column - 1)->attname),
-                                source::name(oid)),
-                       "Make it a stored generated column");
+        const char *generated = used_virtual_column(relation, selected);
+        if (generated != nullptr)
+            refuse(find(*sources, source),
+                   psprintf("Column %s of table %s is generated when it is read", generated,
+                            source::name(oid)),
+                   "Make it a stored generated column");
     }
     relation_close(relation, NoLock);
 }
@@ -211,7 +226,7 @@ bool is_key(Relation table, Form_pg_index index)
         return false;
     for (int i = 0; i < index->indnkeyatts; i++) {
         AttrNumber column = index->indkey.values[i];
-        if (column <= 0 || !TupleDescAttr(RelationGetDescr(table), column - 1)->attnotnull
+        if (column <= 0 || !pg::is_not_null(RelationGetDescr(table), column)
             || is_virtual(table, column))
             return false;
     }
@@ -257,7 +272,12 @@ List *members(Oid relation, LOCKMODE lock)
             LockRelationOid(relation, lock);
         return list_make1_oid(relation);
     }
-    return find_all_inheritors(relation, lock, nullptr);
+    List *members = NIL;
+    ListCell *cell;
+    foreach (cell, find_all_inheritors(relation, lock, nullptr))
+        if (get_rel_relkind(lfirst_oid(cell)) != RELKIND_FOREIGN_TABLE)
+            members = lappend_oid(members, lfirst_oid(cell));
+    return members;
 }
 
 TrackingKey key(Relation table)

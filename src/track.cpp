@@ -283,6 +283,15 @@ void release(Oid relation, bool wait)
     tracking::forget_source(relation);
 }
 
+// Locks the members of a source that only one view reads.
+void lock_to_release(TrackedSource *source)
+{
+    ListCell *cell;
+    if (tracking::count_readers(source->relation) == 1)
+        foreach (cell, source->members)
+            LockRelationOid(static_cast<Member *>(lfirst(cell))->relation, AccessExclusiveLock);
+}
+
 // ---- views ----
 
 // Whether the view's tracking already is what it should be.
@@ -405,13 +414,15 @@ void untrack(Oid view)
     view::check_owner(view);
     if (!catalog::settings(view).tracked)
         return;
+    // Locks before rows: a refresh has locked the tables when it writes the rows.
+    List *saved = tracking::sources_of(view);
+    foreach (cell, saved)
+        lock_to_release(static_cast<TrackedSource *>(lfirst(cell)));
     set(view, false, false);
     tracking::drop_baseline(view);
-    List *sources = tracking::forget_view(view);
-    list_sort(sources, list_oid_cmp);
-    foreach (cell, sources)
-        release(lfirst_oid(cell), true);
-    sweep();
+    tracking::forget_view(view);
+    foreach (cell, saved)
+        release(static_cast<TrackedSource *>(lfirst(cell))->relation, true);
 }
 
 void sweep()

@@ -28,7 +28,7 @@ List *tables(Oid view);
 void track(Oid view, const bool *on_commit);
 
 // Stops tracking a view, and logging what no other tracked view reads; takes
-// AccessExclusiveLock on tables whose triggers are removed.
+// AccessExclusiveLock on tables whose triggers are removed.  sweep() should follow.
 void untrack(Oid view);
 
 // Clears away what dropped views have left: triggers, but for those of tables that

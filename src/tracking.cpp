@@ -164,7 +164,7 @@ Standing standing(Oid view)
     tables::read(&plan,
                  "SELECT s.settings, pg_catalog.count(u.seq),"
                  " pg_catalog.sum(u.records) FILTER (WHERE u.is_new)::pg_catalog.int8,"
-                 " pg_catalog.min(u.reason) FILTER (WHERE u.is_new)"
+                 " pg_catalog.min(u.reason) FILTER (WHERE u.is_new), s.uses"
                  " FROM refresh_mv.state s LEFT JOIN refresh_mv.unread u"
                  " ON u.view OPERATOR(pg_catalog.=) s.view"
                  " WHERE s.view OPERATOR(pg_catalog.=) $1 AND s.snapshot IS NOT NULL"
@@ -176,9 +176,35 @@ Standing standing(Oid view)
         standing.entries = returned_int64(0, 2);
         standing.pending = returned_int64(0, 3);
         standing.reason = tables::returned_text(0, 4, memory);
+        standing.uses = tables::returned_text(0, 5, memory);
     }
     SPI_finish();
     return standing;
+}
+
+const char *uses(Oid view)
+{
+    static SPIPlanPtr plan = nullptr;
+    Datum values[] = {ObjectIdGetDatum(view)};
+    MemoryContext memory = CurrentMemoryContext;
+
+    SPI_connect();
+    tables::read(&plan,
+                 "SELECT pg_catalog.md5(pg_catalog.string_agg(o.xmin::pg_catalog.text, ' '"
+                 " ORDER BY u.classid, u.objid)) FROM refresh_mv.uses u CROSS JOIN LATERAL ("
+                 "SELECT p.xmin FROM pg_catalog.pg_proc p WHERE p.oid OPERATOR(pg_catalog.=) u.objid"
+                 " AND u.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass"
+                 " UNION ALL SELECT t.xmin FROM pg_catalog.pg_type t"
+                 " WHERE t.oid OPERATOR(pg_catalog.=) u.objid"
+                 " AND u.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass"
+                 " UNION ALL SELECT r.xmin FROM pg_catalog.pg_rewrite r"
+                 " WHERE r.ev_class OPERATOR(pg_catalog.=) u.objid"
+                 " AND u.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass) o"
+                 " WHERE u.view OPERATOR(pg_catalog.=) $1",
+                 {1, view_types, values, nullptr});
+    const char *text = tables::returned_text(0, 1, memory);
+    SPI_finish();
+    return text ? text : "";
 }
 
 void new_entries(Oid view, Oid source, void (*each)(const LogEntry &entry, void *context),
@@ -236,9 +262,10 @@ bool may_delete()
     return ConditionalLockDatabaseObject(RelationRelationId, log, delete_lock_id, ExclusiveLock);
 }
 
-void save_baseline(Oid view, const char *settings, bool raise_floor)
+void save_baseline(Oid view, const char *settings, const char *uses, bool raise_floor)
 {
-    Oid types[] = {OIDOID, PG_SNAPSHOTOID, XID8OID, INT8OID, XID8OID, TEXTOID, BOOLOID};
+    Oid types[] = {OIDOID, PG_SNAPSHOTOID, XID8OID, INT8OID, XID8OID, TEXTOID, BOOLOID,
+                   TEXTOID};
     // The position is read before the next transaction id: entries below it
     // belong to transactions before that one.
     int64 position = changelog::position();
@@ -249,23 +276,24 @@ void save_baseline(Oid view, const char *settings, bool raise_floor)
         Int64GetDatum(position),
         FullTransactionIdGetDatum(ReadNextFullTransactionId()),
         settings ? CStringGetTextDatum(settings) : 0,
-        BoolGetDatum(raise_floor)};
+        BoolGetDatum(raise_floor),
+        CStringGetTextDatum(uses)};
 
     SPI_connect();
     tables::execute(
         "INSERT INTO refresh_mv.state AS s (view, merged_at, snapshot, own_xid, own_seq,"
-        " floor_seq, next_floor, next_xid, settings)"
-        " VALUES ($1, pg_catalog.now(), $2, $3, $4, 0, $4, $5, $6)"
+        " floor_seq, next_floor, next_xid, settings, uses)"
+        " VALUES ($1, pg_catalog.now(), $2, $3, $4, 0, $4, $5, $6, $8)"
         " ON CONFLICT (view) DO UPDATE SET merged_at = EXCLUDED.merged_at,"
         " snapshot = EXCLUDED.snapshot, own_xid = EXCLUDED.own_xid, own_seq = EXCLUDED.own_seq,"
-        " settings = EXCLUDED.settings,"
+        " settings = EXCLUDED.settings, uses = EXCLUDED.uses,"
         " (floor_seq, next_floor, next_xid) = (SELECT CASE WHEN f.reached THEN s.next_floor"
         " ELSE coalesce(s.floor_seq, 0) END,"
         " CASE WHEN f.reached OR s.next_xid IS NULL THEN EXCLUDED.next_floor ELSE s.next_floor END,"
         " CASE WHEN f.reached OR s.next_xid IS NULL THEN EXCLUDED.next_xid ELSE s.next_xid END"
         " FROM (VALUES ($7 AND coalesce(pg_catalog.pg_snapshot_xmin($2)"
         " OPERATOR(pg_catalog.>=) s.next_xid, false))) f (reached))",
-        {lengthof(types), types, values, settings ? nullptr : "     n "}, SPI_OK_INSERT);
+        {lengthof(types), types, values, settings ? nullptr : "     n  "}, SPI_OK_INSERT);
     SPI_finish();
 }
 
@@ -419,6 +447,19 @@ List *used_columns(Oid relation, bool *on_commit, bool *any)
     *on_commit = *any && returned_bool(0, 2);
     SPI_finish();
     return names;
+}
+
+int64 count_readers(Oid relation)
+{
+    Datum values[] = {ObjectIdGetDatum(relation)};
+
+    SPI_connect();
+    tables::execute("SELECT pg_catalog.count(*) FROM refresh_mv.tracked"
+                    " WHERE relation OPERATOR(pg_catalog.=) $1",
+                    {1, view_types, values, nullptr}, SPI_OK_SELECT);
+    int64 count = returned_int64(0, 1);
+    SPI_finish();
+    return count;
 }
 
 void save_source(const TrackedSource &source)

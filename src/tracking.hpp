@@ -35,6 +35,7 @@ struct TrackedSource {
 struct Standing {
     bool baseline;       // there is one
     const char *settings; // under which the view was computed; null: does not matter
+    const char *uses;     // what it used then, as uses() has it
     int64 entries;       // that had to be looked at
     int64 pending;       // new records
     const char *reason;  // why they do not tell all that has changed; null: they do
@@ -59,6 +60,10 @@ struct LogEntry {
     Size length;
 };
 
+// The functions, types and ordinary views that a view is known to use, as text that
+// changes whenever one of them is changed.
+const char *uses(Oid view);
+
 // Reads the new entries of a view about one source, in order.  Their bytes stay.
 void new_entries(Oid view, Oid source, void (*each)(const LogEntry &entry, void *context),
                  void *context);
@@ -68,10 +73,10 @@ void new_entries(Oid view, Oid source, void (*each)(const LogEntry &entry, void 
 // How a relation is logged; false if it is not.
 bool source(Oid relation, TrackedSource *source);
 
-// Makes the active snapshot the view's baseline.  settings may be null.  The floor
+// Makes the active snapshot the view's baseline, with settings (or null) and uses().  The floor
 // is raised only if entries below it can be purged now, so that whoever finds none
 // above his floor knows that none are left for him to purge.
-void save_baseline(Oid view, const char *settings, bool raise_floor);
+void save_baseline(Oid view, const char *settings, const char *uses, bool raise_floor);
 
 // Leaves the view without a baseline.
 void drop_baseline(Oid view);
@@ -98,6 +103,9 @@ List *forget_view(Oid view);
 // The columns of a source that tracked views use; whether any of them is
 // refreshed on commit, and whether there is any at all.
 List *used_columns(Oid relation, bool *on_commit, bool *any);
+
+// How many tracked views read a source.
+int64 count_readers(Oid relation);
 
 void save_source(const TrackedSource &source);
 void forget_source(Oid relation);
