@@ -106,7 +106,7 @@ CREATE TABLE refresh_mv.log (
     data     bytea,
     reason   text
 ) WITH (toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0,
-        autovacuum_vacuum_threshold = 10000);
+        autovacuum_vacuum_threshold = 10000, vacuum_truncate = false);
 ALTER TABLE refresh_mv.log ALTER COLUMN data SET STORAGE EXTERNAL;
 CREATE INDEX log_idx ON refresh_mv.log (relation, seq);
 

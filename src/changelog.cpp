@@ -27,14 +27,19 @@ enum { column_relation, column_seq, column_xid, column_layout, column_nested, co
 // extension.
 Relation open_log()
 {
-    Oid schema = get_namespace_oid("refresh_mv", true);
-    Oid oid = OidIsValid(schema) ? get_relname_relid("log", schema) : InvalidOid;
-    if (!OidIsValid(oid))
-        return nullptr;
-    Relation log = table_open(oid, RowExclusiveLock);
+    static Oid known = InvalidOid;
+    Relation log = OidIsValid(known) ? try_relation_open(known, RowExclusiveLock) : nullptr;
+    if (log == nullptr) {
+        Oid schema = get_namespace_oid("refresh_mv", true);
+        known = OidIsValid(schema) ? get_relname_relid("log", schema) : InvalidOid;
+        if (!OidIsValid(known))
+            return nullptr;
+        log = table_open(known, RowExclusiveLock);
+    }
     if (RelationGetDescr(log)->natts == columns && list_length(RelationGetIndexList(log)) == 1)
         return log;
     table_close(log, RowExclusiveLock);
+    known = InvalidOid;
     return nullptr;
 }
 
@@ -48,7 +53,7 @@ void insert_index_entry(Relation log, HeapTuple tuple)
         values[i] = heap_getattr(tuple, i + 1, RelationGetDescr(log), &nulls[i]);
     index_insert(index, values, nulls, &tuple->t_self, log, UNIQUE_CHECK_NO, false,
                  BuildIndexInfo(index));
-    index_close(index, RowExclusiveLock);
+    index_close(index, NoLock); // as the log itself: until the end
 }
 
 void insert(Oid relation, int64 layout, bool nested, int64 records, StringInfo data,

@@ -28,29 +28,38 @@ Logged *entry_of(Oid relation)
     return entry;
 }
 
-// Finds the columns that the trigger's arguments name.
-void find_columns(Logged *entry, Relation relation, const Trigger *trigger)
+// Finds the columns that the argument names.
+void find_columns(Logged *entry, Relation relation, char *names)
 {
-    constexpr int first = 2;
-    TupleDesc desc = RelationGetDescr(relation);
+    List *list;
+    ListCell *cell;
 
-    entry->ncolumns = trigger->tgnargs - first;
+    if (!SplitIdentifierString(names, ',', &list) || entry->nkeys < 1
+        || entry->nkeys > list_length(list)) {
+        entry->problem = "the argument of its triggers is damaged";
+        return;
+    }
+    entry->ncolumns = list_length(list);
     entry->columns = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * (entry->ncolumns + 1)));
-    for (int i = 0; i < entry->ncolumns; i++) {
-        entry->columns[i] = get_attnum(RelationGetRelid(relation), trigger->tgargs[first + i]);
-        if (entry->columns[i] <= 0)
+    foreach (cell, list) {
+        AttrNumber column = get_attnum(RelationGetRelid(relation), static_cast<char *>(lfirst(cell)));
+        entry->columns[foreach_current_index(cell)] = column;
+        if (column <= 0)
             entry->problem = "a column that is to be logged does not exist";
     }
     if (entry->problem != nullptr)
         return;
     entry->layout = logged::layout(relation, entry->columns, entry->ncolumns, entry->nkeys);
     if (entry->nkeys == 1)
-        entry->key_width = logged::key_width(TupleDescAttr(desc, entry->columns[0] - 1)->atttypid);
+        entry->key_width = logged::key_width(
+            TupleDescAttr(RelationGetDescr(relation), entry->columns[0] - 1)->atttypid);
 }
 
 void fill(Logged *entry, Relation relation, const Trigger *trigger)
 {
-    const char *flags = trigger->tgnargs > 0 ? trigger->tgargs[0] : "";
+    char *argument = pstrdup(trigger->tgnargs > 0 ? trigger->tgargs[0] : "");
+    char *names = strchr(argument, ':');
+    Size flags = strspn(argument, "xc");
     TupleConstr *constraints = RelationGetDescr(relation)->constr;
 
     entry->source = logged::source_of(relation);
@@ -58,21 +67,29 @@ void fill(Logged *entry, Relation relation, const Trigger *trigger)
                          || relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
     entry->partial = relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && constraints != nullptr
                      && constraints->has_generated_stored;
-    entry->exact = strchr(flags, 'x') != nullptr;
-    entry->on_commit = strchr(flags, 'c') != nullptr;
-    entry->nkeys = trigger->tgnargs > 1 ? static_cast<int>(strtol(trigger->tgargs[1], nullptr, 10)) : 0;
-    if (!entry->exact)
-        return;
-    if (entry->nkeys < 1 || entry->nkeys > trigger->tgnargs - 2) {
-        entry->problem = "the arguments of its triggers are damaged";
-        return;
-    }
-    find_columns(entry, relation, trigger);
+    entry->exact = memchr(argument, 'x', flags) != nullptr;
+    entry->on_commit = memchr(argument, 'c', flags) != nullptr;
+    entry->nkeys = static_cast<int>(strtol(argument + flags, nullptr, 10));
+    if (entry->exact)
+        find_columns(entry, relation, names ? names + 1 : argument + strlen(argument));
 }
 
 } // namespace
 
 namespace logged {
+
+char *argument(bool exact, bool on_commit, List *key, List *others)
+{
+    StringInfoData text;
+    ListCell *cell;
+
+    initStringInfo(&text);
+    appendStringInfo(&text, "%s%s%d:", exact ? "x" : "", on_commit ? "c" : "", list_length(key));
+    foreach (cell, list_concat_copy(key, others))
+        appendStringInfo(&text, "%s%s", foreach_current_index(cell) > 0 ? "," : "",
+                         quote_identifier(static_cast<char *>(lfirst(cell))));
+    return text.data;
+}
 
 int key_width(Oid type)
 {

@@ -3,11 +3,13 @@
 //
 // What is logged stands in the triggers' arguments, by column names, so that it
 // comes and goes with them: under the lock that CREATE TRIGGER takes, by the
-// relcache's invalidations, and by a dump.
+// relcache's invalidations, and by a dump.  It is one argument, since every
+// statement copies the arguments of all triggers of its table:
 //
-//     arguments: flags, number of key columns, key columns..., others...
-//     flags:     x  rows are logged (else: just that there were changes)
-//                c  a view is refreshed on commit
+//     flags, number of key columns: key columns, other columns
+//
+//     flags: x  rows are logged (else: just that there were changes)
+//            c  a view is refreshed on commit
 #pragma once
 
 #include "pg.hpp"
@@ -32,6 +34,9 @@ struct Logged {
 };
 
 namespace logged {
+
+// The argument that says so, of column names (C strings).
+char *argument(bool exact, bool on_commit, List *key, List *others);
 
 // What the trigger logs of its relation.  Valid until the next invalidation:
 // do not keep it while anything is locked or looked up.

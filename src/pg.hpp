@@ -99,6 +99,7 @@ extern "C" {
 #include "utils/tuplesort.h"
 #include "utils/tuplestore.h"
 #include "utils/typcache.h"
+#include "utils/varlena.h"
 #include "utils/xid8.h"
 }
 

@@ -1,5 +1,6 @@
 #include "triggers.hpp"
 
+#include "logged.hpp"
 #include "view.hpp"
 
 namespace {
@@ -45,23 +46,6 @@ Node *transition(const char *name, bool is_new)
     node->isNew = is_new;
     node->isTable = true;
     return reinterpret_cast<Node *>(node);
-}
-
-List *as_strings(List *names, List *more)
-{
-    ListCell *cell;
-    foreach (cell, more)
-        names = lappend(names, makeString(pstrdup(static_cast<char *>(lfirst(cell)))));
-    return names;
-}
-
-// The arguments of a trigger, as logged.cpp reads them.
-List *argument_list(const triggers::Arguments &arguments)
-{
-    List *list = list_make2(makeString(psprintf("%s%s", arguments.exact ? "x" : "",
-                                                arguments.on_commit ? "c" : "")),
-                            makeString(psprintf("%d", list_length(arguments.key))));
-    return as_strings(as_strings(list, arguments.key), arguments.others);
 }
 
 // Has the trigger go with the extension.
@@ -138,7 +122,8 @@ namespace triggers {
 void install(Oid member, const Arguments &arguments)
 {
     char kind = get_rel_relkind(member);
-    List *list = argument_list(arguments);
+    List *list = list_make1(makeString(logged::argument(arguments.exact, arguments.on_commit,
+                                                        arguments.key, arguments.others)));
     Oid log_change = function();
     Oid saved_user;
     int saved_context;
