@@ -36,19 +36,27 @@ Relation open_log()
             return nullptr;
         log = table_open(known, RowExclusiveLock);
     }
-    if (RelationGetDescr(log)->natts == columns && list_length(RelationGetIndexList(log)) == 1)
+    if (RelationGetDescr(log)->natts == columns)
         return log;
     table_close(log, RowExclusiveLock);
     known = InvalidOid;
     return nullptr;
 }
 
-// Inserts into the log's one index, over the first columns.
-void insert_index_entry(Relation log, HeapTuple tuple)
+// Inserts a row and its entry in the log's one index, over the first columns; in
+// all indexes, should there be more (as while they are built anew).
+void insert_row(Relation log, HeapTuple tuple)
 {
     Datum values[2];
     bool nulls[2];
-    Relation index = index_open(linitial_oid(RelationGetIndexList(log)), RowExclusiveLock);
+    List *indexes = RelationGetIndexList(log);
+
+    if (list_length(indexes) != 1) {
+        CatalogTupleInsert(log, tuple);
+        return;
+    }
+    simple_heap_insert(log, tuple);
+    Relation index = index_open(linitial_oid(indexes), RowExclusiveLock);
     for (int i = 0; i < 2; i++)
         values[i] = heap_getattr(tuple, i + 1, RelationGetDescr(log), &nulls[i]);
     index_insert(index, values, nulls, &tuple->t_self, log, UNIQUE_CHECK_NO, false,
@@ -81,8 +89,7 @@ void insert(Oid relation, int64 layout, bool nested, int64 records, StringInfo d
     nulls[column_data] = data == nullptr;
     nulls[column_reason] = reason == nullptr;
     HeapTuple tuple = heap_form_tuple(RelationGetDescr(log), values, nulls);
-    simple_heap_insert(log, tuple);
-    insert_index_entry(log, tuple);
+    insert_row(log, tuple);
     heap_freetuple(tuple);
     table_close(log, NoLock); // whoever truncates it waits for us
 }

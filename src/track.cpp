@@ -88,6 +88,9 @@ void check_right(Oid relation)
 
 // ---- sources ----
 
+// The layout of a source whose triggers are not even handed rows.
+constexpr int64 layout_without_rows = -1;
+
 // Names the columns that are to be logged: the key's, and those that are used.
 void choose_columns(TrackedSource *source, Relation relation, TrackingKey key, List *used)
 {
@@ -126,6 +129,7 @@ TrackedSource wanted(Oid relation, const TrackedSource *saved, List *used, bool 
     source.on_commit = on_commit;
     source.key_index = key.index;
     source.exact = matview || OidIsValid(key.index);
+    source.layout = !source.exact && source::has_foreign_part(relation) ? layout_without_rows : 0;
     if (source.exact)
         choose_columns(&source, table, key, saved ? list_concat_copy(used, saved->columns) : used);
     relation_close(table, NoLock);
@@ -169,6 +173,7 @@ struct Plan {
     List *gone;           // that have triggers and shall not
     bool changed;         // anything at all
     bool interrupted;     // changes may not have been logged until now
+    bool known;           // the source was logged before
 };
 
 Plan plan(Oid relation)
@@ -195,6 +200,7 @@ Plan plan(Oid relation)
         if (!list_member_oid(plan.members, member))
             plan.gone = lappend_oid(plan.gone, member);
     }
+    plan.known = known;
     plan.interrupted |= plan.source.key_index != saved.key_index;
     plan.changed = plan.stale != NIL || plan.gone != NIL || plan.interrupted;
     return plan;
@@ -224,7 +230,7 @@ void carry_out(Plan *plan)
             others = lappend(others, lfirst(cell));
     foreach (cell, plan->stale)
         triggers::install(lfirst_oid(cell),
-                          {source->exact, !source::has_foreign_part(source->relation),
+                          {source->exact, source->layout != layout_without_rows,
                            source->on_commit, source->key, others});
     foreach (cell, plan->gone)
         if (get_rel_relkind(lfirst_oid(cell)) != '\0'
@@ -236,7 +242,7 @@ void carry_out(Plan *plan)
         source->members = lappend(source->members, member);
     }
     tracking::save_source(*source);
-    if (plan->interrupted && tracking::has_baselines(source->relation))
+    if (plan->interrupted && (plan->known || tracking::has_baselines(source->relation)))
         changelog::everything(source->relation, "changes were not logged for a while");
 }
 

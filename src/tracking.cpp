@@ -560,7 +560,9 @@ void delete_orphans()
     SPI_connect();
     delete_entries("SELECT l.ctid FROM refresh_mv.log l WHERE $1 OPERATOR(pg_catalog.=) 0"
                    " AND NOT EXISTS (SELECT FROM refresh_mv.readers r"
-                   " WHERE r.relation OPERATOR(pg_catalog.=) l.relation)",
+                   " WHERE r.relation OPERATOR(pg_catalog.=) l.relation)"
+                   " AND NOT EXISTS (SELECT FROM refresh_mv.sources s"
+                   " WHERE s.relation OPERATOR(pg_catalog.=) l.relation)",
                    InvalidOid);
     SPI_finish();
 }

@@ -120,7 +120,8 @@ List *unread_sources();
 // dump without their views, or partitions detached while they were in use.
 List *stray_tables();
 
-// Removes the entries of relations that nobody reads.  The caller may delete.
+// Removes the entries of relations that are no sources: those of a source may be
+// needed by a view that is tracked in a transaction under way.  The caller may delete.
 void delete_orphans();
 
 // The tracked views, as pairs with their sources, that are refreshed on commit
