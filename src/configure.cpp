@@ -159,7 +159,7 @@ void configure(Oid oid, FunctionCallInfo fcinfo)
     catalog::change_settings(oid, changes.list, changes.count);
     check_keep_before(view);
     if (changes_kept_rows(changes))
-        tracking::drop_baseline(oid);
+        tracking::give_up_baseline(oid, "keep_before or date_column was changed");
     table_close(view, NoLock);
 }
 

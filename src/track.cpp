@@ -332,7 +332,7 @@ bool save(Oid view, List *sources, bool on_commit, bool wait)
     foreach (cell, before)
         release(lfirst_oid(cell), false);
     if (!whole)
-        tracking::drop_baseline(view);
+        tracking::give_up_baseline(view, "the view has not been refreshed since it is tracked");
     return true;
 }
 
@@ -425,10 +425,10 @@ void untrack(Oid view)
     foreach (cell, saved)
         lock_to_release(static_cast<TrackedSource *>(lfirst(cell)));
     set(view, false, false);
-    tracking::drop_baseline(view);
     tracking::forget_view(view);
     foreach (cell, saved)
         release(static_cast<TrackedSource *>(lfirst(cell))->relation, true);
+    tracking::drop_baseline(view);
 }
 
 void sweep()

@@ -299,9 +299,21 @@ void save_baseline(Oid view, const char *settings, const char *uses, bool raise_
 
 void drop_baseline(Oid view)
 {
-    change("UPDATE refresh_mv.state SET snapshot = NULL, floor_seq = 0, next_floor = NULL,"
-           " next_xid = NULL WHERE view OPERATOR(pg_catalog.=) $1",
+    change("UPDATE refresh_mv.state SET snapshot = NULL WHERE view OPERATOR(pg_catalog.=) $1",
            SPI_OK_UPDATE, view);
+}
+
+void give_up_baseline(Oid view, const char *reason)
+{
+    Datum values[] = {ObjectIdGetDatum(view)};
+
+    SPI_connect();
+    tables::execute("SELECT 1 FROM refresh_mv.state WHERE view OPERATOR(pg_catalog.=) $1"
+                    " AND snapshot IS NOT NULL",
+                    {1, view_types, values, nullptr}, SPI_OK_SELECT);
+    if (SPI_processed > 0)
+        changelog::everything(view, reason);
+    SPI_finish();
 }
 
 void purge(Oid view)

@@ -78,7 +78,12 @@ bool source(Oid relation, TrackedSource *source);
 // above his floor knows that none are left for him to purge.
 void save_baseline(Oid view, const char *settings, const char *uses, bool raise_floor);
 
-// Leaves the view without a baseline.
+// Makes the view's baseline worthless, by an entry in the log: its row in state is
+// locked by whoever is refreshing the view.
+void give_up_baseline(Oid view, const char *reason);
+
+// Removes the baseline of a view that is not tracked any more; waits for whoever is
+// refreshing the view.
 void drop_baseline(Oid view);
 
 // Takes the right to delete entries until the transaction ends; false if another
