@@ -483,7 +483,7 @@ bool adapt(Oid relation)
     foreach (cell, source::members(relation, NoLock))
         if (triggers::are_disabled(lfirst_oid(cell)))
             return false;
-    // Writers would fail as long as transition tables are asked for.
+    // With a foreign part, writers fail as long as triggers ask for their rows.
     return install(relation, source::has_foreign_part(relation));
 }
 
