@@ -135,10 +135,12 @@ COMMENT ON COLUMN refresh_mv.settings.statement_timeout IS 'milliseconds';
 COMMENT ON COLUMN refresh_mv.settings.lock_timeout IS 'milliseconds';
 COMMENT ON COLUMN refresh_mv.settings.work_mem IS 'kilobytes';
 
--- One row per view and run.  Users read it through refresh_mv.history.
+-- One row per view and run; no run, if it was refreshed on commit.  Users read it
+-- through refresh_mv.history.  The id is made of the time, not by a sequence: what
+-- happens on commit must not be what lastval() tells the client.
 CREATE TABLE refresh_mv.journal (
-    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    run            bigint NOT NULL,
+    id             bigint PRIMARY KEY,
+    run            bigint,
     view_schema    text NOT NULL,
     view_name      text NOT NULL,
     mode           text NOT NULL,
@@ -160,7 +162,6 @@ CREATE TABLE refresh_mv.journal (
 CREATE INDEX journal_view_idx ON refresh_mv.journal (view_schema, view_name, id);
 CREATE INDEX journal_started_idx ON refresh_mv.journal (view_schema, view_name, started);
 SELECT pg_catalog.pg_extension_config_dump('refresh_mv.journal', '');
-SELECT pg_catalog.pg_extension_config_dump('refresh_mv.journal_id_seq', '');
 
 -- What the views that have settings or a journal were called last, so that
 -- both can follow a view that is renamed.
@@ -186,7 +187,7 @@ BEGIN
     EXECUTE (
         SELECT pg_catalog.format(
             'GRANT SELECT, INSERT ON refresh_mv.settings, refresh_mv.journal TO %1$I;'
-            'GRANT SELECT, UPDATE ON refresh_mv.journal_id_seq, refresh_mv.run_ids TO %1$I',
+            'GRANT SELECT, UPDATE ON refresh_mv.run_ids TO %1$I',
             pg_catalog.pg_get_userbyid(extowner))
         FROM pg_catalog.pg_extension WHERE extname = 'refresh_mv');
 END

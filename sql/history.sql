@@ -112,9 +112,9 @@ SHOW refresh_mv.warn_after;
 -- refresh, be it a success or, so that they do not pile up, a failure.
 TRUNCATE refresh_mv.journal;
 SELECT success FROM refresh_materialized_views(views => '{by_day}');
-INSERT INTO refresh_mv.journal (run, view_schema, view_name, mode, method, reason, started, duration, rows_inserted,
+INSERT INTO refresh_mv.journal (id, run, view_schema, view_name, mode, method, reason, started, duration, rows_inserted,
     rows_updated, rows_deleted, rows_unchanged, success, role, source)
-SELECT -days, 'suite', v, 'full', 'full', '', now() - make_interval(days => days) + make_interval(hours => 1), '0', 0, 0, 0, 0, true, 'postgres', 'function'
+SELECT row_number() OVER (), -days, 'suite', v, 'full', 'full', '', now() - make_interval(days => days) + make_interval(hours => 1), '0', 0, 0, 0, 0, true, 'postgres', 'function'
 FROM unnest('{31,32,7,8,400}'::int[]) days, unnest('{by_day,plain,bad}'::text[]) v;
 CREATE VIEW old AS SELECT view, array_agg(-run ORDER BY -run) AS days FROM refresh_mv.history WHERE run < 0 GROUP BY view ORDER BY view;
 SELECT success FROM refresh_materialized_views(views => '{by_day}');

@@ -333,4 +333,14 @@ SELECT tracked, on_commit FROM refresh_mv.settings WHERE view_name = 'v';
 SELECT count(*) FROM pg_trigger WHERE tgrelid = 't'::regclass AND NOT tgisinternal;
 DROP TABLE t CASCADE;
 SELECT count(*) FROM refresh_mv.tracked;
+
+-- What a client that asks for the id of its new row gets is that, not a number of
+-- this extension's.
+CREATE TABLE numbered (id bigserial PRIMARY KEY, n int);
+CREATE MATERIALIZED VIEW total AS SELECT sum(n) FROM numbered;
+SELECT * FROM refresh_mv.track('total', true);
+INSERT INTO numbered (n) VALUES (1), (2);
+SELECT * FROM news();
+SELECT lastval();
+DROP TABLE numbered CASCADE;
 DROP SCHEMA suite CASCADE;

@@ -71,9 +71,9 @@ SELECT success FROM refresh_materialized_views(views => '{bad}');
 SELECT consecutive_failures, last_error, last_method FROM refresh_mv.status WHERE name = 'bad';
 -- The median is that of the successes; the last ones are the last.
 TRUNCATE refresh_mv.journal;
-INSERT INTO refresh_mv.journal (run, view_schema, view_name, mode, method, reason, started, duration, rows_inserted,
+INSERT INTO refresh_mv.journal (id, run, view_schema, view_name, mode, method, reason, started, duration, rows_inserted,
     rows_updated, rows_deleted, rows_unchanged, success, sqlstate, message, role, source)
-SELECT i, 'suite', 'by_day', 'smart', method, '', '2020-01-01 UTC'::timestamptz + i * interval '1 day', make_interval(secs => i),
+SELECT i, i, 'suite', 'by_day', 'smart', method, '', '2020-01-01 UTC'::timestamptz + i * interval '1 day', make_interval(secs => i),
     0, 0, 0, 0, message IS NULL, 'XX000', message, 'postgres', 'function'
 FROM (VALUES (1, 'full', NULL), (5, 'window', NULL), (9, 'window', NULL), (20, 'none', 'older'), (30, 'none', NULL), (40, 'none', 'newer')) v (i, method, message);
 SELECT last_success, last_method, last_duration, median_duration, consecutive_failures, last_error FROM refresh_mv.status WHERE name = 'by_day';

@@ -65,7 +65,7 @@ SELECT role, relation, privilege FROM roles,
     unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) privilege
 WHERE has_table_privilege(role, 'refresh_mv.' || relation, privilege) AND role NOT LIKE '%super'
     AND NOT (relation IN ('history', 'status', 'freshness', 'dependencies') AND privilege = 'SELECT');
-SELECT role, sequence FROM roles, unnest('{run_ids,journal_id_seq}'::text[]) sequence
+SELECT role, sequence FROM roles, unnest('{run_ids}'::text[]) sequence
 WHERE has_sequence_privilege(role, 'refresh_mv.' || sequence, 'USAGE,SELECT,UPDATE') AND role NOT LIKE '%super';
 SET ROLE refresh_mv_vis_owner;
 SELECT call, e.message FROM unnest(ARRAY[

@@ -196,11 +196,21 @@ int64 new_run()
     return run;
 }
 
+// A number that no other entry of the journal has and that rises with the time: in
+// microseconds, so many times as there may be processes at one of them.
+static int64 new_id()
+{
+    constexpr int64 processes = 4096;
+    static TimestampTz last = 0;
+    last = Max(last + 1, GetCurrentTimestamp());
+    return last * processes + MyProcPid % processes;
+}
+
 void record(const JournalEntry &entry)
 {
     Oid types[] = {TEXTOID, TEXTOID, INT8OID, TEXTOID, TEXTOID, TEXTOID,
                    TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
-                   TIMESTAMPTZOID, BOOLOID, TEXTOID, TEXTOID, NAMEOID, TEXTOID};
+                   TIMESTAMPTZOID, BOOLOID, TEXTOID, TEXTOID, NAMEOID, TEXTOID, INT8OID};
     Datum values[lengthof(types)] = {
         0,
         0,
@@ -219,22 +229,24 @@ void record(const JournalEntry &entry)
         entry.sqlstate ? CStringGetTextDatum(entry.sqlstate) : 0,
         entry.message ? CStringGetTextDatum(entry.message) : 0,
         DirectFunctionCall1(namein, CStringGetDatum(GetUserNameFromId(GetUserId(), false))),
-        CStringGetTextDatum(entry.source)};
-    char nulls[] = "                  ";
+        CStringGetTextDatum(entry.source),
+        Int64GetDatum(new_id())};
+    char nulls[] = "                   ";
     static_assert(sizeof(nulls) == lengthof(types) + 1);
 
     if (!view_key(entry.view, values))
         return;
+    nulls[2] = entry.run ? ' ' : 'n';
     nulls[14] = entry.sqlstate ? ' ' : 'n';
     nulls[15] = entry.message ? ' ' : 'n';
     nulls[12] = entry.snapshot_time ? ' ' : 'n';
     SPI_connect();
     tables::execute("INSERT INTO refresh_mv.journal (view_schema, view_name, run, mode, method, reason,"
                     " started, duration, rows_inserted, rows_updated, rows_deleted, rows_unchanged,"
-                    " snapshot_time, success, sqlstate, message, role, source)"
+                    " snapshot_time, success, sqlstate, message, role, source, id)"
                     " VALUES ($1, $2, $3, $4, $5, $6, $7, pg_catalog.make_interval("
                     "secs => $8::pg_catalog.float8 OPERATOR(pg_catalog./) 1000000),"
-                    " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+                    " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
                     {lengthof(types), types, values, nulls}, SPI_OK_INSERT);
     SPI_finish();
 }

@@ -30,7 +30,7 @@ struct SettingChange {
 
 // A row of the journal.
 struct JournalEntry {
-    int64 run;
+    int64 run; // 0: none
     Oid view;
     const char *mode;
     const char *method;

@@ -120,7 +120,7 @@ class Run {
 public:
     Run(const Call &call, const run::Limits &limits) : call_(call), limits_(limits)
     {
-        id_ = guard([] { return catalog::new_run(); });
+        id_ = call.source == Caller::commit ? 0 : guard([] { return catalog::new_run(); });
         for (Oid oid : call.views)
             names_[oid] = name_of(oid);
     }
@@ -310,7 +310,7 @@ private:
 
     const Call &call_;
     const run::Limits limits_;
-    int64 id_;
+    int64 id_; // 0: none
     TimestampTz snapshot_time_ = 0;
     std::map<Oid, std::string> names_;      // as they were when the call began
     std::map<Oid, std::string> stopped_by_; // the failed view that a view reads

@@ -65,7 +65,6 @@ kept() {
     psql -At <<'SQL'
 TABLE refresh_mv.settings ORDER BY view_schema, view_name;
 TABLE refresh_mv.journal ORDER BY id;
-SELECT last_value, is_called FROM refresh_mv.journal_id_seq;
 SELECT last_value, is_called FROM refresh_mv.run_ids;
 SELECT extname, extversion FROM pg_extension WHERE extname = 'refresh_mv';
 SELECT evtname, evtenabled, evttags FROM pg_event_trigger ORDER BY 1;
