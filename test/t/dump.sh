@@ -90,8 +90,8 @@ check_restored() {
     ids=$(query "SELECT max(id) FROM refresh_mv.journal")
     as_owner psql -qc "INSERT INTO facts VALUES (current_date, 2)" -c "SET client_min_messages = error" \
         -c "CALL refresh_mv.run()"
-    expect "6|$((runs + 1))|$((runs + 1))|$((ids + 1))|$((ids + 6))" \
-        "$(query "SELECT count(*), min(run), max(run), min(id), max(id) FROM refresh_mv.journal
+    expect "6|$((runs + 1))|$((runs + 1))" \
+        "$(query "SELECT count(*), min(run), max(run) FROM refresh_mv.journal
             WHERE success AND id > $ids")" "$1: the new rows of the history"
     as_owner psql -qc "REFRESH MATERIALIZED VIEW empty"
     compare_views -At | awk -F '|' '{ wrong += $3 + $4 } END { exit wrong > 0 || NR != 7 }' ||
