@@ -218,10 +218,7 @@ std::vector<Tracked> track_all(const std::vector<Oid> &views, const bool *on_com
         } catch (const PgError &error) {
             if (error.data->sqlerrcode == ERRCODE_QUERY_CANCELED)
                 throw;
-            // "cannot be tracked" goes without saying here
-            return error.data->sqlerrcode == ERRCODE_FEATURE_NOT_SUPPORTED && error.data->detail
-                       ? error.data->detail
-                       : error.data->message;
+            return track::obstacle(error.data);
         }
     };
     for (Oid view : views)

@@ -366,9 +366,7 @@ bool resume_tracking(Oid oid)
         if (error.data->sqlerrcode == ERRCODE_QUERY_CANCELED)
             throw;
         warning("tracking of materialized view %s cannot be resumed: %s", name_of(oid).c_str(),
-                error.data->sqlerrcode == ERRCODE_FEATURE_NOT_SUPPORTED && error.data->detail
-                    ? error.data->detail
-                    : error.data->message);
+                track::obstacle(error.data));
     }
     return false;
 }

@@ -5,17 +5,6 @@
 
 namespace {
 
-Source *find(List *sources, Oid relation)
-{
-    ListCell *cell;
-    foreach (cell, sources) {
-        auto *source = static_cast<Source *>(lfirst(cell));
-        if (source->relation == relation)
-            return source;
-    }
-    return nullptr;
-}
-
 // Whether a column is generated when it is read: transition tables lack it.
 bool is_virtual(Relation relation, AttrNumber column)
 {
@@ -121,7 +110,7 @@ List *tops(Oid table)
 // Adds a source, or the columns that are used to one that is there already.
 void add(List **sources, Oid relation, bool exact, Bitmapset *columns)
 {
-    Source *source = find(*sources, relation);
+    Source *source = source::find<Source>(*sources, relation);
     if (source == nullptr) {
         source = static_cast<Source *>(palloc0(sizeof(Source)));
         source->relation = relation;
@@ -185,7 +174,7 @@ void add_relation(List **sources, Oid oid, Bitmapset *selected)
         add(sources, source, true, columns);
         const char *generated = used_virtual_column(relation, selected);
         if (generated != nullptr)
-            refuse(find(*sources, source),
+            refuse(source::find<Source>(*sources, source),
                    psprintf("Column %s of table %s is generated when it is read", generated,
                             source::name(oid)),
                    "Make it a stored generated column");

@@ -29,6 +29,20 @@ struct Source {
 
 namespace source {
 
+// The one about a relation in a list of pointers to structures with a relation;
+// null if there is none.
+template <class T>
+T *find(List *list, Oid relation)
+{
+    ListCell *cell;
+    foreach (cell, list) {
+        auto *element = static_cast<T *>(lfirst(cell));
+        if (element->relation == relation)
+            return element;
+    }
+    return nullptr;
+}
+
 // The sources of a view, as a list of Source *, by oid; from the rewritten query.
 List *of(Query *rewritten);
 

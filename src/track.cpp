@@ -11,17 +11,6 @@
 
 namespace {
 
-TrackedSource *find_saved(List *saved, Oid relation)
-{
-    ListCell *cell;
-    foreach (cell, saved) {
-        auto *source = static_cast<TrackedSource *>(lfirst(cell));
-        if (source->relation == relation)
-            return source;
-    }
-    return nullptr;
-}
-
 bool contains(List *names, const char *name)
 {
     ListCell *cell;
@@ -86,6 +75,20 @@ void check_right(Oid relation)
                      quote_identifier(GetUserNameFromId(GetUserId(), false)))));
 }
 
+// The same, if the current user owns the view and may have them all logged.
+List *permitted_sources(Oid view)
+{
+    ListCell *cell, *member;
+
+    view::check_kind(view);
+    view::check_owner(view);
+    List *sources = checked_sources(view);
+    foreach (cell, sources)
+        foreach (member, source::members(static_cast<Source *>(lfirst(cell))->relation, NoLock))
+            check_right(lfirst_oid(member));
+    return sources;
+}
+
 // ---- sources ----
 
 // The layout of a source whose triggers are not even handed rows.
@@ -136,21 +139,10 @@ TrackedSource wanted(Oid relation, const TrackedSource *saved, List *used, bool 
     return source;
 }
 
-const Member *find_member(List *members, Oid relation)
-{
-    ListCell *cell;
-    foreach (cell, members) {
-        auto *member = static_cast<Member *>(lfirst(cell));
-        if (member->relation == relation)
-            return member;
-    }
-    return nullptr;
-}
-
 // Whether a member has the triggers that were installed on it.
 bool is_intact(List *members, Oid relation)
 {
-    const Member *member = find_member(members, relation);
+    const auto *member = source::find<Member>(members, relation);
     return member != nullptr && strcmp(member->fingerprint, triggers::fingerprint(relation)) == 0;
 }
 
@@ -178,8 +170,8 @@ struct Plan {
 
 Plan plan(Oid relation)
 {
-    bool on_commit, any;
-    List *used = tracking::used_columns(relation, &on_commit, &any);
+    bool on_commit;
+    List *used = tracking::used_columns(relation, &on_commit);
     TrackedSource saved{};
     bool known = tracking::source(relation, &saved);
     Plan plan{};
@@ -266,19 +258,16 @@ bool install(Oid relation, bool wait)
 // Without waiting, the triggers of a table that is in use stay for now.
 void release(Oid relation, bool wait)
 {
-    bool on_commit, any;
     TrackedSource source{};
     List *locked = NIL;
     ListCell *cell;
 
-    tracking::used_columns(relation, &on_commit, &any);
     tracking::source(relation, &source);
-    foreach (cell, any ? NIL : source.members)
+    foreach (cell, tracking::count_readers(relation) > 0 ? NIL : source.members)
         locked = lappend_oid(locked, static_cast<Member *>(lfirst(cell))->relation);
     if (!lock_all(locked, AccessExclusiveLock, wait))
         return;
-    tracking::used_columns(relation, &on_commit, &any); // meanwhile somebody may have begun
-    if (any) {
+    if (tracking::count_readers(relation) > 0) { // meanwhile somebody may have begun
         if (get_rel_relkind(relation) != '\0')
             install(relation, wait);
         return;
@@ -360,7 +349,7 @@ const char *damage(List *sources, List *saved)
     foreach (cell, sources) {
         auto *source = static_cast<Source *>(lfirst(cell));
         const char *name = source::name(source->relation);
-        TrackedSource *known = find_saved(saved, source->relation);
+        TrackedSource *known = source::find<TrackedSource>(saved, source->relation);
         if (source->obstacle != nullptr)
             return source->obstacle;
         if (known == nullptr)
@@ -389,24 +378,19 @@ const char *damage(List *sources, List *saved)
 List *tables(Oid view)
 {
     List *tables = NIL;
-    ListCell *cell, *member;
+    ListCell *cell;
 
-    view::check_kind(view);
-    view::check_owner(view);
-    foreach (cell, checked_sources(view))
-        foreach (member, source::members(static_cast<Source *>(lfirst(cell))->relation, NoLock)) {
-            check_right(lfirst_oid(member));
-            tables = lappend_oid(tables, lfirst_oid(member));
-        }
+    foreach (cell, permitted_sources(view))
+        tables = list_concat(tables,
+                             source::members(static_cast<Source *>(lfirst(cell))->relation, NoLock));
     return tables;
 }
 
 void track(Oid view, const bool *on_commit)
 {
     check_isolation("refresh_mv.track()");
-    tables(view);
+    List *sources = permitted_sources(view);
     bool commit = on_commit ? *on_commit : catalog::settings(view).on_commit;
-    List *sources = checked_sources(view);
     if (!is_whole(view, sources, commit))
         save(view, sources, commit, true);
 }
@@ -465,8 +449,7 @@ bool resume(Oid view)
 
     GetUserIdAndSecContext(&saved_user, &saved_context);
     SetUserIdAndSecContext(view::owner(view), saved_context | SECURITY_LOCAL_USERID_CHANGE);
-    tables(view); // the owner's rights
-    List *sources = checked_sources(view);
+    List *sources = permitted_sources(view); // by the owner's rights
     if (has_disabled_triggers(sources))
         ereport(ERROR,
                 (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -475,6 +458,12 @@ bool resume(Oid view)
     bool resumed = save(view, sources, catalog::settings(view).on_commit, false);
     SetUserIdAndSecContext(saved_user, saved_context);
     return resumed;
+}
+
+const char *obstacle(const ErrorData *error)
+{
+    return error->sqlerrcode == ERRCODE_FEATURE_NOT_SUPPORTED && error->detail ? error->detail
+                                                                               : error->message;
 }
 
 bool adapt(Oid relation)

@@ -27,6 +27,9 @@ List *tables(Oid view);
 // that while others wait for locks on tables.  on_commit null: leaves that as it is.
 void track(Oid view, const bool *on_commit);
 
+// Why track() or resume() failed, in short: "cannot be tracked" goes without saying.
+const char *obstacle(const ErrorData *error);
+
 // Stops tracking a view, and logging what no other tracked view reads; takes
 // AccessExclusiveLock on tables whose triggers are removed.  sweep() should follow.
 void untrack(Oid view);

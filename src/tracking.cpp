@@ -10,7 +10,7 @@ namespace {
 // Tells this lock from others on the log: who holds it deletes entries.
 constexpr uint16 delete_lock_id = 0x7276;
 
-const Oid view_types[] = {OIDOID, OIDOID};
+const Oid oid_types[] = {OIDOID, OIDOID};
 
 int64 returned_int64(uint64 row, int column)
 {
@@ -103,7 +103,7 @@ void delete_entries(const char *sql, Oid oid)
     Oid log = get_relname_relid("log", get_namespace_oid("refresh_mv", false));
     Relation relation = table_open(log, RowExclusiveLock);
 
-    tables::execute(sql, {1, view_types, values, nullptr}, SPI_OK_SELECT);
+    tables::execute(sql, {1, oid_types, values, nullptr}, SPI_OK_SELECT);
     for (uint64 i = 0; i < SPI_processed; i++) {
         bool null;
         CHECK_FOR_INTERRUPTS();
@@ -117,7 +117,7 @@ void change(const char *sql, int expected, Oid first, Oid second = InvalidOid)
 {
     Datum values[] = {ObjectIdGetDatum(first), ObjectIdGetDatum(second)};
     SPI_connect();
-    tables::execute(sql, {OidIsValid(second) ? 2 : 1, view_types, values, nullptr}, expected);
+    tables::execute(sql, {OidIsValid(second) ? 2 : 1, oid_types, values, nullptr}, expected);
     SPI_finish();
 }
 
@@ -139,7 +139,7 @@ List *sources_of(Oid view)
                  "SELECT " SOURCE_COLUMNS ", t.columns FROM refresh_mv.tracked t"
                  " JOIN refresh_mv.sources s ON s.relation OPERATOR(pg_catalog.=) t.relation"
                  " WHERE t.view OPERATOR(pg_catalog.=) $1",
-                 {1, view_types, values, nullptr});
+                 {1, oid_types, values, nullptr});
     for (uint64 i = 0; i < SPI_processed; i++) {
         auto *source = static_cast<TrackedSource *>(
             MemoryContextAlloc(memory, sizeof(TrackedSource)));
@@ -169,7 +169,7 @@ Standing standing(Oid view)
                  " ON u.view OPERATOR(pg_catalog.=) s.view"
                  " WHERE s.view OPERATOR(pg_catalog.=) $1 AND s.snapshot IS NOT NULL"
                  " GROUP BY s.view",
-                 {1, view_types, values, nullptr});
+                 {1, oid_types, values, nullptr});
     if (SPI_processed > 0) {
         standing.baseline = true;
         standing.settings = tables::returned_text(0, 1, memory);
@@ -201,7 +201,7 @@ const char *uses(Oid view)
                  " WHERE r.ev_class OPERATOR(pg_catalog.=) u.objid"
                  " AND u.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass) o"
                  " WHERE u.view OPERATOR(pg_catalog.=) $1",
-                 {1, view_types, values, nullptr});
+                 {1, oid_types, values, nullptr});
     const char *text = tables::returned_text(0, 1, memory);
     SPI_finish();
     return text ? text : "";
@@ -219,7 +219,7 @@ void new_entries(Oid view, Oid source, void (*each)(const LogEntry &entry, void 
                  "SELECT layout, nested, records, data FROM refresh_mv.unread"
                  " WHERE view OPERATOR(pg_catalog.=) $1 AND relation OPERATOR(pg_catalog.=) $2"
                  " AND is_new ORDER BY seq",
-                 {2, view_types, values, nullptr});
+                 {2, oid_types, values, nullptr});
     for (uint64 i = 0; i < SPI_processed; i++) {
         CHECK_FOR_INTERRUPTS();
         bool null;
@@ -246,7 +246,7 @@ bool source(Oid relation, TrackedSource *source)
     SPI_connect();
     tables::execute("SELECT " SOURCE_COLUMNS " FROM refresh_mv.sources s"
                     " WHERE s.relation OPERATOR(pg_catalog.=) $1",
-                    {1, view_types, values, nullptr}, SPI_OK_SELECT);
+                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
     bool found = SPI_processed > 0;
     if (found)
         *source = source_in(0, memory);
@@ -310,7 +310,7 @@ void give_up_baseline(Oid view, const char *reason)
     SPI_connect();
     tables::execute("SELECT 1 FROM refresh_mv.state WHERE view OPERATOR(pg_catalog.=) $1"
                     " AND snapshot IS NOT NULL",
-                    {1, view_types, values, nullptr}, SPI_OK_SELECT);
+                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
     if (SPI_processed > 0)
         changelog::everything(view, reason);
     SPI_finish();
@@ -345,7 +345,7 @@ static int64 size_of_entries(Oid relation)
     tables::execute("SELECT pg_catalog.sum(60 OPERATOR(pg_catalog.+)"
                     " coalesce(pg_catalog.octet_length(data), 0)) OPERATOR(pg_catalog./) 1024"
                     " FROM refresh_mv.log WHERE relation OPERATOR(pg_catalog.=) $1",
-                    {1, view_types, values, nullptr}, SPI_OK_SELECT);
+                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
     return returned_int64(0, 1);
 }
 
@@ -418,10 +418,10 @@ void save_view(Oid view, List *sources, bool on_commit)
     }
     Datum values[] = {ObjectIdGetDatum(view)};
     tables::execute("DELETE FROM refresh_mv.uses WHERE view OPERATOR(pg_catalog.=) $1",
-                    {1, view_types, values, nullptr}, SPI_OK_DELETE);
+                    {1, oid_types, values, nullptr}, SPI_OK_DELETE);
     tables::execute("INSERT INTO refresh_mv.uses (view, classid, objid)"
                     " SELECT $1, u.classid, u.objid FROM refresh_mv.objects_used_by($1) u",
-                    {1, view_types, values, nullptr}, SPI_OK_INSERT);
+                    {1, oid_types, values, nullptr}, SPI_OK_INSERT);
     SPI_finish();
 }
 
@@ -432,16 +432,16 @@ List *forget_view(Oid view)
 
     SPI_connect();
     tables::execute("DELETE FROM refresh_mv.uses WHERE view OPERATOR(pg_catalog.=) $1",
-                    {1, view_types, values, nullptr}, SPI_OK_DELETE);
+                    {1, oid_types, values, nullptr}, SPI_OK_DELETE);
     tables::execute("DELETE FROM refresh_mv.tracked WHERE view OPERATOR(pg_catalog.=) $1"
                     " RETURNING relation",
-                    {1, view_types, values, nullptr}, SPI_OK_DELETE_RETURNING);
+                    {1, oid_types, values, nullptr}, SPI_OK_DELETE_RETURNING);
     List *sources = returned_oids(memory);
     SPI_finish();
     return sources;
 }
 
-List *used_columns(Oid relation, bool *on_commit, bool *any)
+List *used_columns(Oid relation, bool *on_commit)
 {
     Datum values[] = {ObjectIdGetDatum(relation)};
     MemoryContext memory = CurrentMemoryContext;
@@ -451,12 +451,10 @@ List *used_columns(Oid relation, bool *on_commit, bool *any)
                     " FILTER (WHERE c.name IS NOT NULL), pg_catalog.bool_or(t.on_commit)"
                     " FROM refresh_mv.tracked t"
                     " LEFT JOIN LATERAL pg_catalog.unnest(t.columns) AS c (name) ON true"
-                    " WHERE t.relation OPERATOR(pg_catalog.=) $1"
-                    " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 0",
-                    {1, view_types, values, nullptr}, SPI_OK_SELECT);
-    *any = SPI_processed > 0;
-    List *names = *any ? returned_names(0, 1, memory) : NIL;
-    *on_commit = *any && returned_bool(0, 2);
+                    " WHERE t.relation OPERATOR(pg_catalog.=) $1",
+                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
+    List *names = returned_names(0, 1, memory);
+    *on_commit = returned_bool(0, 2);
     SPI_finish();
     return names;
 }
@@ -468,7 +466,7 @@ int64 count_readers(Oid relation)
     SPI_connect();
     tables::execute("SELECT pg_catalog.count(*) FROM refresh_mv.tracked"
                     " WHERE relation OPERATOR(pg_catalog.=) $1",
-                    {1, view_types, values, nullptr}, SPI_OK_SELECT);
+                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
     int64 count = returned_int64(0, 1);
     SPI_finish();
     return count;
@@ -527,7 +525,7 @@ bool has_baselines(Oid relation)
     tables::execute("SELECT 1 FROM refresh_mv.tracked t JOIN refresh_mv.state s"
                     " ON s.view OPERATOR(pg_catalog.=) t.view"
                     " WHERE t.relation OPERATOR(pg_catalog.=) $1 AND s.snapshot IS NOT NULL",
-                    {1, view_types, values, nullptr}, SPI_OK_SELECT);
+                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
     bool found = SPI_processed > 0;
     SPI_finish();
     return found;

@@ -105,9 +105,9 @@ void save_view(Oid view, List *sources, bool on_commit);
 // Forgets the view; returns the sources that it had.
 List *forget_view(Oid view);
 
-// The columns of a source that tracked views use; whether any of them is
-// refreshed on commit, and whether there is any at all.
-List *used_columns(Oid relation, bool *on_commit, bool *any);
+// The columns of a source that tracked views use, and whether any of them is
+// refreshed on commit.
+List *used_columns(Oid relation, bool *on_commit);
 
 // How many tracked views read a source.
 int64 count_readers(Oid relation);
