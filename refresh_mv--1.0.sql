@@ -50,7 +50,8 @@ ALTER TABLE refresh_mv.state
     ADD COLUMN next_floor bigint,  -- and up to this one, once all transactions ...
     ADD COLUMN next_xid   xid8,    -- ... before this one have ended
     ADD COLUMN settings   text,    -- under which it was computed; null: does not matter
-    ADD COLUMN uses       text;    -- the functions, types and views that it used, as they were
+    ADD COLUMN uses       text,    -- the functions, types and views that it used, as they were
+    ADD COLUMN groups     text;    -- what the state of its groups is of; null: there is none
 
 -- A relation whose changes are logged: a table, the root of a partition tree,
 -- a materialized view.
@@ -517,6 +518,29 @@ COMMENT ON FUNCTION refresh_mv.changes(regclass, regclass) IS
 -- restore its triggers from a dump.
 CREATE FUNCTION refresh_mv.log_change() RETURNS trigger
 AS 'MODULE_PATHNAME', 'refresh_mv_log_change' LANGUAGE C;
+
+-- What a sum of numeric shows beside its value: see src/scales.cpp.
+CREATE FUNCTION refresh_mv.scales_step(internal, numeric) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_scales_step' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv.scales_combine(internal, internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_scales_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv.scales_serial(internal) RETURNS bytea
+AS 'MODULE_PATHNAME', 'refresh_mv_scales_serial' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION refresh_mv.scales_deserial(bytea, internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_scales_deserial' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION refresh_mv.scales_final(internal) RETURNS bigint[]
+AS 'MODULE_PATHNAME', 'refresh_mv_scales_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE AGGREGATE refresh_mv.scales(numeric) (
+    SFUNC = refresh_mv.scales_step, STYPE = internal, FINALFUNC = refresh_mv.scales_final,
+    COMBINEFUNC = refresh_mv.scales_combine, SERIALFUNC = refresh_mv.scales_serial,
+    DESERIALFUNC = refresh_mv.scales_deserial, PARALLEL = SAFE
+);
+CREATE FUNCTION refresh_mv.add_scales(bigint[], plus bigint[], minus bigint[]) RETURNS bigint[]
+AS 'MODULE_PATHNAME', 'refresh_mv_scales_add' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv.total(finite numeric, bigint[]) RETURNS numeric
+AS 'MODULE_PATHNAME', 'refresh_mv_total' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION refresh_mv.is_finite(numeric) RETURNS boolean
+AS 'MODULE_PATHNAME', 'refresh_mv_is_finite' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 
 -- Logs that anything may have changed in a source, or about a tracked view.
 CREATE FUNCTION refresh_mv.log_everything(relation oid, reason text) RETURNS void

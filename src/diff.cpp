@@ -470,7 +470,7 @@ TupleDesc prefixed(TupleDesc desc, Oid type)
     return result;
 }
 
-Diff *compute(Relation view, Query *held, Query *fresh, PairingKey key)
+Diff *compute(Relation view, Query *held, Query *fresh, PairingKey key, QueryEnvironment *environment)
 {
     Matcher *m = make_matcher(view, key);
     Diff *diff = m->diff;
@@ -479,11 +479,11 @@ Diff *compute(Relation view, Query *held, Query *fresh, PairingKey key)
     Receiver fresh_receiver = {query::row_receiver(receive_fresh), m};
 
     progress::start_phase("reading the view");
-    query::run(held, &held_receiver.pub, 0);
+    query::run(held, &held_receiver.pub, 0, environment);
     if (m->held_sort == nullptr)
         table_chain(&m->table);
     progress::start_phase("running its query");
-    query::run(fresh, &fresh_receiver.pub, CURSOR_OPT_PARALLEL_OK);
+    query::run(fresh, &fresh_receiver.pub, CURSOR_OPT_PARALLEL_OK, environment);
     progress::start_phase("comparing");
     if (m->held_sort != nullptr)
         match_spilled(m);

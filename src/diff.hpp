@@ -46,8 +46,10 @@ namespace diff {
 
 // Runs both queries under the active snapshot and compares their rows.  held
 // returns ctid and the view's columns, fresh the view's columns.  The caller
-// holds RowExclusiveLock on the view and keeps other refreshes away.
-Diff *compute(Relation view, Query *held, Query *fresh, PairingKey key);
+// holds RowExclusiveLock on the view and keeps other refreshes away.  They may read
+// the named rows of the environment, if there is one.
+Diff *compute(Relation view, Query *held, Query *fresh, PairingKey key,
+              QueryEnvironment *environment = nullptr);
 
 // Releases the files and memory of a diff.
 void release(Diff *diff);

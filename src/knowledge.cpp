@@ -57,7 +57,8 @@ Knowledge of(Relation view, bool tracked)
     if (constancy.depends_on != nullptr)
         knowledge.unknown = psprintf("its result depends on more than data: %s", constancy.depends_on);
     else {
-        knowledge.unknown = track::damage(sources, tracking::sources_of(RelationGetRelid(view)));
+        knowledge.sources = tracking::sources_of(RelationGetRelid(view));
+        knowledge.unknown = track::damage(sources, knowledge.sources);
         knowledge.damaged = knowledge.unknown != nullptr;
     }
     knowledge.baseline = knowledge.unknown == nullptr;
@@ -69,14 +70,15 @@ Knowledge of(Relation view, bool tracked)
     Standing standing = tracking::standing(RelationGetRelid(view));
     knowledge.unknown = reason(standing, knowledge);
     knowledge.pending = standing.pending;
+    knowledge.groups = standing.groups;
     knowledge.entries = standing.entries;
     return knowledge;
 }
 
-void save(Oid view, const Knowledge &knowledge)
+void save(Oid view, const Knowledge &knowledge, const char *groups)
 {
     bool may_purge = knowledge.entries > 0 && tracking::may_delete();
-    tracking::save_baseline(view, knowledge.settings, knowledge.uses, may_purge);
+    tracking::save_baseline(view, knowledge.settings, knowledge.uses, groups, may_purge);
     if (may_purge)
         tracking::purge(view);
 }

@@ -17,6 +17,8 @@ struct Knowledge {
     int64 entries;        // of the log that had to be looked at
     const char *settings; // that the view's result depends on; null: on none
     const char *uses;     // as tracking::uses() has it
+    const char *groups;   // what the baseline's state of groups is of
+    List *sources;        // TrackedSource *
 };
 
 namespace knowledge {
@@ -27,7 +29,8 @@ namespace knowledge {
 Knowledge of(Relation view, bool tracked);
 
 // Makes the active snapshot the baseline of a view that now holds what its query
-// returns under it, and removes log entries that nobody needs any more.
-void save(Oid view, const Knowledge &knowledge);
+// returns under it, with the state of such groups (null: none), and removes log
+// entries that nobody needs any more.
+void save(Oid view, const Knowledge &knowledge, const char *groups);
 
 } // namespace knowledge

@@ -8,7 +8,7 @@
 enum class RefreshMode { full, incremental, smart, where };
 
 // none: the view was left alone; skip: so was it, for nothing has changed.
-enum class Method { none, skip, window, full, rebuild, where };
+enum class Method { none, skip, delta, keys, window, full, rebuild, where };
 
 constexpr const char *name_of(RefreshMode mode)
 {
@@ -32,6 +32,10 @@ constexpr const char *name_of(Method method)
         return "none";
     case Method::skip:
         return "skip";
+    case Method::delta:
+        return "delta";
+    case Method::keys:
+        return "keys";
     case Method::window:
         return "window";
     case Method::full:

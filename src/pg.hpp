@@ -35,9 +35,12 @@ extern "C" {
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_statistic.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "catalog/toasting.h"
 #include "commands/cluster.h"
+#include "commands/defrem.h"
 #include "commands/event_trigger.h"
 #include "commands/extension.h"
 #include "commands/matview.h"
@@ -57,6 +60,7 @@ extern "C" {
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
+#include "optimizer/prep.h"
 #include "optimizer/tlist.h"
 #include "parser/analyze.h"
 #include "parser/parse_clause.h"
@@ -90,8 +94,11 @@ extern "C" {
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/numeric.h"
+#include "utils/queryenvironment.h"
 #include "utils/regproc.h"
 #include "utils/rel.h"
+#include "utils/ruleutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timeout.h"
@@ -292,6 +299,19 @@ inline Node *flatten_groups([[maybe_unused]] Query *query, Node *expr)
     return expr;
 }
 
+// Replaces those references in a whole query level (from 18).
+inline void expand_groups([[maybe_unused]] Query *query)
+{
+#if PG_VERSION_NUM >= 180000
+    if (!query->hasGroupRTE)
+        return;
+    query->targetList = reinterpret_cast<List *>(
+        flatten_group_exprs(nullptr, query, reinterpret_cast<Node *>(query->targetList)));
+    query->havingQual = flatten_group_exprs(nullptr, query, query->havingQual);
+    query->hasGroupRTE = false;
+#endif
+}
+
 // The same, with the aliases of joins replaced too.
 inline Node *flatten(Query *query, Node *expr)
 {
@@ -313,6 +333,76 @@ inline void drop_permission_checks(Query *query)
 #else
     foreach (cell, query->rtable)
         lfirst_node(RangeTblEntry, cell)->checkAsUser = BOOTSTRAP_SUPERUSERID;
+#endif
+}
+
+// Makes an entry of the range table that is no relation any more ask for nothing.
+inline void drop_permissions(RangeTblEntry *rte)
+{
+#if PG_VERSION_NUM >= 160000
+    rte->perminfoindex = 0;
+#else
+    rte->requiredPerms = 0;
+    rte->checkAsUser = InvalidOid;
+    rte->selectedCols = nullptr;
+#endif
+}
+
+// Replaces the columns of an entry of the range table by expressions.
+inline Node *replace_vars(Node *node, int varno, RangeTblEntry *rte, List *entries, bool *sublinks)
+{
+#if PG_VERSION_NUM >= 180000
+    return ReplaceVarsFromTargetList(node, varno, 0, rte, entries, 0, REPLACEVARS_REPORT_ERROR, 0, sublinks);
+#else
+    return ReplaceVarsFromTargetList(node, varno, 0, rte, entries, REPLACEVARS_REPORT_ERROR, 0, sublinks);
+#endif
+}
+
+// Makes an index, quietly.
+inline void define_index(Oid table, IndexStmt *statement)
+{
+#if PG_VERSION_NUM >= 160000
+    DefineIndex(table, statement, InvalidOid, InvalidOid, InvalidOid, -1, false, true, false, false, true);
+#else
+    DefineIndex(table, statement, InvalidOid, InvalidOid, InvalidOid, false, true, false, false, true);
+#endif
+}
+
+// Makes a query read what another one reads.
+inline void take_tables(Query *query, Query *other)
+{
+    query->rtable = other->rtable;
+#if PG_VERSION_NUM >= 160000
+    query->rteperminfos = other->rteperminfos;
+#endif
+}
+
+// Makes a left join of a query an inner one; forget_nulling() must follow.
+inline void make_inner(Query *query, JoinExpr *join, Relids *joins)
+{
+    join->jointype = JOIN_INNER;
+    if (join->rtindex == 0)
+        return;
+    rt_fetch(join->rtindex, query->rtable)->jointype = JOIN_INNER;
+    *joins = bms_add_member(*joins, join->rtindex);
+}
+
+// Forgets (from 16) what was marked as nulled by joins that are inner now.
+inline void forget_nulling([[maybe_unused]] Query *query, [[maybe_unused]] Relids joins)
+{
+#if PG_VERSION_NUM >= 160000
+    ListCell *cell;
+    auto remove = [&](auto *node) {
+        return reinterpret_cast<decltype(node)>(
+            remove_nulling_relids(reinterpret_cast<Node *>(node), joins, nullptr));
+    };
+    query->targetList = remove(query->targetList);
+    query->jointree = remove(query->jointree);
+    foreach (cell, query->rtable) {
+        auto *rte = lfirst_node(RangeTblEntry, cell);
+        if (rte->rtekind == RTE_JOIN)
+            rte->joinaliasvars = remove(rte->joinaliasvars);
+    }
 #endif
 }
 

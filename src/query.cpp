@@ -58,17 +58,37 @@ List *lock_sources(Relation view)
     return all;
 }
 
-void run(Query *query, DestReceiver *receiver, int cursor_options)
+void run(Query *query, DestReceiver *receiver, int cursor_options, QueryEnvironment *environment)
 {
     static const char text[] = "REFRESH MATERIALIZED VIEW";
     PlannedStmt *plan = pg_plan_query(query, text, cursor_options, nullptr);
     QueryDesc *desc = CreateQueryDesc(plan, text, GetActiveSnapshot(), InvalidSnapshot, receiver,
-                                      nullptr, nullptr, 0);
+                                      nullptr, environment, 0);
     ExecutorStart(desc, 0);
     pg::executor_run(desc);
     ExecutorFinish(desc);
     ExecutorEnd(desc);
     FreeQueryDesc(desc);
+}
+
+double cost(Query *query)
+{
+    auto *copy = static_cast<Query *>(copyObjectImpl(query));
+    return pg_plan_query(copy, "", CURSOR_OPT_PARALLEL_OK, nullptr)->planTree->total_cost;
+}
+
+double checked_cost(Query *query)
+{
+    auto *copy = static_cast<Query *>(copyObjectImpl(query));
+    DestReceiver nobody = row_receiver([](TupleTableSlot *, DestReceiver *) { return true; });
+    PlannedStmt *plan = pg_plan_query(copy, "", CURSOR_OPT_PARALLEL_OK, nullptr);
+    QueryDesc *desc = CreateQueryDesc(plan, "", GetActiveSnapshot(), InvalidSnapshot, &nobody, nullptr,
+                                      nullptr, 0);
+    double total = plan->planTree->total_cost;
+    ExecutorStart(desc, EXEC_FLAG_EXPLAIN_ONLY);
+    ExecutorEnd(desc);
+    FreeQueryDesc(desc);
+    return total;
 }
 
 // SELECT columns FROM the one entry of the range table WHERE condition.
@@ -140,11 +160,23 @@ Query *select_fresh(Relation view, Query *fresh, Node *condition)
     return query;
 }
 
-Query *unchecked(const char *text)
+// Drops the checks of a query and of those below it.
+static bool drop_checks(Node *node, void *context)
+{
+    if (node == nullptr)
+        return false;
+    if (!IsA(node, Query))
+        return expression_tree_walker(node, pg::walker(drop_checks), context);
+    auto *query = reinterpret_cast<Query *>(node);
+    pg::drop_permission_checks(query);
+    return query_tree_walker(query, pg::walker(drop_checks), context, 0);
+}
+
+Query *unchecked(const char *text, QueryEnvironment *environment)
 {
     auto *raw = linitial_node(RawStmt, raw_parser(text, RAW_PARSE_DEFAULT));
-    Query *query = parse_analyze_fixedparams(raw, text, nullptr, 0, nullptr);
-    pg::drop_permission_checks(query);
+    Query *query = parse_analyze_fixedparams(raw, text, nullptr, 0, environment);
+    drop_checks(reinterpret_cast<Node *>(query), nullptr);
     return query;
 }
 

@@ -27,8 +27,16 @@ List *lock_sources(Relation view);
 DestReceiver row_receiver(bool (*receive)(TupleTableSlot *, DestReceiver *));
 
 // Plans and runs a query under the active snapshot, sending its rows to
-// the receiver.
-void run(Query *query, DestReceiver *receiver, int cursor_options);
+// the receiver.  It may read the named rows of the environment, if there is one.
+void run(Query *query, DestReceiver *receiver, int cursor_options,
+         QueryEnvironment *environment = nullptr);
+
+// What the planner thinks that a query, which is not modified, costs.
+double cost(Query *query);
+
+// The same for a query that reads no named rows, and fails if the current role may not
+// run it.
+double checked_cost(Query *query);
 
 // SELECT [ctid,] all columns FROM a view as it stands, or FROM its own query,
 // WHERE condition; the condition (null: none) has Vars of varno 1, numbered as
@@ -38,7 +46,7 @@ Query *select_fresh(Relation view, Query *fresh, Node *condition);
 
 // Parses a SELECT that may read its relations whatever the current role's
 // privileges.  Its text must be made by us, with every name qualified.
-Query *unchecked(const char *text);
+Query *unchecked(const char *text, QueryEnvironment *environment = nullptr);
 
 // Runs a query for its one value of a type passed by value; false if NULL.
 bool single_value(Query *query, Datum *value);

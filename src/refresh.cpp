@@ -1,6 +1,7 @@
 #include "refresh.hpp"
 
 #include "bridge.hpp"
+#include "exact.hpp"
 #include "knowledge.hpp"
 #include "merge.hpp"
 #include "merge_log.hpp"
@@ -40,6 +41,7 @@ DateFacts read_dates(Relation view, WindowColumn window)
 struct Merged {
     RowCounts rows;
     Method method;
+    const char *groups; // what the state of groups is of that was made
 };
 
 // The part of a view to recompute: its rows that satisfy the condition (null:
@@ -47,6 +49,14 @@ struct Merged {
 struct Scope {
     Node *condition;
     Query *fresh;
+};
+
+// The same as two queries, which may read named rows: the rows that the view holds
+// there, and those that it should hold.
+struct Sides {
+    Query *held;
+    Query *fresh;
+    QueryEnvironment *environment;
 };
 
 bool is(const PgError &error, int sqlstate)
@@ -71,12 +81,11 @@ bool swap_file(Relation view, Diff *diff)
 
 // Compares the rows in the scope and writes the differences; swaps the file
 // where that is allowed and cheaper.
-Merged merge_scope(Relation view, Scope scope, Method method, bool may_swap)
+Merged merge_sides(Relation view, Sides sides, Method method, bool may_swap)
 {
     Diff *diff = guard([&] {
         PairingKey key = shape::pairing_key(view, query::stored(view));
-        return diff::compute(view, query::select_held(view, scope.condition),
-                             query::select_fresh(view, scope.fresh, scope.condition), key);
+        return diff::compute(view, sides.held, sides.fresh, key, sides.environment);
     });
     RowCounts rows = {diff->fresh_rows, diff->changed_rows, diff->gone_rows, diff->unchanged_rows};
     uint64 changes = rows.inserted + rows.updated + rows.deleted;
@@ -92,7 +101,16 @@ Merged merge_scope(Relation view, Scope scope, Method method, bool may_swap)
             catalog::note_merge(RelationGetRelid(view));
         diff::release(diff);
     });
-    return {rows, method};
+    return {rows, method, nullptr};
+}
+
+Merged merge_scope(Relation view, Scope scope, Method method, bool may_swap)
+{
+    Sides sides = guard([&] {
+        return Sides{query::select_held(view, scope.condition),
+                     query::select_fresh(view, scope.fresh, scope.condition), nullptr};
+    });
+    return merge_sides(view, sides, method, may_swap);
 }
 
 // The rows that keep_before lets a refresh touch; null for all.
@@ -115,21 +133,27 @@ bool merge_part(const OpenView &view, Scope part, Method method, Merged *merged)
     }
 }
 
-// Merges all rows, but for those that keep_before keeps.
-Merged merge_whole(const OpenView &view, bool may_swap)
+// Merges all rows, but for those that keep_before keeps.  Of a view for which a
+// baseline is taken, makes the state of its groups, if it can have one.
+Merged merge_whole(const OpenView &view, bool may_swap, bool with_state)
 {
     Merged merged;
-    Scope all = guard([&] { return Scope{kept_rows(view), query::rewritten(view.relation)}; });
+    const char *groups = nullptr;
+    Scope all = guard([&] {
+        return Scope{kept_rows(view), with_state ? exact::query_with_state(view.relation, &groups)
+                                                 : query::rewritten(view.relation)};
+    });
 
     if (all.condition == nullptr)
-        return merge_scope(view.relation, all, Method::full, may_swap);
-    if (!merge_part(view, all, Method::full, &merged))
+        merged = merge_scope(view.relation, all, Method::full, may_swap);
+    else if (!merge_part(view, all, Method::full, &merged))
         guard([&] {
             ereport(ERROR,
                     (errcode(ERRCODE_UNIQUE_VIOLATION),
                      errmsg("a row that keep_before keeps has the same unique key as a newer one"),
                      errhint("Reset keep_before by refresh_mv.configure(), or drop the unique index.")));
         });
+    merged.groups = groups;
     return merged;
 }
 
@@ -170,7 +194,7 @@ Merged refresh_by_core(Oid oid)
     merge_log::everything(oid, "the view was filled anew");
     pg::exec_refresh(statement, "REFRESH MATERIALIZED VIEW", &completion);
     catalog::note_merge(oid);
-    return {{completion.nprocessed, 0, 0, 0}, Method::rebuild};
+    return {{completion.nprocessed, 0, 0, 0}, Method::rebuild, nullptr};
 }
 
 Facts facts_of(const OpenView &view, const DateFacts &dates, const Knowledge &knowledge)
@@ -198,7 +222,9 @@ void announce(const Request &request, const Facts &facts, const Decision &decisi
                    facts.days_behind > 0 ? facts.days_behind : 0);
         if (decision.method == Method::skip)
             return;
-        if (decision.method == Method::window)
+        if (decision.method == Method::delta)
+            notice("Performing exact refresh: %s", decision.reason.c_str());
+        else if (decision.method == Method::window)
             notice("Performing incremental refresh of the last %d days: %s", decision.days,
                    decision.reason.c_str());
         else
@@ -207,27 +233,71 @@ void announce(const Request &request, const Facts &facts, const Decision &decisi
         notice("Performing full refresh instead: %s", decision.reason.c_str());
 }
 
-void fall_back(Decision *decision, const char *reason)
+void fall_back(const Request &request, Decision *decision, const std::string &reason)
 {
-    notice("Performing full refresh instead: %s", reason);
+    if (!request.quiet)
+        notice("Performing full refresh instead: %s", reason.c_str());
     *decision = {Method::full, 0, reason};
 }
 
+// Whether an error ends the refresh, whatever else there was to try.
+bool ends_refresh(const PgError &error)
+{
+    return is(error, ERRCODE_QUERY_CANCELED) || is(error, ERRCODE_T_R_SERIALIZATION_FAILURE)
+           || is(error, ERRCODE_T_R_DEADLOCK_DETECTED);
+}
+
+// Merges exactly what the known changes make different.  False, with nothing done and
+// a reason, if there is no way or it costs too much.  An error here is none of the
+// view: it may be met only on rows that are not there any more.
+bool merge_exactly(const OpenView &view, const Knowledge &knowledge, Merged *merged, std::string *reason)
+{
+    struct NoWay {};
+    try {
+        subtransaction([&] {
+            ExactScope scope = exact::scope(view.relation, knowledge.sources, knowledge.groups);
+            if (scope.reason != nullptr) {
+                *reason = scope.reason;
+                throw NoWay{};
+            }
+            *merged = merge_sides(view.relation, {scope.held, scope.fresh, scope.environment},
+                                  scope.method, false);
+            merged->groups = scope.groups;
+        });
+        return true;
+    } catch (const NoWay &) {
+    } catch (const PgError &error) {
+        if (ends_refresh(error))
+            throw;
+        *reason = error.data->message ? error.data->message : "unknown error";
+    }
+    return false;
+}
+
 // Runs the chosen method, or a full refresh where it turns out to be no way.
-Merged carry_out(const OpenView &view, Decision *decision, bool may_swap)
+Merged carry_out(const OpenView &view, const Request &request, const Knowledge &knowledge,
+                 Decision *decision)
 {
     Scope scope;
     Merged merged;
 
     if (decision->method == Method::window) {
         if (!window_scope(view, decision->days, &scope))
-            fall_back(decision, "the start of the window cannot be determined for its date column");
+            fall_back(request, decision, "the start of the window cannot be determined for its date column");
         else if (merge_part(view, scope, Method::window, &merged))
             return merged;
         else
-            fall_back(decision, "a row has moved into the window, with the same unique key as before");
+            fall_back(request, decision, "a row has moved into the window, with the same unique key as before");
     }
-    return merge_whole(view, may_swap);
+    if (decision->method == Method::delta) {
+        std::string reason;
+        if (kept_rows(view) != nullptr)
+            reason = "keep_before keeps rows that the query does not return";
+        else if (merge_exactly(view, knowledge, &merged, &reason))
+            return merged;
+        fall_back(request, decision, decision->reason + ", but " + reason);
+    }
+    return merge_whole(view, request.may_swap, knowledge.tracked && knowledge.baseline);
 }
 
 // Whether the view now holds what its query returns, and the next refresh can
@@ -262,17 +332,17 @@ Refreshed refresh(Oid oid, const Request &request)
     if (!request.quiet)
         announce(request, facts, decision);
 
-    Merged merged{{}, Method::skip};
+    Merged merged{{}, Method::skip, nullptr};
     if (decision.method == Method::rebuild)
         merged = guard([&] {
             view::hand_over(&view);
             return refresh_by_core(oid);
         });
     else if (decision.method != Method::skip)
-        merged = carry_out(view, &decision, request.may_swap);
+        merged = carry_out(view, request, knowledge, &decision);
     guard([&] {
         if (becomes_baseline(merged.method, knowledge))
-            knowledge::save(oid, knowledge);
+            knowledge::save(oid, knowledge, merged.method == Method::skip ? knowledge.groups : merged.groups);
         view::close(&view);
     });
     return {merged.method, decision.reason, merged.rows, knowledge.damaged};
@@ -308,8 +378,9 @@ Refreshed refresh_where(Oid oid, const std::string &condition)
 
     OpenView view = guard([&] { return open_part(oid, text, &scope); });
     if (!merge_part(view, scope, Method::where, &merged)) {
-        fall_back(&decision, "a row has moved into the condition, with the same unique key as before");
-        merged = merge_whole(view, false);
+        fall_back({RefreshMode::where, 0, false, false}, &decision,
+                  "a row has moved into the condition, with the same unique key as before");
+        merged = merge_whole(view, false, false);
     }
     guard([&] { view::close(&view); });
     return {merged.method, decision.reason, merged.rows, false};

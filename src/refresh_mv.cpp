@@ -20,6 +20,7 @@
 #include "changes.hpp"
 #include "configure.hpp"
 #include "ddl.hpp"
+#include "exact.hpp"
 #include "logged.hpp"
 #include "on_commit.hpp"
 #include "refresh.hpp"
@@ -32,6 +33,7 @@
 #include "view.hpp"
 
 #include <algorithm>
+#include <cfloat>
 
 extern "C" {
 PG_MODULE_MAGIC;
@@ -473,6 +475,11 @@ void _PG_init(void)
                             "The views that read the table are then refreshed in full.",
                             &tracking::max_log_size, 256 * 1024, 64, INT_MAX, PGC_SUSET,
                             GUC_UNIT_KB, nullptr, nullptr, nullptr);
+    DefineCustomRealVariable("refresh_mv.exact_cost_limit",
+                             "An exact refresh may cost so many times what a full one does.",
+                             "By the planner's estimates; 0 refreshes what has changed in full.",
+                             &exact::cost_limit, 1, 0, DBL_MAX, PGC_USERSET, 0, nullptr, nullptr,
+                             nullptr);
     MarkGUCPrefixReserved("refresh_mv");
     logged::watch();
     on_commit::watch(&skip_refresh, &limits);

@@ -2,8 +2,7 @@
 
 namespace tables {
 
-// The owner of the schema with the tables.
-static Oid owner()
+Oid owner()
 {
     Oid schema = get_namespace_oid("refresh_mv", false);
     HeapTuple tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));

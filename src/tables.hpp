@@ -6,6 +6,9 @@
 
 namespace tables {
 
+// The owner of the schema with the tables.
+Oid owner();
+
 // A statement's parameters.
 struct Parameters {
     int count;

@@ -164,7 +164,7 @@ Standing standing(Oid view)
     tables::read(&plan,
                  "SELECT s.settings, pg_catalog.count(u.seq),"
                  " pg_catalog.sum(u.records) FILTER (WHERE u.is_new)::pg_catalog.int8,"
-                 " pg_catalog.min(u.reason) FILTER (WHERE u.is_new), s.uses"
+                 " pg_catalog.min(u.reason) FILTER (WHERE u.is_new), s.uses, s.groups"
                  " FROM refresh_mv.state s LEFT JOIN refresh_mv.unread u"
                  " ON u.view OPERATOR(pg_catalog.=) s.view"
                  " WHERE s.view OPERATOR(pg_catalog.=) $1 AND s.snapshot IS NOT NULL"
@@ -177,6 +177,7 @@ Standing standing(Oid view)
         standing.pending = returned_int64(0, 3);
         standing.reason = tables::returned_text(0, 4, memory);
         standing.uses = tables::returned_text(0, 5, memory);
+        standing.groups = tables::returned_text(0, 6, memory);
     }
     SPI_finish();
     return standing;
@@ -262,10 +263,11 @@ bool may_delete()
     return ConditionalLockDatabaseObject(RelationRelationId, log, delete_lock_id, ExclusiveLock);
 }
 
-void save_baseline(Oid view, const char *settings, const char *uses, bool raise_floor)
+void save_baseline(Oid view, const char *settings, const char *uses, const char *groups,
+                   bool raise_floor)
 {
     Oid types[] = {OIDOID, PG_SNAPSHOTOID, XID8OID, INT8OID, XID8OID, TEXTOID, BOOLOID,
-                   TEXTOID};
+                   TEXTOID, TEXTOID};
     // The position is read before the next transaction id: entries below it
     // belong to transactions before that one.
     int64 position = changelog::position();
@@ -277,23 +279,27 @@ void save_baseline(Oid view, const char *settings, const char *uses, bool raise_
         FullTransactionIdGetDatum(ReadNextFullTransactionId()),
         settings ? CStringGetTextDatum(settings) : 0,
         BoolGetDatum(raise_floor),
-        CStringGetTextDatum(uses)};
+        CStringGetTextDatum(uses),
+        groups ? CStringGetTextDatum(groups) : 0};
+    char nulls[lengthof(types) + 1] = "         ";
+    nulls[5] = settings ? ' ' : 'n';
+    nulls[8] = groups ? ' ' : 'n';
 
     SPI_connect();
     tables::execute(
         "INSERT INTO refresh_mv.state AS s (view, merged_at, snapshot, own_xid, own_seq,"
-        " floor_seq, next_floor, next_xid, settings, uses)"
-        " VALUES ($1, pg_catalog.now(), $2, $3, $4, 0, $4, $5, $6, $8)"
+        " floor_seq, next_floor, next_xid, settings, uses, groups)"
+        " VALUES ($1, pg_catalog.now(), $2, $3, $4, 0, $4, $5, $6, $8, $9)"
         " ON CONFLICT (view) DO UPDATE SET merged_at = EXCLUDED.merged_at,"
         " snapshot = EXCLUDED.snapshot, own_xid = EXCLUDED.own_xid, own_seq = EXCLUDED.own_seq,"
-        " settings = EXCLUDED.settings, uses = EXCLUDED.uses,"
+        " settings = EXCLUDED.settings, uses = EXCLUDED.uses, groups = EXCLUDED.groups,"
         " (floor_seq, next_floor, next_xid) = (SELECT CASE WHEN f.reached THEN s.next_floor"
         " ELSE coalesce(s.floor_seq, 0) END,"
         " CASE WHEN f.reached OR s.next_xid IS NULL THEN EXCLUDED.next_floor ELSE s.next_floor END,"
         " CASE WHEN f.reached OR s.next_xid IS NULL THEN EXCLUDED.next_xid ELSE s.next_xid END"
         " FROM (VALUES ($7 AND coalesce(pg_catalog.pg_snapshot_xmin($2)"
         " OPERATOR(pg_catalog.>=) s.next_xid, false))) f (reached))",
-        {lengthof(types), types, values, settings ? nullptr : "     n  "}, SPI_OK_INSERT);
+        {lengthof(types), types, values, nulls}, SPI_OK_INSERT);
     SPI_finish();
 }
 

@@ -36,6 +36,7 @@ struct Standing {
     bool baseline;       // there is one
     const char *settings; // under which the view was computed; null: does not matter
     const char *uses;     // what it used then, as uses() has it
+    const char *groups;   // what its state of groups is of; null: there is none
     int64 entries;       // that had to be looked at
     int64 pending;       // new records
     const char *reason;  // why they do not tell all that has changed; null: they do
@@ -73,10 +74,12 @@ void new_entries(Oid view, Oid source, void (*each)(const LogEntry &entry, void 
 // How a relation is logged; false if it is not.
 bool source(Oid relation, TrackedSource *source);
 
-// Makes the active snapshot the view's baseline, with settings (or null) and uses().  The floor
+// Makes the active snapshot the view's baseline, with settings (or null), uses() and
+// the fingerprint of the groups whose state goes with it (or null).  The floor
 // is raised only if entries below it can be purged now, so that whoever finds none
 // above his floor knows that none are left for him to purge.
-void save_baseline(Oid view, const char *settings, const char *uses, bool raise_floor);
+void save_baseline(Oid view, const char *settings, const char *uses, const char *groups,
+                   bool raise_floor);
 
 // Makes the view's baseline worthless, by an entry in the log: its row in state is
 // locked by whoever is refreshing the view.

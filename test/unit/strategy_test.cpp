@@ -59,7 +59,7 @@ static void tracked_views_go_by_their_log()
     facts.tracked = true;
     CHECK(strategy::choose(smart, facts).method == Method::skip);
     facts.pending = 3;
-    CHECK(strategy::choose(smart, facts).method == Method::full);
+    CHECK(strategy::choose(smart, facts).method == Method::delta);
     CHECK(strategy::choose(smart, facts).reason == "3 changes in the log");
     facts.pending = 0;
     facts.unknown = "TRUNCATE";

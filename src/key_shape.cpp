@@ -1,0 +1,202 @@
+#include "key_shape.hpp"
+
+#include "pieces.hpp"
+#include "query.hpp"
+
+#include <initializer_list>
+
+namespace {
+
+// So many columns tell rows apart well enough.
+constexpr int most_keys = 8;
+
+void object(KeyShape *shape, const char *obstacle)
+{
+    if (shape->obstacle == nullptr)
+        shape->obstacle = obstacle;
+}
+
+bool listed(TargetEntry *entry, List *clauses)
+{
+    return entry->ressortgroupref != 0 && targetIsInSortList(entry, InvalidOid, clauses);
+}
+
+// Whether a condition on an output column can be moved below grouping, windows and
+// DISTINCT.
+bool movable(Query *query, TargetEntry *entry)
+{
+    ListCell *cell;
+    if ((query->groupClause || query->hasAggs || query->havingQual) && !listed(entry, query->groupClause))
+        return false;
+    foreach (cell, query->windowClause)
+        if (!listed(entry, lfirst_node(WindowClause, cell)->partitionClause))
+            return false;
+    return !query->hasDistinctOn || listed(entry, query->distinctClause);
+}
+
+// The equality by which values of an expression are compared.
+Oid equality_of(Expr *expr)
+{
+    return lookup_type_cache(exprType(reinterpret_cast<Node *>(expr)), TYPECACHE_EQ_OPR)->eq_opr;
+}
+
+void add_key(KeyShape *shape, Query *query, TargetEntry *entry)
+{
+    auto *expr = reinterpret_cast<Expr *>(
+        pg::flatten(query, static_cast<Node *>(copyObjectImpl(entry->expr))));
+    auto *node = reinterpret_cast<Node *>(expr);
+    if (shape->nkeys == most_keys || contain_subplans(node) || contain_agg_clause(node)
+        || contain_window_function(node) || expression_returns_set(node) || !contain_var_clause(node)
+        || !pieces::is_plain_equality(equality_of(expr), expr, false))
+        return;
+    shape->keys[shape->nkeys++] = {expr, nullptr, entry->resno, anchor::never_null(query, expr)};
+}
+
+const char *clause_obstacle(Query *query)
+{
+    if (query->setOperations != nullptr)
+        return "it has a set operation at the top";
+    if (query->groupingSets != NIL)
+        return "it has grouping sets";
+    if (query->limitCount || query->limitOffset)
+        return "it has a LIMIT";
+    return nullptr;
+}
+
+// "(t.c1, t.c3) IN (SELECT g.k1, g.k3 FROM name g) AND ..." over columns given by name:
+// exact for keys that are never null.  The others need a check that sees NULLs as
+// equal, found by hash.
+char *condition(const Key *keys, int nkeys, char *const *columns, const char *name)
+{
+    StringInfoData plain, listed_keys, all, all_keys, same;
+    bool nulls = false;
+
+    for (StringInfo part : {&plain, &listed_keys, &all, &all_keys, &same})
+        initStringInfo(part);
+    for (int i = 0; i < nkeys; i++) {
+        const char *comma = i > 0 ? ", " : "";
+        appendStringInfo(&all, "%s%s", comma, columns[i]);
+        appendStringInfo(&all_keys, "%sg.k%d", comma, i + 1);
+        appendStringInfo(&same, " AND g.k%d IS NOT DISTINCT FROM %s", i + 1, columns[i]);
+        nulls |= !keys[i].not_null;
+        if (!keys[i].not_null)
+            continue;
+        appendStringInfo(&plain, "%s%s", plain.len > 0 ? ", " : "", columns[i]);
+        appendStringInfo(&listed_keys, "%sg.k%d", listed_keys.len > 0 ? ", " : "", i + 1);
+    }
+    const char *exact = nulls ? psprintf("EXISTS (SELECT FROM %s g WHERE"
+                                         " pg_catalog.hash_record_extended(ROW(%s), 0)"
+                                         " = pg_catalog.hash_record_extended(ROW(%s), 0)%s)",
+                                         name, all_keys.data, all.data, same.data)
+                              : "true";
+    // Where no key is surely there, an index can still be used for those that are.
+    if (plain.len == 0) {
+        appendStringInfo(&plain, "(%s = ANY (SELECT g.k1 FROM %s g) OR %s IS NULL)", columns[0], name,
+                         columns[0]);
+        return psprintf("%s AND %s", plain.data, exact);
+    }
+    return psprintf("(%s) IN (SELECT %s FROM %s g) AND %s", plain.data, listed_keys.data, name, exact);
+}
+
+} // namespace
+
+namespace key_shape {
+
+KeyShape of(Query *query, const Anchoring &anchoring)
+{
+    KeyShape shape{};
+    ListCell *cell;
+
+    shape.obstacle = clause_obstacle(query);
+    if (shape.obstacle != nullptr)
+        return shape;
+    shape.keys = static_cast<Key *>(palloc0(sizeof(Key) * most_keys));
+    foreach (cell, query->targetList) {
+        auto *entry = lfirst_node(TargetEntry, cell);
+        Node *expr = pg::flatten(query, static_cast<Node *>(copyObjectImpl(entry->expr)));
+        if (entry->resjunk || !movable(query, entry))
+            continue;
+        if (anchoring.value != nullptr && equal(expr, anchoring.value)) {
+            shape.nkeys = 0;
+            add_key(&shape, query, entry);
+            shape.anchored = shape.nkeys == 1;
+            break;
+        }
+        add_key(&shape, query, entry);
+    }
+    if (shape.nkeys == 0)
+        object(&shape, "no column of its output tells which rows belong together");
+    return shape;
+}
+
+void select_keys(Query *query, const KeyShape &shape)
+{
+    query->targetList = query->distinctClause = NIL;
+    for (int i = 0; i < shape.nkeys; i++) {
+        auto *expr = static_cast<Expr *>(copyObjectImpl(shape.keys[i].expr));
+        TypeCacheEntry *type = lookup_type_cache(exprType(reinterpret_cast<Node *>(expr)),
+                                                 TYPECACHE_EQ_OPR | TYPECACHE_LT_OPR);
+        TargetEntry *entry = makeTargetEntry(expr, static_cast<AttrNumber>(i + 1), psprintf("k%d", i + 1), false);
+        SortGroupClause *clause = makeNode(SortGroupClause);
+        entry->ressortgroupref = clause->tleSortGroupRef = static_cast<Index>(i + 1);
+        clause->eqop = type->eq_opr;
+        clause->sortop = type->lt_opr;
+        clause->hashable = true;
+        query->targetList = lappend(query->targetList, entry);
+        query->distinctClause = lappend(query->distinctClause, clause);
+    }
+    query->groupClause = query->sortClause = query->windowClause = NIL;
+    query->havingQual = query->limitCount = query->limitOffset = nullptr;
+    query->hasAggs = query->hasWindowFuncs = query->hasDistinctOn = query->hasTargetSRFs = false;
+}
+
+void restrict_to(Query *query, const Key *keys, int nkeys, const char *name, QueryEnvironment *environment)
+{
+    StringInfoData text;
+    List *entries = NIL;
+    auto **columns = static_cast<char **>(palloc(sizeof(char *) * static_cast<size_t>(nkeys)));
+    bool sublinks = false;
+
+    // The condition is parsed over NULLs of the keys' types, for which the keys
+    // themselves are put in.
+    initStringInfo(&text);
+    for (int i = 0; i < nkeys; i++) {
+        auto *node = reinterpret_cast<Node *>(keys[i].expr);
+        Oid collation = exprCollation(node);
+        columns[i] = psprintf("t.c%d", i + 1);
+        appendStringInfo(&text, "%sNULL::%s", i > 0 ? ", " : "", format_type_be_qualified(exprType(node)));
+        if (OidIsValid(collation))
+            appendStringInfo(&text, " COLLATE %s", generate_collation_name(collation));
+        appendStringInfo(&text, " AS c%d", i + 1);
+        entries = lappend(entries, makeTargetEntry(keys[i].expr, static_cast<AttrNumber>(i + 1), nullptr, false));
+    }
+    Query *parsed = query::unchecked(psprintf("SELECT FROM (SELECT %s) t WHERE %s", text.data,
+                                              condition(keys, nkeys, columns, name)),
+                                     environment);
+    RangeTblEntry *rte = rt_fetch(1, parsed->rtable);
+    Node *quals = pg::replace_vars(parsed->jointree->quals, 1, rte, entries, &sublinks);
+    query->jointree->quals = make_and_qual(query->jointree->quals, quals);
+    query->hasSubLinks = true;
+}
+
+Query *select_held(Relation view, const Key *keys, int nkeys, const char *name,
+                   QueryEnvironment *environment)
+{
+    StringInfoData text;
+    TupleDesc desc = RelationGetDescr(view);
+    auto **columns = static_cast<char **>(palloc(sizeof(char *) * static_cast<size_t>(nkeys)));
+
+    initStringInfo(&text);
+    appendStringInfoString(&text, "SELECT t.ctid");
+    for (int i = 0; i < desc->natts; i++)
+        appendStringInfo(&text, ", t.%s", quote_identifier(NameStr(TupleDescAttr(desc, i)->attname)));
+    for (int i = 0; i < nkeys; i++)
+        columns[i] = psprintf("t.%s", quote_identifier(NameStr(TupleDescAttr(desc, keys[i].output - 1)->attname)));
+    appendStringInfo(&text, " FROM %s t WHERE %s",
+                     quote_qualified_identifier(get_namespace_name(RelationGetNamespace(view)),
+                                                RelationGetRelationName(view)),
+                     condition(keys, nkeys, columns, name));
+    return query::unchecked(text.data, environment);
+}
+
+} // namespace key_shape

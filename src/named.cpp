@@ -1,0 +1,114 @@
+#include "named.hpp"
+
+#include "query.hpp"
+
+namespace {
+
+// Keeps all rows of a query.
+struct Keeper {
+    DestReceiver pub;
+    NamedRows *rows;
+};
+
+bool keep(TupleTableSlot *slot, DestReceiver *self)
+{
+    NamedRows *rows = reinterpret_cast<Keeper *>(self)->rows;
+    tuplestore_puttupleslot(rows->rows, slot);
+    rows->count++;
+    return true;
+}
+
+EphemeralNamedRelation as_relation(const NamedRows &rows)
+{
+    auto *relation = static_cast<EphemeralNamedRelation>(palloc0(sizeof(EphemeralNamedRelationData)));
+    relation->md.name = pstrdup(rows.name);
+    relation->md.tupdesc = rows.desc;
+    relation->md.enrtype = ENR_NAMED_TUPLESTORE;
+    relation->md.enrtuples = static_cast<double>(rows.count);
+    relation->reldata = rows.rows;
+    return relation;
+}
+
+struct Replacement {
+    const char *name;
+    Query *query;
+};
+
+bool replace_in(Node *node, void *context)
+{
+    auto *replacement = static_cast<Replacement *>(context);
+    ListCell *cell;
+    if (node == nullptr)
+        return false;
+    if (!IsA(node, Query))
+        return expression_tree_walker(node, pg::walker(replace_in), context);
+    auto *query = reinterpret_cast<Query *>(node);
+    foreach (cell, query->rtable) {
+        auto *rte = lfirst_node(RangeTblEntry, cell);
+        if (rte->rtekind != RTE_NAMEDTUPLESTORE || strcmp(rte->enrname, replacement->name) != 0)
+            continue;
+        rte->rtekind = RTE_SUBQUERY;
+        rte->subquery = replacement->query;
+        rte->enrname = nullptr;
+        rte->enrtuples = 0;
+        rte->coltypes = rte->coltypmods = rte->colcollations = NIL;
+    }
+    return query_tree_walker(query, pg::walker(replace_in), context, 0);
+}
+
+} // namespace
+
+namespace named {
+
+NamedRows make(const char *name, TupleDesc desc)
+{
+    return {pstrdup(name), desc, tuplestore_begin_heap(true, false, maintenance_work_mem / 8), 0};
+}
+
+void add(NamedRows *named, Datum *values, bool *nulls)
+{
+    tuplestore_putvalues(named->rows, named->desc, values, nulls);
+    named->count++;
+}
+
+NamedRows result_of(Query *query, const char *name, QueryEnvironment *environment)
+{
+    NamedRows rows = make(name, ExecCleanTypeFromTL(query->targetList));
+    Keeper keeper = {query::row_receiver(keep), &rows};
+    query::run(query, &keeper.pub, 0, environment);
+    return rows;
+}
+
+void show(QueryEnvironment *environment, const NamedRows &rows)
+{
+    if (get_ENR(environment, rows.name) != nullptr)
+        unregister_ENR(environment, rows.name);
+    register_ENR(environment, as_relation(rows));
+}
+
+void show_spi(const NamedRows &rows)
+{
+    int result = SPI_register_relation(as_relation(rows));
+    if (result != SPI_OK_REL_REGISTER)
+        elog(ERROR, "could not register rows: %s", SPI_result_code_string(result));
+}
+
+NamedRows shown(QueryEnvironment *environment, const char *name)
+{
+    EphemeralNamedRelation relation = get_ENR(environment, name);
+    return {relation->md.name, relation->md.tupdesc, static_cast<Tuplestorestate *>(relation->reldata),
+            static_cast<int64>(relation->md.enrtuples)};
+}
+
+void replace(Query *query, const char *name, Query *replacement)
+{
+    Replacement context = {name, replacement};
+    replace_in(reinterpret_cast<Node *>(query), &context);
+}
+
+void release(NamedRows *rows)
+{
+    tuplestore_end(rows->rows);
+}
+
+} // namespace named

@@ -1,0 +1,41 @@
+// Rows in memory that queries can read by name, as triggers read transition
+// tables.
+#pragma once
+
+#include "pg.hpp"
+
+struct NamedRows {
+    const char *name;
+    TupleDesc desc;
+    Tuplestorestate *rows;
+    int64 count;
+};
+
+namespace named {
+
+// No rows yet, of that shape, under that name.
+NamedRows make(const char *name, TupleDesc desc);
+
+// Adds a row.
+void add(NamedRows *named, Datum *values, bool *nulls);
+
+// Runs a query, reading named rows of the environment if there is one, and keeps
+// its result under a name.
+NamedRows result_of(Query *query, const char *name, QueryEnvironment *environment);
+
+// Lets queries parsed and run with the environment read the rows, instead of others
+// of that name.
+void show(QueryEnvironment *environment, const NamedRows &rows);
+
+// The same for the statements of a connected SPI.
+void show_spi(const NamedRows &rows);
+
+// Rows that the environment shows.
+NamedRows shown(QueryEnvironment *environment, const char *name);
+
+// Puts a query in the place of all rows of a name.
+void replace(Query *query, const char *name, Query *replacement);
+
+void release(NamedRows *rows);
+
+} // namespace named

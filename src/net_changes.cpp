@@ -1,0 +1,306 @@
+#include "net_changes.hpp"
+
+#include "bridge.hpp"
+#include "logged.hpp"
+#include "netting.hpp"
+#include "query.hpp"
+#include "row_image.hpp"
+#include "source.hpp"
+
+namespace {
+
+bool contains(List *names, const char *name)
+{
+    ListCell *cell;
+    foreach (cell, names)
+        if (strcmp(static_cast<char *>(lfirst(cell)), name) == 0)
+            return true;
+    return false;
+}
+
+// How the entries of a source become rows.
+struct Decoder {
+    TupleDesc desc; // the table's columns and existed
+    int64 layout;
+    int nkeys;
+    int ncolumns;
+    AttrNumber *columns; // that are logged, those of the key first
+    int key_width;
+};
+
+// The row description of net changes: the columns of the table keep their numbers.
+TupleDesc describe(TupleDesc table)
+{
+    TupleDesc desc = CreateTemplateTupleDesc(table->natts + 1);
+    for (int i = 0; i < table->natts; i++) {
+        Form_pg_attribute attribute = TupleDescAttr(table, i);
+        if (attribute->attisdropped)
+            TupleDescInitEntry(desc, i + 1, psprintf("........dropped.%d", i), INT4OID, -1, 0);
+        else {
+            TupleDescInitEntry(desc, i + 1, NameStr(attribute->attname), attribute->atttypid,
+                               attribute->atttypmod, 0);
+            TupleDescInitEntryCollation(desc, i + 1, attribute->attcollation);
+        }
+    }
+    TupleDescInitEntry(desc, table->natts + 1, "refresh_mv_existed", BOOLOID, -1, 0);
+    return desc;
+}
+
+Decoder decoder_of(const TrackedSource &source)
+{
+    Relation table = table_open(source.relation, AccessShareLock);
+    Decoder decoder{};
+    ListCell *cell;
+
+    decoder.desc = describe(RelationGetDescr(table));
+    decoder.nkeys = list_length(source.key);
+    decoder.columns = static_cast<AttrNumber *>(
+        palloc(sizeof(AttrNumber) * static_cast<size_t>(list_length(source.columns) + 1)));
+    foreach (cell, source.key)
+        decoder.columns[decoder.ncolumns++] =
+            get_attnum(source.relation, static_cast<char *>(lfirst(cell)));
+    foreach (cell, source.columns)
+        if (!contains(source.key, static_cast<char *>(lfirst(cell))))
+            decoder.columns[decoder.ncolumns++] =
+                get_attnum(source.relation, static_cast<char *>(lfirst(cell)));
+    for (int i = 0; i < decoder.ncolumns; i++)
+        if (decoder.columns[i] <= 0)
+            ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+                            errmsg("a logged column of \"%s\" does not exist any more",
+                                   get_rel_name(source.relation))));
+    decoder.layout = logged::layout(table, decoder.columns, decoder.ncolumns, decoder.nkeys);
+    if (decoder.nkeys == 1)
+        decoder.key_width = logged::key_width(TupleDescAttr(decoder.desc, decoder.columns[0] - 1)->atttypid);
+    table_close(table, NoLock);
+    return decoder;
+}
+
+struct Load {
+    const Decoder *decoder;
+    Netting *netting;
+    bool sound;
+};
+
+void load_entry(const tracking::LogEntry &entry_, void *context)
+{
+    auto *load = static_cast<Load *>(context);
+    if (entry_.bytes == nullptr || entry_.layout != load->decoder->layout) {
+        load->sound = false;
+        return;
+    }
+    load->sound &= entry([&] {
+        return load->netting->add(entry_.nested, entry_.records, {entry_.bytes, entry_.length});
+    });
+}
+
+bool decode(const Decoder &decoder, std::string_view bytes, int first, int end, Datum *values, bool *nulls)
+{
+    const char *start = bytes.data();
+    for (int i = first; i < end; i++) {
+        int place = decoder.columns[i] - 1;
+        if (!row_image::read(&start, bytes.data() + bytes.size(), TupleDescAttr(decoder.desc, place),
+                             &values[place], &nulls[place]))
+            return false;
+    }
+    return true;
+}
+
+void note_range(NetChanges *changes, const Decoder &decoder, const Datum *values)
+{
+    Datum value = values[decoder.columns[0] - 1];
+    int64 key = decoder.key_width == 8   ? DatumGetInt64(value)
+                : decoder.key_width == 4 ? DatumGetInt32(value)
+                                         : DatumGetInt16(value);
+    changes->least = changes->has_range ? Min(changes->least, key) : key;
+    changes->greatest = changes->has_range ? Max(changes->greatest, key) : key;
+    changes->has_range = true;
+}
+
+// Adds the row or rows of a net change; false if its bytes are damaged.
+bool add_change(NetChanges *changes, const Decoder &decoder, const NetChange &change)
+{
+    Datum values[MaxTupleAttributeNumber];
+    bool nulls[MaxTupleAttributeNumber];
+    int natts = decoder.desc->natts;
+    bool existed = change.existed > 0;
+
+    memset(nulls, true, static_cast<size_t>(natts));
+    if (!decode(decoder, change.key, 0, changes->bag ? decoder.ncolumns : decoder.nkeys, values, nulls)
+        || (existed && !changes->bag
+            && !decode(decoder, change.rest, decoder.nkeys, decoder.ncolumns, values, nulls)))
+        return false;
+    values[natts - 1] = BoolGetDatum(existed);
+    nulls[natts - 1] = false;
+    if (decoder.key_width != 0)
+        note_range(changes, decoder, values);
+    for (int64 i = changes->bag ? Abs(change.existed) : 1; i > 0; i--) {
+        named::add(&changes->rows, values, nulls);
+        changes->existed += existed ? 1 : 0;
+    }
+    return true;
+}
+
+// Adds net changes; false if the log is damaged.
+bool add_all(NetChanges *changes, const Decoder &decoder, const std::vector<NetChange> &net)
+{
+    const NetChange *first = net.data();
+    size_t count = net.size();
+    return guard([&] {
+        MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "refresh_mv change",
+                                                     ALLOCSET_DEFAULT_SIZES);
+        bool sound = true;
+        for (size_t i = 0; i < count && sound; i++) {
+            CHECK_FOR_INTERRUPTS();
+            MemoryContext old = MemoryContextSwitchTo(memory);
+            sound = add_change(changes, decoder, first[i]);
+            MemoryContextSwitchTo(old);
+            MemoryContextReset(memory);
+        }
+        MemoryContextDelete(memory);
+        return sound;
+    });
+}
+
+// The net changes of one source; null if they are not known row by row.
+NetChanges *read_source(Oid view, const TrackedSource &source, int number)
+{
+    Decoder decoder{};
+    NetChanges *changes = guard([&] {
+        decoder = decoder_of(source);
+        auto *result = static_cast<NetChanges *>(palloc0(sizeof(NetChanges)));
+        result->source = &source;
+        result->relation = source.relation;
+        result->rows = named::make(psprintf("refresh_mv_changes_%d", number), decoder.desc);
+        result->bag = decoder.nkeys == 0;
+        return result;
+    });
+    Netting netting(decoder.key_width, changes->bag);
+    Load load = {&decoder, &netting, true};
+    guard([&] { tracking::new_entries(view, source.relation, load_entry, &load); });
+    return load.sound && add_all(changes, decoder, netting.changes()) ? changes : nullptr;
+}
+
+// The images that were gained, with how many times; and the rows that are left.
+struct Remover {
+    DestReceiver pub;
+    const Decoder *decoder;
+    std::unordered_map<std::string, int64_t> *gained;
+    NamedRows *left;
+    StringInfoData image;
+};
+
+// The image of a row, in the order of the log.
+std::string_view image_of(Remover *remover, TupleTableSlot *row)
+{
+    resetStringInfo(&remover->image);
+    for (int i = 0; i < remover->decoder->ncolumns; i++) {
+        int place = remover->decoder->columns[i] - 1;
+        row_image::append(&remover->image, TupleDescAttr(remover->decoder->desc, place),
+                          row->tts_values[place], row->tts_isnull[place]);
+    }
+    return {remover->image.data, static_cast<size_t>(remover->image.len)};
+}
+
+// Whether the row is one of those that were gained, which is then used up.
+bool is_gained(Remover *remover, TupleTableSlot *row)
+{
+    std::string_view image = image_of(remover, row);
+    return entry([&] {
+        auto found = remover->gained->find(std::string(image));
+        if (found == remover->gained->end() || found->second == 0)
+            return false;
+        found->second--;
+        return true;
+    });
+}
+
+bool receive_row(TupleTableSlot *slot, DestReceiver *self)
+{
+    auto *remover = reinterpret_cast<Remover *>(self);
+    slot_getallattrs(slot);
+    if (!is_gained(remover, slot)) {
+        tuplestore_puttupleslot(remover->left->rows, slot);
+        remover->left->count++;
+    }
+    return true;
+}
+
+void count_gained(Remover *remover, const NetChanges *changes)
+{
+    TupleTableSlot *slot = MakeSingleTupleTableSlot(changes->rows.desc, &TTSOpsMinimalTuple);
+    int existed = changes->rows.desc->natts - 1;
+    tuplestore_rescan(changes->rows.rows);
+    while (tuplestore_gettupleslot(changes->rows.rows, true, false, slot)) {
+        slot_getallattrs(slot);
+        if (DatumGetBool(slot->tts_values[existed]))
+            continue;
+        std::string_view image = image_of(remover, slot);
+        entry([&] { (*remover->gained)[std::string(image)]++; });
+    }
+    ExecDropSingleTupleTableSlot(slot);
+}
+
+} // namespace
+
+namespace net_changes {
+
+List *read(Oid view, List *sources, QueryEnvironment *environment, const char **reason)
+{
+    List *all = NIL;
+    int count = list_length(sources);
+
+    *reason = nullptr;
+    for (int i = 0; i < count; i++) {
+        auto *source = static_cast<TrackedSource *>(list_nth(sources, i));
+        NetChanges *changes = source->exact ? read_source(view, *source, i) : nullptr;
+        if (changes == nullptr) {
+            *reason = guard([&] {
+                return psprintf("changes of \"%s\" are not known row by row", get_rel_name(source->relation));
+            });
+            return nullptr;
+        }
+        guard([&] {
+            if (changes->rows.count == 0)
+                return named::release(&changes->rows);
+            named::show(environment, changes->rows);
+            all = lappend(all, changes);
+        });
+    }
+    return all;
+}
+
+const char *same_key(const NetChanges *changes)
+{
+    StringInfoData text;
+    ListCell *cell;
+    initStringInfo(&text);
+    foreach (cell, changes->source->key) {
+        const char *name = quote_identifier(static_cast<char *>(lfirst(cell)));
+        appendStringInfo(&text, "%sd.%s = t.%s", text.len > 0 ? " AND " : "", name, name);
+    }
+    return text.data;
+}
+
+NamedRows without_gained(const NetChanges *changes, Query *query, const char *name,
+                         QueryEnvironment *environment)
+{
+    std::unordered_map<std::string, int64_t> gained;
+    Decoder decoder{};
+    Remover remover{};
+    NamedRows left{};
+
+    guard([&] {
+        decoder = decoder_of(*changes->source);
+        left = named::make(name, ExecCleanTypeFromTL(query->targetList));
+        remover.pub = query::row_receiver(receive_row);
+        remover.decoder = &decoder;
+        remover.gained = &gained;
+        remover.left = &left;
+        initStringInfo(&remover.image);
+        count_gained(&remover, changes);
+        query::run(query, &remover.pub, 0, environment);
+    });
+    return left;
+}
+
+} // namespace net_changes

@@ -1,0 +1,40 @@
+// What has changed in the tables of a view since its baseline, as rows that
+// queries can read.
+//
+// The rows of a source have the columns of its table by number (null where they are
+// not logged), and "existed":
+//
+//     table with a key:   one row for each changed key, with the old image if it existed
+//     materialized view:  one row for each image that was lost (existed) or gained
+#pragma once
+
+#include "named.hpp"
+#include "tracking.hpp"
+
+struct NetChanges {
+    const TrackedSource *source;
+    Oid relation;   // the source's
+    NamedRows rows;
+    int64 existed;  // rows that did
+    bool bag;       // of a materialized view
+    bool has_range; // the key is one integer
+    int64 least;
+    int64 greatest;
+};
+
+namespace net_changes {
+
+// Reads the changes of all sources of a view, as a list of NetChanges *, without
+// those that net to nothing, and shows them to queries of the environment.  *reason
+// says why they are not known row by row; null if they are.
+List *read(Oid view, List *sources, QueryEnvironment *environment, const char **reason);
+
+// "the row t has the key of a changed row d", as a condition.
+const char *same_key(const NetChanges *changes);
+
+// The rows of a materialized view, as a query returns them, less those that were
+// gained.  The rows have the columns of the view.
+NamedRows without_gained(const NetChanges *changes, Query *query, const char *name,
+                         QueryEnvironment *environment);
+
+} // namespace net_changes

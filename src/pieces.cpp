@@ -1,0 +1,280 @@
+#include "pieces.hpp"
+
+#include "source.hpp"
+
+namespace {
+
+void object(GroupShape *shape, const char *obstacle)
+{
+    if (shape->obstacle == nullptr)
+        shape->obstacle = obstacle;
+}
+
+int add(GroupShape *shape, PieceKind kind, Expr *aggregate, Oid type, Oid collation = InvalidOid)
+{
+    if (shape->npieces == pieces::most) {
+        object(shape, "it has too many aggregates");
+        return 1;
+    }
+    shape->pieces[shape->npieces] = {kind, aggregate, nullptr, nullptr, type, collation, InvalidOid};
+    return ++shape->npieces;
+}
+
+// The aggregate, computed by another function of the same arguments.
+Aggref *with_function(Aggref *original, Oid function, Oid type)
+{
+    auto *aggregate = static_cast<Aggref *>(copyObjectImpl(original));
+    aggregate->aggfnoid = function;
+    aggregate->aggtype = type;
+    aggregate->aggtranstype = InvalidOid;
+    aggregate->aggcollid = InvalidOid;
+    aggregate->aggdistinct = NIL;
+    return aggregate;
+}
+
+Expr *as_type(Aggref *aggregate, Oid type)
+{
+    return reinterpret_cast<Expr *>(
+        coerce_to_target_type(nullptr, reinterpret_cast<Node *>(aggregate), aggregate->aggtype, type, -1,
+                              COERCION_EXPLICIT, COERCE_EXPLICIT_CAST, -1));
+}
+
+// Restricts an aggregate to the rows with a condition, of which it takes a copy.
+void add_filter(Aggref *aggregate, Expr *condition)
+{
+    auto *filter = static_cast<Expr *>(copyObjectImpl(condition));
+    aggregate->aggfilter = aggregate->aggfilter
+                               ? reinterpret_cast<Expr *>(make_andclause(list_make2(aggregate->aggfilter, filter)))
+                               : filter;
+}
+
+int add_count(GroupShape *shape, Aggref *aggregate)
+{
+    return add(shape, PieceKind::count,
+               reinterpret_cast<Expr *>(with_function(aggregate, F_COUNT_ANY, INT8OID)), INT8OID);
+}
+
+// The argument of an aggregate of one.
+Expr *argument(Aggref *aggregate)
+{
+    return linitial_node(TargetEntry, aggregate->args)->expr;
+}
+
+Oid argument_type(Aggref *aggregate)
+{
+    return list_length(aggregate->aggargtypes) == 1 ? linitial_oid(aggregate->aggargtypes) : InvalidOid;
+}
+
+Oid sum_function(Oid type)
+{
+    switch (type) {
+    case INT2OID:
+        return F_SUM_INT2;
+    case INT4OID:
+        return F_SUM_INT4;
+    case INT8OID:
+        return F_SUM_INT8;
+    default:
+        return F_SUM_NUMERIC;
+    }
+}
+
+// refresh_mv.scales(numeric)
+Oid scales_function()
+{
+    Oid types[] = {NUMERICOID};
+    List *name = list_make2(makeString(pstrdup("refresh_mv")), makeString(pstrdup("scales")));
+    return LookupFuncName(name, 1, types, false);
+}
+
+// refresh_mv.is_finite(value)
+Expr *is_finite(Expr *value)
+{
+    Oid types[] = {NUMERICOID};
+    List *name = list_make2(makeString(pstrdup("refresh_mv")), makeString(pstrdup("is_finite")));
+    return reinterpret_cast<Expr *>(makeFuncExpr(LookupFuncName(name, 1, types, false), BOOLOID,
+                                                 list_make1(copyObjectImpl(value)), InvalidOid, InvalidOid,
+                                                 COERCE_EXPLICIT_CALL));
+}
+
+// sum and avg of whole numbers and of numeric, by the sum, the count and, of numeric,
+// how many values are not finite, and how many digits the others have after the
+// point: the sum shows as many as any of them.
+const char *sum_or_average(GroupShape *shape, Aggref *aggregate, bool average)
+{
+    Oid type = argument_type(aggregate);
+    Oid sum_type = type == INT2OID || type == INT4OID ? INT8OID : NUMERICOID;
+    Aggref *summed = with_function(aggregate, sum_function(type), sum_type);
+    if (type == NUMERICOID)
+        add_filter(summed, is_finite(argument(aggregate)));
+    int sum = add(shape, PieceKind::sum, as_type(summed, NUMERICOID), NUMERICOID);
+    int count = add_count(shape, aggregate);
+    const char *total = psprintf("s.p%d", sum);
+
+    if (type == NUMERICOID)
+        total = psprintf("refresh_mv.total(coalesce(s.p%d, 0), s.p%d)", sum,
+                         add(shape, PieceKind::scales,
+                             reinterpret_cast<Expr *>(with_function(aggregate, scales_function(), INT8ARRAYOID)),
+                             INT8ARRAYOID));
+    if (average)
+        total = psprintf("%s / s.p%d::pg_catalog.numeric", total, count);
+    else if (sum_type == INT8OID)
+        total = psprintf("%s::pg_catalog.int8", total);
+    return psprintf("CASE WHEN s.p%d > 0 THEN %s END", count, total);
+}
+
+// Sums of intervals and of money are exact too.
+const char *exact_sum(GroupShape *shape, Aggref *aggregate)
+{
+    int sum = add(shape, PieceKind::sum, reinterpret_cast<Expr *>(aggregate), aggregate->aggtype);
+    return psprintf("CASE WHEN s.p%d > 0 THEN s.p%d END", add_count(shape, aggregate), sum);
+}
+
+// bool_and and bool_or, by how many values there are and how many are true.
+const char *of_booleans(GroupShape *shape, Aggref *aggregate, bool all)
+{
+    int count = add_count(shape, aggregate);
+    Aggref *trues = with_function(aggregate, F_COUNT_ANY, INT8OID);
+    add_filter(trues, argument(aggregate));
+    int count_true = add(shape, PieceKind::count, reinterpret_cast<Expr *>(trues), INT8OID);
+    return all ? psprintf("CASE WHEN s.p%d > 0 THEN s.p%d = s.p%d END", count, count_true, count)
+               : psprintf("CASE WHEN s.p%d > 0 THEN s.p%d > 0 END", count, count_true);
+}
+
+// Whether a value determines that of the anchor: it is the anchor, or the key of
+// an anchored table.
+bool determines_anchor(Query *query, const Anchoring &anchoring, Expr *value)
+{
+    ListCell *cell;
+    if (!IsA(value, Var))
+        return false;
+    auto *var = reinterpret_cast<Var *>(value);
+    foreach (cell, anchoring.instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        if (instance->query != query || instance->rti != static_cast<Index>(var->varno)
+            || instance->anchor == 0 || var->varlevelsup != 0)
+            continue;
+        Relation table = table_open(instance->relation, AccessShareLock);
+        TrackingKey key = source::key(table);
+        table_close(table, NoLock);
+        return instance->anchor == var->varattno || (key.count == 1 && key.columns[0] == var->varattno);
+    }
+    return false;
+}
+
+// count(DISTINCT value).  Where a value occurs with one anchor only, parts can be
+// counted each for itself.
+const char *distinct_count(GroupShape *shape, Query *query, const Anchoring &anchoring, Aggref *aggregate)
+{
+    if (list_length(aggregate->args) != 1 || list_length(aggregate->aggdistinct) != 1) {
+        object(shape, "it counts distinct rows");
+        return "0";
+    }
+    auto *value = reinterpret_cast<Expr *>(
+        pg::flatten(query, static_cast<Node *>(copyObjectImpl(argument(aggregate)))));
+    if (determines_anchor(query, anchoring, value))
+        return psprintf("s.p%d", add(shape, PieceKind::count, reinterpret_cast<Expr *>(aggregate), INT8OID));
+    Oid equality = linitial_node(SortGroupClause, aggregate->aggdistinct)->eqop;
+    if (!pieces::is_plain_equality(equality, value, false)) {
+        object(shape, "it counts distinct values of a type without a hash function of its own");
+        return "0";
+    }
+    int number = add(shape, PieceKind::values, nullptr, INT8OID);
+    Piece *piece = &shape->pieces[number - 1];
+    piece->value = value;
+    piece->filter = aggregate->aggfilter;
+    piece->equality = equality;
+    return psprintf("s.p%d", number);
+}
+
+const char *extreme(GroupShape *shape, Aggref *aggregate, PieceKind kind)
+{
+    return psprintf("s.p%d", add(shape, kind, reinterpret_cast<Expr *>(aggregate), aggregate->aggtype,
+                                 exprCollation(reinterpret_cast<Node *>(aggregate))));
+}
+
+// Whether the smallest and the largest of a type are found by its own operators, and
+// those that are equal have the same bytes (or it may be any of them, as of numeric).
+bool has_extremes(Aggref *aggregate)
+{
+    Oid type = aggregate->aggtype;
+    return type < FirstGenbkiObjectId && get_typtype(type) == TYPTYPE_BASE && !type_is_array(type)
+           && OidIsValid(lookup_type_cache(type, TYPECACHE_LT_OPR)->lt_opr)
+           && (!OidIsValid(aggregate->inputcollid)
+               || get_collation_isdeterministic(aggregate->inputcollid));
+}
+
+const char *by_name(GroupShape *shape, Query *query, const Anchoring &anchoring, Aggref *aggregate,
+                    const char *name)
+{
+    Oid type = argument_type(aggregate);
+    bool summable = type == INT2OID || type == INT4OID || type == INT8OID || type == NUMERICOID;
+    auto is = [&](const char *other) { return strcmp(name, other) == 0; };
+
+    if (is("count") && aggregate->aggdistinct != NIL)
+        return distinct_count(shape, query, anchoring, aggregate);
+    if (is("count"))
+        return psprintf("s.p%d", add(shape, PieceKind::count, reinterpret_cast<Expr *>(aggregate), INT8OID));
+    if (summable && aggregate->aggdistinct == NIL && (is("sum") || is("avg")))
+        return sum_or_average(shape, aggregate, is("avg"));
+    // From 17 an interval can be infinite, and cannot be subtracted then.
+    if (is("sum") && aggregate->aggdistinct == NIL
+        && (type == CASHOID || (type == INTERVALOID && PG_VERSION_NUM < 170000)))
+        return exact_sum(shape, aggregate);
+    if (is("bool_and") || is("every") || is("bool_or"))
+        return of_booleans(shape, aggregate, !is("bool_or"));
+    if ((is("min") || is("max")) && has_extremes(aggregate))
+        return extreme(shape, aggregate, is("min") ? PieceKind::smallest : PieceKind::largest);
+    object(shape, psprintf("%s(%s) cannot be added and subtracted", name,
+                           OidIsValid(type) ? format_type_be(type) : "..."));
+    return "0";
+}
+
+} // namespace
+
+namespace pieces {
+
+const char *expression(GroupShape *shape, Query *query, const Anchoring &anchoring, Aggref *aggregate)
+{
+    char *name = get_func_name(aggregate->aggfnoid);
+    if (aggregate->aggfnoid >= FirstGenbkiObjectId || aggregate->aggorder != NIL || name == nullptr
+        || aggregate->aggkind != AGGKIND_NORMAL || aggregate->aggvariadic || aggregate->agglevelsup != 0) {
+        object(shape, psprintf("the aggregate %s cannot be added and subtracted", name ? name : "?"));
+        return "0";
+    }
+    return by_name(shape, query, anchoring, aggregate, name);
+}
+
+Expr *count_rows()
+{
+    Aggref *aggregate = makeNode(Aggref);
+    aggregate->aggfnoid = F_COUNT_;
+    aggregate->aggtype = INT8OID;
+    aggregate->aggstar = true;
+    aggregate->aggkind = AGGKIND_NORMAL;
+    aggregate->aggsplit = AGGSPLIT_SIMPLE;
+    aggregate->aggno = aggregate->aggtransno = -1;
+    aggregate->location = -1;
+    return reinterpret_cast<Expr *>(aggregate);
+}
+
+bool is_plain_equality(Oid equality, Expr *expr, bool by_image)
+{
+    auto *node = reinterpret_cast<Node *>(expr);
+    Oid collation = exprCollation(node);
+    TypeCacheEntry *type = lookup_type_cache(exprType(node), TYPECACHE_EQ_OPR | TYPECACHE_HASH_EXTENDED_PROC
+                                                                 | TYPECACHE_BTREE_OPFAMILY);
+    if (equality != type->eq_opr || equality >= FirstGenbkiObjectId || !OidIsValid(type->hash_extended_proc)
+        || (OidIsValid(collation) && !get_collation_isdeterministic(collation)))
+        return false;
+    if (!by_image)
+        return true;
+    Oid opclass_type = type->btree_opintype;
+    Oid support = OidIsValid(type->btree_opf)
+                      ? get_opfamily_proc(type->btree_opf, opclass_type, opclass_type, BTEQUALIMAGE_PROC)
+                      : InvalidOid;
+    return OidIsValid(support) && type->type_id != BPCHAROID
+           && DatumGetBool(OidFunctionCall1Coll(support, collation, ObjectIdGetDatum(opclass_type)));
+}
+
+} // namespace pieces

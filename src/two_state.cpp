@@ -1,0 +1,545 @@
+#include "two_state.hpp"
+
+#include "bridge.hpp"
+#include "query.hpp"
+#include "source.hpp"
+
+namespace {
+
+constexpr char parts_name[] = "refresh_mv_parts";
+
+Instance *instance_at(const Anchoring &anchoring, int place)
+{
+    return static_cast<Instance *>(list_nth(anchoring.instances, place));
+}
+
+// The changes of the table that an instance reads; null if there are none.
+const NetChanges *changes_of(List *changes, const Instance *instance)
+{
+    ListCell *cell;
+    foreach (cell, changes) {
+        auto *found = static_cast<NetChanges *>(lfirst(cell));
+        if (found->relation == instance->relation)
+            return found;
+    }
+    return nullptr;
+}
+
+const char *column_name(Oid relation, AttrNumber column)
+{
+    return quote_identifier(get_attname(relation, column, false));
+}
+
+const char *qualified_name(Oid relation)
+{
+    return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+                                      get_rel_name(relation));
+}
+
+// The columns that a query uses of a table, and the anchor.
+Bitmapset *used_columns(const Instance *instance)
+{
+    Bitmapset *used = bms_copy(
+        pg::selected_columns(instance->query, rt_fetch(instance->rti, instance->query->rtable)));
+    return instance->anchor == 0
+               ? used
+               : bms_add_member(used, instance->anchor - FirstLowInvalidHeapAttributeNumber);
+}
+
+// All columns of a table, by number, as those of t; null for those that are dropped
+// or not used.
+char *column_list(Oid relation, Bitmapset *used, bool all = false)
+{
+    StringInfoData text;
+    Relation table = table_open(relation, AccessShareLock);
+    TupleDesc desc = RelationGetDescr(table);
+    bool whole = all || bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
+
+    initStringInfo(&text);
+    for (int i = 0; i < desc->natts; i++) {
+        Form_pg_attribute attribute = TupleDescAttr(desc, i);
+        const char *separator = i > 0 ? ", " : "";
+        const char *name = quote_identifier(NameStr(attribute->attname));
+        if (attribute->attisdropped)
+            appendStringInfo(&text, "%sNULL::pg_catalog.int4", separator);
+        else if (whole || bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, used))
+            appendStringInfo(&text, "%st.%s", separator, name);
+        else
+            appendStringInfo(&text, "%sNULL::%s AS %s", separator,
+                             format_type_extended(attribute->atttypid, attribute->atttypmod,
+                                                  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY),
+                             name);
+    }
+    table_close(table, NoLock);
+    return text.data;
+}
+
+// ---- restriction ----
+
+// A value of an integer or a date as a number, for a range.
+bool as_number(Oid type, Datum value, int64 *number)
+{
+    switch (type) {
+    case INT2OID:
+        *number = DatumGetInt16(value);
+        return true;
+    case INT4OID:
+        *number = DatumGetInt32(value);
+        return true;
+    case INT8OID:
+        *number = DatumGetInt64(value);
+        return true;
+    default:
+        return false;
+    }
+}
+
+// "t.column is among the parts", with constant bounds by which the planner can tell
+// a run of new keys from keys all over the table.
+char *in_parts(const Instance *instance, const Parts *parts)
+{
+    const char *column = column_name(instance->relation, instance->anchor);
+    char *range = pstrdup("");
+    if (parts->has_range)
+        range = psprintf(" AND t.%s >= '" INT64_FORMAT "' AND t.%s <= '" INT64_FORMAT "'", column,
+                         parts->least, column, parts->greatest);
+    char *restriction = psprintf("(t.%s = ANY (SELECT p.part FROM %s p)%s)", column, parts_name, range);
+    if (parts->has_null || instance->keeps_nulls)
+        restriction = psprintf("(%s OR t.%s IS NULL)", restriction, column);
+    return restriction;
+}
+
+// FROM the table as t, restricted to the parts, AND whatever follows.  The parts are
+// joined, which the planner estimates best, where no NULLs are to be kept.
+char *from_parts(const Instance *instance, const Parts *parts)
+{
+    const char *name = qualified_name(instance->relation);
+    if (parts == nullptr || instance->anchor == 0)
+        return psprintf("%s t WHERE true", name);
+    if (parts->has_null || instance->keeps_nulls)
+        return psprintf("%s t WHERE %s", name, in_parts(instance, parts));
+    const char *column = column_name(instance->relation, instance->anchor);
+    char *range = pstrdup("");
+    if (parts->has_range)
+        range = psprintf(" AND t.%s >= '" INT64_FORMAT "' AND t.%s <= '" INT64_FORMAT "'", column,
+                         parts->least, column, parts->greatest);
+    return psprintf("%s p JOIN %s t ON t.%s = p.part WHERE true%s", parts_name, name, column, range);
+}
+
+// ---- states ----
+
+// Puts a query in the place of a table.
+void replace(const Instance *instance, const char *text, QueryEnvironment *environment)
+{
+    RangeTblEntry *rte = rt_fetch(instance->rti, instance->query->rtable);
+    rte->subquery = query::unchecked(text, environment);
+    rte->rtekind = RTE_SUBQUERY;
+    rte->security_barrier = false;
+    rte->relid = InvalidOid;
+    rte->relkind = 0;
+    rte->rellockmode = 0;
+    rte->inh = false;
+    rte->lateral = false;
+    pg::drop_permissions(rte);
+}
+
+// The old rows of a materialized view, which has no keys, under a name of their own.
+char *old_bag(const Instance *instance, const NetChanges *changes, const Parts *parts,
+              QueryEnvironment *environment)
+{
+    static int serial = 0;
+    const char *columns = column_list(instance->relation, nullptr, true);
+    const char *name = psprintf("refresh_mv_old_%d", serial++);
+    Query *query = query::unchecked(psprintf("SELECT %s FROM %s", columns, from_parts(instance, parts)),
+                                    environment);
+    NamedRows left = entry([&] { return net_changes::without_gained(changes, query, name, environment); });
+    named::show(environment, left);
+    bool restricted = parts != nullptr && instance->anchor != 0;
+    return psprintf("SELECT %s FROM %s t UNION ALL SELECT %s FROM %s t WHERE t.refresh_mv_existed AND %s",
+                    columns, name, columns, changes->rows.name,
+                    restricted ? in_parts(instance, parts) : "true");
+}
+
+// An instance's table as it was.
+char *old_state(const Instance *instance, const NetChanges *changes, const Parts *parts,
+                QueryEnvironment *environment)
+{
+    const char *columns = column_list(instance->relation, used_columns(instance));
+    bool restricted = parts != nullptr && instance->anchor != 0;
+
+    if (changes->bag)
+        return old_bag(instance, changes, parts, environment);
+    char *kept = psprintf("SELECT %s FROM %s AND NOT EXISTS (SELECT FROM %s d WHERE %s)", columns,
+                          from_parts(instance, parts), changes->rows.name,
+                          net_changes::same_key(changes));
+    if (changes->existed == 0)
+        return kept;
+    return psprintf("%s UNION ALL SELECT %s FROM %s t WHERE t.refresh_mv_existed AND %s", kept, columns,
+                    changes->rows.name, restricted ? in_parts(instance, parts) : "true");
+}
+
+// ---- parts ----
+
+// A condition that holds for the changed rows of a table as it is, with a range by
+// which the planner finds a run of new keys.
+char *is_changed(const NetChanges *changes)
+{
+    const char *range = "";
+    if (changes->has_range) {
+        const char *key = quote_identifier(static_cast<char *>(linitial(changes->source->key)));
+        range = psprintf(" AND t.%s >= '" INT64_FORMAT "' AND t.%s <= '" INT64_FORMAT "'", key,
+                         changes->least, key, changes->greatest);
+    }
+    return psprintf("EXISTS (SELECT FROM %s d WHERE %s)%s", changes->rows.name,
+                    net_changes::same_key(changes), range);
+}
+
+// The changed rows of both states, as a query for some columns of t.
+char *changed_rows(const Instance *instance, const NetChanges *changes, const char *columns)
+{
+    if (changes->bag)
+        return psprintf("SELECT %s FROM %s t", columns, changes->rows.name);
+    return psprintf("SELECT %s FROM %s t WHERE %s UNION ALL SELECT %s FROM %s t WHERE t.refresh_mv_existed",
+                    columns, qualified_name(instance->relation), is_changed(changes), columns,
+                    changes->rows.name);
+}
+
+// The rows of both states.
+char *all_rows(const Instance *instance, const NetChanges *changes, const char *columns)
+{
+    return psprintf("SELECT %s FROM %s t UNION ALL SELECT %s FROM %s t WHERE t.refresh_mv_existed",
+                    columns, qualified_name(instance->relation), columns, changes->rows.name);
+}
+
+// The anchor values of an anchored instance's changed rows.
+Query *own_parts(const Instance *instance, const NetChanges *changes, QueryEnvironment *environment)
+{
+    const char *column = psprintf("t.%s AS part", column_name(instance->relation, instance->anchor));
+    return query::unchecked(changed_rows(instance, changes, column), environment);
+}
+
+// Whether an instance is somewhere in a query.
+bool holds(Query *query, const Instance *instance)
+{
+    ListCell *cell;
+    if (query == instance->query)
+        return true;
+    foreach (cell, query->rtable) {
+        auto *rte = lfirst_node(RangeTblEntry, cell);
+        if (rte->rtekind == RTE_SUBQUERY && holds(rte->subquery, instance))
+            return true;
+    }
+    return false;
+}
+
+// Whether an entry of a query's range table is, or holds, an instance.
+bool entry_holds(Query *query, int rti, const Instance *instance)
+{
+    RangeTblEntry *rte = rt_fetch(rti, query->rtable);
+    if (query == instance->query)
+        return static_cast<Index>(rti) == instance->rti;
+    return rte->rtekind == RTE_SUBQUERY && holds(rte->subquery, instance);
+}
+
+// One level of a query on its way to be relaxed: see relax().
+struct Relaxation {
+    Query *query;
+    const Instance *changed;
+    List *changes;
+    Relids shaky; // entries that can be null in one state and not in the other
+    Relids inner; // joins that have become so
+    bool hopeless;
+};
+
+bool mentions(Node *node, Relaxation *relaxation)
+{
+    Node *flat = pg::flatten(relaxation->query, static_cast<Node *>(copyObjectImpl(node)));
+    return bms_overlap(pull_varnos(nullptr, flat), relaxation->shaky);
+}
+
+// Whether a condition can be true for the nulls of a shaky side.  Others are true in
+// neither state without a row on that side.
+bool accepts_nulls(Node *condition, Relaxation *relaxation)
+{
+    return mentions(condition, relaxation) && contain_nonstrict_functions(condition);
+}
+
+bool any_accepts_nulls(Node *conditions, Relaxation *relaxation)
+{
+    ListCell *cell;
+    foreach (cell, make_ands_implicit(reinterpret_cast<Expr *>(conditions)))
+        if (accepts_nulls(static_cast<Node *>(lfirst(cell)), relaxation))
+            return true;
+    return false;
+}
+
+struct Reading {
+    List *changes;
+};
+
+// Whether a tree reads a table that has changed.
+bool reads_changed(Node *node, void *context)
+{
+    ListCell *cell, *rel;
+    if (node == nullptr)
+        return false;
+    if (!IsA(node, Query))
+        return expression_tree_walker(node, pg::walker(reads_changed), context);
+    auto *query = reinterpret_cast<Query *>(node);
+    foreach (cell, query->rtable)
+        foreach (rel, static_cast<Reading *>(context)->changes)
+            if (lfirst_node(RangeTblEntry, cell)->rtekind == RTE_RELATION
+                && lfirst_node(RangeTblEntry, cell)->relid == static_cast<NetChanges *>(lfirst(rel))->relation)
+                return true;
+    return query_tree_walker(query, pg::walker(reads_changed), context, 0);
+}
+
+// Whether an entry of the range table reads a table that has changed.
+bool entry_reads_changed(Relaxation *relaxation, int rti)
+{
+    RangeTblEntry *rte = rt_fetch(rti, relaxation->query->rtable);
+    Reading reading = {relaxation->changes};
+    ListCell *cell;
+    foreach (cell, relaxation->changes)
+        if (rte->rtekind == RTE_RELATION && rte->relid == static_cast<NetChanges *>(lfirst(cell))->relation)
+            return true;
+    return rte->rtekind == RTE_SUBQUERY
+           && reads_changed(reinterpret_cast<Node *>(rte->subquery), &reading);
+}
+
+// Makes an outer join inner whose nullable side holds the changed instance, and
+// finds what is shaky; returns the entries below.
+Relids relax_joins(Relaxation *relaxation, Node *node)
+{
+    check_stack_depth();
+    if (IsA(node, RangeTblRef))
+        return bms_make_singleton(reinterpret_cast<RangeTblRef *>(node)->rtindex);
+    auto *join = castNode(JoinExpr, node);
+    Relids left = relax_joins(relaxation, join->larg);
+    Relids right = relax_joins(relaxation, join->rarg);
+    bool outer = join->jointype == JOIN_LEFT;
+    bool shaky = mentions(join->quals, relaxation);
+    bool inner = !outer;
+    int rti = -1;
+
+    relaxation->hopeless |= join->jointype == JOIN_FULL || contain_subplans(join->quals);
+    while (outer && (rti = bms_next_member(right, rti)) >= 0) {
+        inner |= entry_holds(relaxation->query, rti, relaxation->changed);
+        shaky |= entry_reads_changed(relaxation, rti);
+    }
+    // A row that such a condition filters may not be filtered in the other state.
+    relaxation->hopeless |= inner && any_accepts_nulls(join->quals, relaxation);
+    if (outer && inner)
+        pg::make_inner(relaxation->query, join, &relaxation->inner);
+    if (outer && shaky)
+        relaxation->shaky = bms_add_members(relaxation->shaky, right);
+    return bms_union(left, right);
+}
+
+// Drops the conditions that accept the nulls of what is shaky, or have a subquery:
+// they may be false for a row of one state and true for what is in its place in the
+// other.
+Node *relax_conditions(Relaxation *relaxation, Node *conditions)
+{
+    List *kept = NIL;
+    ListCell *cell;
+    foreach (cell, make_ands_implicit(reinterpret_cast<Expr *>(conditions))) {
+        auto *condition = static_cast<Node *>(lfirst(cell));
+        if (!accepts_nulls(condition, relaxation) && !contain_subplans(condition))
+            kept = lappend(kept, condition);
+    }
+    return reinterpret_cast<Node *>(make_ands_explicit(kept));
+}
+
+bool relax(Query *query, const Instance *changed, List *changes);
+
+// The same below an entry of the range table.
+bool relax_entry(Query *query, RangeTblEntry *rte, const Instance *changed, List *changes)
+{
+    Reading reading = {changes};
+    if (rte->rtekind != RTE_SUBQUERY)
+        return true;
+    // Of a UNION ALL just the arm with the changed rows.
+    if (query->setOperations != nullptr && holds(query, changed) && !holds(rte->subquery, changed)) {
+        rte->subquery->jointree->quals = makeBoolConst(false, false);
+        return true;
+    }
+    if (anchor::only_joins(rte->subquery) || anchor::union_arms(rte->subquery) != NIL)
+        return relax(rte->subquery, changed, changes);
+    return !reads_changed(reinterpret_cast<Node *>(rte->subquery), &reading);
+}
+
+// Makes a query that only joins return a superset of the rows of both states in
+// which the changed instance takes part.  False if that is not possible.
+bool relax(Query *query, const Instance *changed, List *changes)
+{
+    Relaxation relaxation = {query, changed, changes, nullptr, nullptr, false};
+    ListCell *cell;
+
+    check_stack_depth();
+    if (query->jointree != nullptr) {
+        foreach (cell, query->jointree->fromlist)
+            relax_joins(&relaxation, static_cast<Node *>(lfirst(cell)));
+        query->jointree->quals = relax_conditions(&relaxation, query->jointree->quals);
+        pg::forget_nulling(query, relaxation.inner);
+    }
+    foreach (cell, query->rtable)
+        relaxation.hopeless |= !relax_entry(query, lfirst_node(RangeTblEntry, cell), changed, changes);
+    return !relaxation.hopeless;
+}
+
+// A query for the anchor values that the changed rows of an instance without an
+// anchor are joined with, in either state.
+Query *joined_parts(Query *original, const Anchoring &chosen, int place, List *changes,
+                    QueryEnvironment *environment)
+{
+    auto *query = static_cast<Query *>(copyObjectImpl(original));
+    Anchoring anchoring = anchor::again(query, chosen);
+    Instance *changed = instance_at(anchoring, place);
+    ListCell *cell;
+
+    if (!relax(query, changed, changes))
+        return nullptr;
+    foreach (cell, anchoring.instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        const NetChanges *own = changes_of(changes, instance);
+        if (own == nullptr)
+            continue;
+        const char *columns = column_list(instance->relation, used_columns(instance));
+        replace(instance, instance == changed ? changed_rows(instance, own, columns)
+                                              : all_rows(instance, own, columns),
+                environment);
+    }
+    query->targetList = list_make1(makeTargetEntry(anchoring.value, 1, pstrdup("part"), false));
+    query->groupClause = query->groupingSets = query->distinctClause = query->sortClause = NIL;
+    query->windowClause = NIL;
+    query->havingQual = query->limitCount = query->limitOffset = nullptr;
+    query->hasAggs = query->hasWindowFuncs = query->hasDistinctOn = query->hasTargetSRFs = false;
+    return query;
+}
+
+// Collects the rows of a query for parts.
+void collect(Query *query, NamedRows *all, Parts *parts, QueryEnvironment *environment)
+{
+    NamedRows some = named::result_of(query, "refresh_mv_some", environment);
+    TupleTableSlot *slot = MakeSingleTupleTableSlot(some.desc, &TTSOpsMinimalTuple);
+    while (tuplestore_gettupleslot(some.rows, true, false, slot)) {
+        slot_getallattrs(slot);
+        if (slot->tts_isnull[0])
+            parts->has_null = true;
+        else
+            named::add(all, slot->tts_values, slot->tts_isnull);
+    }
+    ExecDropSingleTupleTableSlot(slot);
+    named::release(&some);
+}
+
+void find_range(Parts *parts, Oid type)
+{
+    TupleTableSlot *slot = MakeSingleTupleTableSlot(parts->rows.desc, &TTSOpsMinimalTuple);
+    int64 number;
+    bool null;
+
+    tuplestore_rescan(parts->rows.rows);
+    while (tuplestore_gettupleslot(parts->rows.rows, true, false, slot)) {
+        if (!as_number(type, slot_getattr(slot, 1, &null), &number))
+            break;
+        parts->least = parts->has_range ? Min(parts->least, number) : number;
+        parts->greatest = parts->has_range ? Max(parts->greatest, number) : number;
+        parts->has_range = true;
+    }
+    ExecDropSingleTupleTableSlot(slot);
+}
+
+// A query for the parts that an instance's changes concern; null if there is none.
+Query *parts_of(Query *query, const Anchoring &anchoring, int place, List *changes,
+                QueryEnvironment *environment)
+{
+    Instance *instance = instance_at(anchoring, place);
+    return instance->anchor != 0
+               ? own_parts(instance, changes_of(changes, instance), environment)
+               : joined_parts(query, anchoring, place, changes, environment);
+}
+
+} // namespace
+
+namespace two_state {
+
+const char *obstacle(const Anchoring &anchoring, List *changes)
+{
+    ListCell *cell;
+
+    if (!OidIsValid(anchoring.type))
+        return "no column can serve as an anchor (a key, or a column that is joined on)";
+    foreach (cell, anchoring.instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        RangeTblEntry *rte = rt_fetch(instance->rti, instance->query->rtable);
+        const char *name = get_rel_name(instance->relation);
+        if (get_rel_relispartition(instance->relation)
+            || (rte->relkind == RELKIND_PARTITIONED_TABLE && !rte->inh))
+            return psprintf("it reads a partition, %s", name);
+        if (changes_of(changes, instance) != nullptr && instance->anchor == 0 && !instance->joined)
+            return psprintf("%s has changed, which the query reads as a whole", name);
+    }
+    return nullptr;
+}
+
+const Parts *parts(Query *query, const Anchoring &anchoring, List *changes, double limit,
+                   QueryEnvironment *environment, const char **reason)
+{
+    auto *parts = static_cast<Parts *>(palloc0(sizeof(Parts)));
+    TupleDesc desc = CreateTemplateTupleDesc(1);
+    ListCell *cell;
+
+    TupleDescInitEntry(desc, 1, "part", anchoring.type, -1, 0);
+    TupleDescInitEntryCollation(desc, 1, anchoring.collation);
+    NamedRows all = named::make("refresh_mv_all_parts", desc);
+    foreach (cell, anchoring.instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        if (changes_of(changes, instance) == nullptr)
+            continue;
+        Query *some = parts_of(query, anchoring, foreach_current_index(cell), changes, environment);
+        if (some == nullptr)
+            *reason = psprintf("%s has changed, on the nullable side of a join that others depend on",
+                               get_rel_name(instance->relation));
+        else if (query::cost(some) > limit)
+            *reason = psprintf("a change of %s concerns too many rows", get_rel_name(instance->relation));
+        if (*reason != nullptr)
+            return nullptr;
+        bool had_null = parts->has_null;
+        collect(some, &all, parts, environment);
+        if (instance->keeps_nulls && parts->has_null && !had_null) {
+            *reason = psprintf("a null in %s has changed, which concerns all rows",
+                               get_rel_name(instance->relation));
+            return nullptr;
+        }
+    }
+    named::show(environment, all);
+    parts->rows = named::result_of(query::unchecked("SELECT DISTINCT a.part FROM refresh_mv_all_parts a",
+                                                    environment),
+                                   parts_name, environment);
+    unregister_ENR(environment, "refresh_mv_all_parts");
+    named::release(&all);
+    named::show(environment, parts->rows);
+    find_range(parts, anchoring.type);
+    return parts;
+}
+
+void apply(Query *query, const Anchoring &anchoring, List *changes, TableState state,
+           const Parts *parts, QueryEnvironment *environment)
+{
+    ListCell *cell;
+    foreach (cell, anchor::again(query, anchoring).instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        const NetChanges *own = state == TableState::before ? changes_of(changes, instance) : nullptr;
+        if (own != nullptr)
+            replace(instance, old_state(instance, own, parts, environment), environment);
+        else if (instance->anchor != 0 && parts != nullptr)
+            replace(instance, psprintf("SELECT %s FROM %s",
+                                       column_list(instance->relation, used_columns(instance)),
+                                       from_parts(instance, parts)),
+                    environment);
+    }
+}
+
+} // namespace two_state

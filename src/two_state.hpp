@@ -1,0 +1,48 @@
+// A query's tables as they are and as they were, restricted to the parts that may
+// differ (see anchor.hpp).
+//
+//     now     the table
+//     before  rows of the table whose key has not changed
+//             UNION ALL the old images of those that have
+//     part    either, with the anchor column among the parts
+//
+// The restriction is put into each arm: the planner cannot move it there, and
+// would read the whole table.
+//
+// Invariants:
+// - Parts are a superset: each joined row that is there in one state only, or
+//   other times, has its anchor among them.
+// - The query's own conditions and joins are not touched, so that NULLs, outer
+//   joins and the like mean what they mean.
+#pragma once
+
+#include "anchor.hpp"
+#include "net_changes.hpp"
+
+enum class TableState { now, before };
+
+// Anchor values.
+struct Parts {
+    NamedRows rows; // distinct, not null
+    bool has_null;
+    bool has_range; // of integers and dates
+    int64 least;
+    int64 greatest;
+};
+
+namespace two_state {
+
+// Why the parts cannot be found; null if they can.
+const char *obstacle(const Anchoring &anchoring, List *changes);
+
+// Finds the parts of a query, which is not modified, that may differ.  null, with a
+// reason, if that would cost more than the limit, in the planner's units.
+const Parts *parts(Query *query, const Anchoring &anchoring, List *changes, double limit,
+                   QueryEnvironment *environment, const char **reason);
+
+// Turns the tables of a query, in place, into the state; anchored ones restricted to
+// the parts.  Its FROM is that of the query of which the anchoring was made.
+void apply(Query *query, const Anchoring &anchoring, List *changes, TableState state, const Parts *parts,
+           QueryEnvironment *environment);
+
+} // namespace two_state
