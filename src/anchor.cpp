@@ -31,6 +31,7 @@ struct From {
 // An attempt to anchor tables.
 struct Search {
     List *instances;
+    Oid type;         // of the anchor
     bool keeps_nulls;
 };
 
@@ -86,6 +87,12 @@ bool is_plain_type(Oid type)
            || type == TEXTOID || type == VARCHAROID || type == OIDOID;
 }
 
+// varchar is compared as text.
+Oid text_type(Oid type)
+{
+    return type == VARCHAROID ? TEXTOID : type;
+}
+
 // The column that an expression is, of any level; null if it is none.
 Var *as_column(Query *query, Node *expr)
 {
@@ -103,12 +110,8 @@ bool is_equality(OpExpr *op)
 {
     if (list_length(op->args) != 2)
         return false;
-    Oid left = exprType(strip(static_cast<Node *>(linitial(op->args))));
-    Oid right = exprType(strip(static_cast<Node *>(lsecond(op->args))));
-    if (left == VARCHAROID)
-        left = TEXTOID;
-    if (right == VARCHAROID)
-        right = TEXTOID;
+    Oid left = text_type(exprType(strip(static_cast<Node *>(linitial(op->args)))));
+    Oid right = text_type(exprType(strip(static_cast<Node *>(lsecond(op->args)))));
     return left == right && op->opno == lookup_type_cache(left, TYPECACHE_EQ_OPR)->eq_opr;
 }
 
@@ -159,7 +162,8 @@ Relids walk_from(From *from, Node *node, bool nullable)
     Relids all = bms_union(left, right);
     // Under an outer join even an inner join's condition holds for its rows only.
     Relids side = join->jointype == JOIN_LEFT ? right : nullable ? all : nullptr;
-    if (!full || !nullable)
+    // A full join's sides must not be made null by other joins.
+    if (!full || (!nullable && IsA(join->larg, RangeTblRef) && IsA(join->rarg, RangeTblRef)))
         add_conditions(from, join->quals, side, full);
     return all;
 }
@@ -242,7 +246,8 @@ bool reach(Search *search, Query *query, int rti, AttrNumber attno)
     if (rte->rtekind == RTE_SUBQUERY)
         return anchor_output(search, rte->subquery, attno);
     Instance *instance = find(search->instances, query, rti);
-    if (instance == nullptr || (instance->anchor != 0 && instance->anchor != attno))
+    if (instance == nullptr || (instance->anchor != 0 && instance->anchor != attno)
+        || text_type(get_atttype(instance->relation, attno)) != search->type)
         return false;
     instance->anchor = attno;
     instance->keeps_nulls |= search->keeps_nulls;
@@ -439,39 +444,37 @@ void clear(List *instances)
     }
 }
 
-// How well a column tells rows apart: the part of the rows of which it has
-// different values, as the statistics have it; 1 for a unique one.
-double selectivity(Oid relation, AttrNumber column)
+// How many different values a column has, as the statistics have it.
+double distinct_values(Relation table, AttrNumber column)
 {
-    HeapTuple tuple = SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(relation), Int16GetDatum(column),
-                                      BoolGetDatum(false));
+    double rows = Max(table->rd_rel->reltuples, 0);
+    TrackingKey key = source::key(table);
     double distinct = 0;
+    HeapTuple tuple = SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(RelationGetRelid(table)),
+                                      Int16GetDatum(column), BoolGetDatum(false));
     if (HeapTupleIsValid(tuple)) {
         distinct = reinterpret_cast<Form_pg_statistic>(GETSTRUCT(tuple))->stadistinct;
         ReleaseSysCache(tuple);
     }
-    Relation table = table_open(relation, AccessShareLock);
-    TrackingKey key = source::key(table);
-    double rows = table->rd_rel->reltuples;
-    bool unique = key.count == 1 && key.columns[0] == column;
-    table_close(table, NoLock);
-    if (unique)
-        return 1;
-    return distinct < 0 ? -distinct : rows > 0 ? Min(distinct / rows, 1) : 0;
+    if (key.count == 1 && key.columns[0] == column)
+        return rows + 1;
+    return distinct < 0 ? -distinct * rows : distinct;
 }
 
-// The rows in the anchored tables, and a little for how small its parts are.
+// How many rows are in anchored tables, as far as their parts are small.
 double worth(List *instances)
 {
+    constexpr double small_part = 1000;
     double rows = 0;
     ListCell *cell;
+
     foreach (cell, instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
         if (instance->anchor == 0)
             continue;
         Relation table = table_open(instance->relation, AccessShareLock);
-        rows += (1 + Max(table->rd_rel->reltuples, 0)) * selectivity(instance->relation, instance->anchor);
-        rows += 0.01;
+        rows += 1 + Min(Max(table->rd_rel->reltuples, 0),
+                        small_part * distinct_values(table, instance->anchor));
         table_close(table, NoLock);
     }
     return rows;
@@ -481,7 +484,7 @@ double worth(List *instances)
 // side of a full join.
 bool attempt(List *instances, const From &from, Var *column, Var *other)
 {
-    Search search = {instances, false};
+    Search search = {instances, text_type(column->vartype), false};
 
     clear(instances);
     if (other == nullptr)
@@ -592,6 +595,11 @@ void mark_joined(Anchoring *anchoring, Query *query)
 } // namespace
 
 namespace anchor {
+
+bool is_nullable(Query *query, Index rti)
+{
+    return ::is_nullable(from_of(query), static_cast<int>(rti));
+}
 
 bool never_null(Query *query, Expr *expr)
 {

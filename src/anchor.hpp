@@ -48,6 +48,9 @@ Anchoring of(Query *query, List *changed);
 // The same for a query with the same FROM, by the same anchor.
 Anchoring again(Query *query, const Anchoring &anchoring);
 
+// Whether an entry of the query's FROM is on the nullable side of a join.
+bool is_nullable(Query *query, Index rti);
+
 // Whether an expression is a column that cannot be NULL in the query's joined rows.
 bool never_null(Query *query, Expr *expr);
 

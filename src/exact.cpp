@@ -45,6 +45,15 @@ Analysis analyse(Relation view, List *changed)
     return analysis;
 }
 
+// Gives the many small queries of a refresh as much memory as a maintenance command
+// has, until the view is closed.
+void raise_work_mem()
+{
+    if (work_mem < maintenance_work_mem)
+        set_config_option("work_mem", psprintf("%d", maintenance_work_mem), PGC_USERSET, PGC_S_SESSION,
+                          GUC_ACTION_SAVE, true, 0, false);
+}
+
 List *changed_relations(List *changes)
 {
     List *relations = NIL;
@@ -190,7 +199,7 @@ void show_parts(Work *work, const Key &key)
 {
     Oid type = exprType(reinterpret_cast<Node *>(key.expr));
     run_and_show(work,
-                 query::unchecked(psprintf("SELECT p.part::%s AS k1 FROM refresh_mv_parts p%s",
+                 query::unchecked(psprintf("SELECT p.part::%s AS k1 FROM refresh_mv_parts_now p%s",
                                            format_type_be_qualified(type),
                                            work->parts->has_null ? " UNION ALL SELECT NULL" : ""),
                                   work->environment),
@@ -274,6 +283,7 @@ ExactScope scope(Relation view, List *sources, const char *groups)
     work.view = view;
     guard([&] {
         work.environment = work.scope.environment = create_queryEnv();
+        raise_work_mem();
     });
     work.changes = net_changes::read(RelationGetRelid(view), sources, work.environment, &reason);
     if (reason != nullptr)

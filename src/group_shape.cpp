@@ -141,11 +141,11 @@ struct Substitution {
     Query *source; // SELECT keys, then each aggregate's expression
 };
 
-Expr *column_of(const Substitution *substitution, int number)
+// A column of the source, which is the first entry of the range table.
+Var *column_of(const Substitution *substitution, int number)
 {
-    return static_cast<Expr *>(
-        copyObjectImpl(get_tle_by_resno(substitution->source->targetList,
-                                        static_cast<AttrNumber>(number))->expr));
+    return makeVarFromTargetEntry(1, get_tle_by_resno(substitution->source->targetList,
+                                                      static_cast<AttrNumber>(number)));
 }
 
 // Replaces keys and aggregates by what they are over the state.
@@ -166,6 +166,27 @@ Node *substitute(Node *node, void *context)
                 return reinterpret_cast<Node *>(
                     column_of(substitution, shape->nkeys + foreach_current_index(cell) + 1));
     return expression_tree_mutator(node, pg::mutator(substitute), context);
+}
+
+// CASE WHEN filter THEN value END: the filter comes first.
+Expr *counted_value(const Piece &piece)
+{
+    auto *value = static_cast<Expr *>(copyObjectImpl(piece.value));
+    if (piece.filter == nullptr)
+        return value;
+    CaseExpr *counted = makeNode(CaseExpr);
+    CaseWhen *when = makeNode(CaseWhen);
+    Oid type = exprType(reinterpret_cast<Node *>(value));
+    Oid collation = exprCollation(reinterpret_cast<Node *>(value));
+    when->expr = static_cast<Expr *>(copyObjectImpl(piece.filter));
+    when->result = value;
+    when->location = counted->location = -1;
+    counted->casetype = type;
+    counted->casecollid = collation;
+    counted->args = list_make1(when);
+    counted->defresult = reinterpret_cast<Expr *>(
+        makeNullConst(type, exprTypmod(reinterpret_cast<Node *>(value)), collation));
+    return reinterpret_cast<Expr *>(counted);
 }
 
 // Clears what follows grouping.
@@ -221,6 +242,8 @@ GroupShape of(Query *query, const Anchoring &anchoring)
     shape.single = shape.nkeys == 0;
     collect(flat(query, query->targetList), &collection);
     collect(flat(query, query->havingQual), &collection);
+    if (contain_subplans(query->limitCount) || contain_subplans(query->limitOffset))
+        object(&shape, "its LIMIT is a subquery");
     shape.whole = query->limitCount || query->limitOffset || query->distinctClause || query->windowClause;
     for (int i = 0; i < shape.nkeys; i++)
         shape.whole |= shape.keys[i].output == 0;
@@ -262,7 +285,7 @@ void select_values(Query *query, const GroupShape &shape, const Piece &piece)
     TypeCacheEntry *type = lookup_type_cache(exprType(reinterpret_cast<Node *>(piece.value)), TYPECACHE_LT_OPR);
 
     select_keys(query, shape);
-    add_output(query, static_cast<Expr *>(copyObjectImpl(piece.value)), "v");
+    add_output(query, counted_value(piece), "v");
     llast_node(TargetEntry, query->targetList)->ressortgroupref = ref;
     clause->tleSortGroupRef = ref;
     clause->eqop = piece.equality;
@@ -273,14 +296,11 @@ void select_values(Query *query, const GroupShape &shape, const Piece &piece)
     query->hasAggs = true;
 
     NullTest *test = makeNode(NullTest);
-    test->arg = static_cast<Expr *>(copyObjectImpl(piece.value));
+    test->arg = counted_value(piece);
     test->nulltesttype = IS_NOT_NULL;
     test->location = -1;
     auto *condition = reinterpret_cast<Node *>(test);
     query->jointree->quals = make_and_qual(query->jointree->quals, condition);
-    if (piece.filter != nullptr)
-        query->jointree->quals =
-            make_and_qual(query->jointree->quals, static_cast<Node *>(copyObjectImpl(piece.filter)));
 }
 
 Query *select_rows(Query *original, const GroupShape &shape, const char *source,
@@ -296,7 +316,9 @@ Query *select_rows(Query *original, const GroupShape &shape, const char *source,
         appendStringInfo(&text, "s.k%d, ", i + 1);
     foreach (cell, shape.aggregates)
         appendStringInfo(&text, "%s, ", static_cast<Aggregate *>(lfirst(cell))->expression);
-    appendStringInfo(&text, "1 FROM %s s%s", source, shape.single ? "" : " WHERE s.n > 0");
+    // As columns of a subquery, aggregates cost nothing, as they did, and conditions are
+    // tested in the same order.
+    appendStringInfo(&text, "1 FROM %s s%s OFFSET 0", source, shape.single ? "" : " WHERE s.n > 0");
     Substitution substitution = {&shape, query::unchecked(text.data, environment)};
 
     query->targetList = castNode(List, substitute(flat(original, original->targetList), &substitution));
@@ -304,9 +326,8 @@ Query *select_rows(Query *original, const GroupShape &shape, const char *source,
     query->groupClause = NIL;
     query->havingQual = nullptr;
     query->hasAggs = query->hasSubLinks = false;
-    pg::take_tables(query, substitution.source);
-    query->jointree = substitution.source->jointree;
-    query->jointree->quals = make_and_qual(query->jointree->quals, having);
+    query::read_only(query, substitution.source);
+    query->jointree->quals = having;
     return query;
 }
 

@@ -1,5 +1,6 @@
 #include "group_state.hpp"
 
+#include "diff.hpp"
 #include "query.hpp"
 #include "tables.hpp"
 
@@ -150,24 +151,49 @@ void drop_tables(const char *sql, Oid view)
 
 // ---- filling ----
 
-// Fills a table with the rows of a query, of which the text, an INSERT, reads as rows
-// "r".
-void fill_table(const char *text, Query *query)
+// Inserts each row into a table without indexes.  Not by an INSERT, whose query could
+// not be run in parallel.
+struct Filler {
+    DestReceiver pub;
+    Relation table;
+    BulkInsertState bulk;
+    TupleTableSlot *slot;
+};
+
+bool insert_row(TupleTableSlot *row, DestReceiver *self)
+{
+    auto *filler = reinterpret_cast<Filler *>(self);
+    slot_getallattrs(row);
+    diff::store_without_prefix(filler->slot, row, 0);
+    table_tuple_insert(filler->table, filler->slot, GetCurrentCommandId(true), 0, filler->bulk);
+    return true;
+}
+
+// Fills a table with the rows of a query, which the text reads as rows "r".
+void fill_table(const char *name, const char *text, Query *query)
 {
     QueryEnvironment *environment = create_queryEnv();
     NamedRows rows = {"refresh_mv_rows", ExecCleanTypeFromTL(query->targetList), nullptr, 0};
+    Relation table = table_openrv(makeRangeVar(pstrdup("refresh_mv"), pstrdup(strchr(name, '.') + 1), -1),
+                                  RowExclusiveLock);
+    Filler filler = {query::row_receiver(insert_row), table, GetBulkInsertState(),
+                     MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsVirtual)};
+
     named::show(environment, rows);
-    Query *insert = linitial_node(Query, QueryRewrite(query::unchecked(text, environment)));
-    named::replace(insert, rows.name, query);
-    DestReceiver nobody = query::row_receiver([](TupleTableSlot *, DestReceiver *) { return true; });
-    query::run(insert, &nobody, 0);
+    Query *select = query::unchecked(text, environment);
+    named::replace(select, rows.name, query);
+    query::run(select, &filler.pub, CURSOR_OPT_PARALLEL_OK);
+    ExecDropSingleTupleTableSlot(filler.slot);
+    FreeBulkInsertState(filler.bulk);
+    table_finish_bulk_insert(table, 0);
+    table_close(table, NoLock);
     CommandCounterIncrement();
     UpdateActiveSnapshotCommandId();
 }
 
-// The INSERT for fill_table() that fills the state, with the numbers of distinct
+// The query for fill_table() that fills the state, with the numbers of distinct
 // values, of which the tables are filled already.
-char *fill_text(Oid view, const GroupShape &shape)
+char *fill_text(const GroupShape &shape, Oid view)
 {
     StringInfoData columns, joins;
     initStringInfo(&columns);
@@ -184,8 +210,7 @@ char *fill_text(Oid view, const GroupShape &shape)
                          key_hash(shape, "u."), key_list(shape, "u."), values_table(view, i),
                          group_by(shape, ""), name, name, key_hash(shape, "r."), same_keys(shape, name, "r"));
     }
-    return psprintf("INSERT INTO %s SELECT %s, %sr.n%s FROM refresh_mv_rows r%s", table_name(view),
-                    key_hash(shape, "r."), key_list(shape, "r."), columns.data, joins.data);
+    return psprintf("SELECT %s, %sr.n%s FROM refresh_mv_rows r%s", key_hash(shape, "r."), key_list(shape, "r."), columns.data, joins.data);
 }
 
 // ---- the next state ----
@@ -324,7 +349,7 @@ char *piece_list(const GroupShape &shape, const char *prefix)
 void write_rows(const char *table, const NamedRows &rows, const char *set, const char *columns,
                 const char *values, bool keeps_empty)
 {
-    const char *there = keeps_empty ? "true" : "f.n > 0";
+    const char *there = keeps_empty ? "true" : "f.n OPERATOR(pg_catalog.>) 0";
     SPI_connect();
     named::show_spi(rows);
     tables::execute(psprintf("UPDATE %s s SET %s FROM %s f WHERE s.ctid OPERATOR(pg_catalog.=) f.place AND %s",
@@ -366,15 +391,15 @@ void fill(Oid view, Query *query, const GroupShape &shape)
         create_table(values_table(view, i), add_column(columns, "n", INT8OID, InvalidOid));
         auto *values = static_cast<Query *>(copyObjectImpl(query));
         group_shape::select_values(values, shape, piece);
-        fill_table(psprintf("INSERT INTO %s SELECT pg_catalog.hash_record_extended(ROW(%sr.v), 0), %sr.v, r.n"
-                            " FROM refresh_mv_rows r", values_table(view, i), key_list(shape, "r."),
-                            key_list(shape, "r.")),
+        fill_table(values_table(view, i),
+                   psprintf("SELECT pg_catalog.hash_record_extended(ROW(%sr.v), 0), %sr.v, r.n"
+                            " FROM refresh_mv_rows r", key_list(shape, "r."), key_list(shape, "r.")),
                    values);
         create_index(values_table(view, i));
     }
     auto *pieces = static_cast<Query *>(copyObjectImpl(query));
     group_shape::select_pieces(pieces, shape);
-    fill_table(fill_text(view, shape), pieces);
+    fill_table(table(view), fill_text(shape, view), pieces);
     create_index(table(view));
 }
 

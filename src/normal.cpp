@@ -1,5 +1,7 @@
 #include "normal.hpp"
 
+#include "query.hpp"
+
 namespace {
 
 // ---- common table expressions ----
@@ -107,31 +109,20 @@ bool normalize_level(Node *node, void *context)
 Query *wrap(Query *inner)
 {
     Query *query = makeNode(Query);
-    RangeTblEntry *rte = makeNode(RangeTblEntry);
-    RangeTblRef *ref = makeNode(RangeTblRef);
-    List *names = NIL;
     ListCell *cell;
 
     foreach (cell, inner->targetList) {
         auto *entry = lfirst_node(TargetEntry, cell);
-        if (entry->resjunk)
-            continue;
-        Var *var = makeVarFromTargetEntry(1, entry);
-        query->targetList = lappend(
-            query->targetList, makeTargetEntry(reinterpret_cast<Expr *>(var), entry->resno,
-                                               entry->resname ? pstrdup(entry->resname) : nullptr, false));
-        names = lappend(names, makeString(pstrdup(entry->resname ? entry->resname : "?")));
+        if (!entry->resjunk)
+            query->targetList = lappend(
+                query->targetList,
+                makeTargetEntry(reinterpret_cast<Expr *>(makeVarFromTargetEntry(1, entry)), entry->resno,
+                                entry->resname ? pstrdup(entry->resname) : nullptr, false));
     }
-    rte->rtekind = RTE_SUBQUERY;
-    rte->subquery = inner;
-    rte->inFromCl = true;
-    rte->eref = makeAlias("u", names);
-    ref->rtindex = 1;
     query->commandType = CMD_SELECT;
     query->querySource = QSRC_ORIGINAL;
     query->canSetTag = true;
-    query->rtable = list_make1(rte);
-    query->jointree = makeFromExpr(list_make1(ref), nullptr);
+    query::read_only(query, inner);
     return query;
 }
 

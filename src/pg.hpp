@@ -368,12 +368,12 @@ inline void define_index(Oid table, IndexStmt *statement)
 #endif
 }
 
-// Makes a query read what another one reads.
-inline void take_tables(Query *query, Query *other)
+// Gives a query another range table, without relations.
+inline void set_tables(Query *query, List *rtable)
 {
-    query->rtable = other->rtable;
+    query->rtable = rtable;
 #if PG_VERSION_NUM >= 160000
-    query->rteperminfos = other->rteperminfos;
+    query->rteperminfos = NIL;
 #endif
 }
 

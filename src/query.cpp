@@ -175,9 +175,34 @@ static bool drop_checks(Node *node, void *context)
 Query *unchecked(const char *text, QueryEnvironment *environment)
 {
     auto *raw = linitial_node(RawStmt, raw_parser(text, RAW_PARSE_DEFAULT));
+    int level = NewGUCNestLevel();
+    set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+                      true, 0, false);
     Query *query = parse_analyze_fixedparams(raw, text, nullptr, 0, environment);
+    AtEOXact_GUC(false, level);
     drop_checks(reinterpret_cast<Node *>(query), nullptr);
     return query;
+}
+
+void read_only(Query *query, Query *subquery)
+{
+    RangeTblEntry *rte = makeNode(RangeTblEntry);
+    RangeTblRef *ref = makeNode(RangeTblRef);
+    List *names = NIL;
+    ListCell *cell;
+
+    foreach (cell, subquery->targetList) {
+        auto *entry = lfirst_node(TargetEntry, cell);
+        if (!entry->resjunk)
+            names = lappend(names, makeString(pstrdup(entry->resname ? entry->resname : "?column?")));
+    }
+    rte->rtekind = RTE_SUBQUERY;
+    rte->subquery = subquery;
+    rte->inFromCl = true;
+    rte->eref = makeAlias("q", names);
+    ref->rtindex = 1;
+    pg::set_tables(query, list_make1(rte));
+    query->jointree = makeFromExpr(list_make1(ref), nullptr);
 }
 
 // Keeps the first column of the last row.

@@ -45,8 +45,12 @@ Query *select_held(Relation view, Node *condition);
 Query *select_fresh(Relation view, Query *fresh, Node *condition);
 
 // Parses a SELECT that may read its relations whatever the current role's
-// privileges.  Its text must be made by us, with every name qualified.
+// privileges.  Its text must be made by us, with every name qualified that is not one
+// of pg_catalog: no other schema is searched.
 Query *unchecked(const char *text, QueryEnvironment *environment = nullptr);
+
+// Makes a query read a subquery, and nothing else.
+void read_only(Query *query, Query *subquery);
 
 // Runs a query for its one value of a type passed by value; false if NULL.
 bool single_value(Query *query, Datum *value);

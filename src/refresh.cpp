@@ -133,16 +133,41 @@ bool merge_part(const OpenView &view, Scope part, Method method, Merged *merged)
     }
 }
 
+// Whether an error ends the refresh, whatever else there was to try.
+bool ends_refresh(const PgError &error)
+{
+    return is(error, ERRCODE_QUERY_CANCELED) || is(error, ERRCODE_T_R_SERIALIZATION_FAILURE)
+           || is(error, ERRCODE_T_R_DEADLOCK_DETECTED);
+}
+
+// The query of a view, by way of a new state of its groups if it can have one; null,
+// with nothing done, if that fails: the view's own query may not.
+Query *make_state(const OpenView &view, const char **groups)
+{
+    Query *query = nullptr;
+    try {
+        subtransaction([&] {
+            query = guard([&] { return exact::query_with_state(view.relation, groups); });
+        });
+    } catch (const PgError &error) {
+        if (ends_refresh(error))
+            throw;
+        *groups = nullptr;
+    }
+    return query;
+}
+
 // Merges all rows, but for those that keep_before keeps.  Of a view for which a
 // baseline is taken, makes the state of its groups, if it can have one.
 Merged merge_whole(const OpenView &view, bool may_swap, bool with_state)
 {
     Merged merged;
     const char *groups = nullptr;
-    Scope all = guard([&] {
-        return Scope{kept_rows(view), with_state ? exact::query_with_state(view.relation, &groups)
-                                                 : query::rewritten(view.relation)};
-    });
+    Scope all = guard([&] { return Scope{kept_rows(view), nullptr}; });
+    if (with_state)
+        all.fresh = make_state(view, &groups);
+    if (all.fresh == nullptr)
+        all.fresh = guard([&] { return query::rewritten(view.relation); });
 
     if (all.condition == nullptr)
         merged = merge_scope(view.relation, all, Method::full, may_swap);
@@ -238,13 +263,6 @@ void fall_back(const Request &request, Decision *decision, const std::string &re
     if (!request.quiet)
         notice("Performing full refresh instead: %s", reason.c_str());
     *decision = {Method::full, 0, reason};
-}
-
-// Whether an error ends the refresh, whatever else there was to try.
-bool ends_refresh(const PgError &error)
-{
-    return is(error, ERRCODE_QUERY_CANCELED) || is(error, ERRCODE_T_R_SERIALIZATION_FAILURE)
-           || is(error, ERRCODE_T_R_DEADLOCK_DETECTED);
 }
 
 // Merges exactly what the known changes make different.  False, with nothing done and

@@ -207,6 +207,29 @@ int by_oid(const ListCell *a, const ListCell *b)
     return (x > y) - (x < y);
 }
 
+bool same_equality(Oid one, Oid other)
+{
+    return one == other || (get_collation_isdeterministic(one) && get_collation_isdeterministic(other));
+}
+
+// Whether a unique index tells the values of its columns apart as their own = does.
+bool is_by_value(Relation table, Oid oid)
+{
+    Relation index = index_open(oid, AccessShareLock);
+    bool result = true;
+    for (int i = 0; i < index->rd_index->indnkeyatts; i++) {
+        AttrNumber column = index->rd_index->indkey.values[i];
+        if (column <= 0)
+            continue;
+        Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(table), column - 1);
+        TypeCacheEntry *type = lookup_type_cache(attribute->atttypid, TYPECACHE_BTREE_OPFAMILY);
+        result &= index->rd_opfamily[i] == type->btree_opf
+                  && same_equality(index->rd_indcollation[i], attribute->attcollation);
+    }
+    index_close(index, NoLock);
+    return result;
+}
+
 // Whether an index makes a tracking key.
 bool is_key(Relation table, Form_pg_index index)
 {
@@ -219,7 +242,7 @@ bool is_key(Relation table, Form_pg_index index)
             || is_virtual(table, column))
             return false;
     }
-    return true;
+    return is_by_value(table, index->indexrelid);
 }
 
 } // namespace

@@ -6,7 +6,10 @@
 
 namespace {
 
-constexpr char parts_name[] = "refresh_mv_parts";
+const char *parts_name(TableState state)
+{
+    return state == TableState::now ? "refresh_mv_parts_now" : "refresh_mv_parts_before";
+}
 
 Instance *instance_at(const Anchoring &anchoring, int place)
 {
@@ -76,7 +79,12 @@ char *column_list(Oid relation, Bitmapset *used, bool all = false)
 
 // ---- restriction ----
 
-// A value of an integer or a date as a number, for a range.
+// Keeps the planner from mixing a restricted table with the others: it would take
+// the restrictions of several, which are one and the same, for independent ones, and
+// expect next to no rows.
+constexpr char as_it_stands[] = " OFFSET 0";
+
+// A value of an integer type as a number, for a range.
 bool as_number(Oid type, Datum value, int64 *number)
 {
     switch (type) {
@@ -94,36 +102,52 @@ bool as_number(Oid type, Datum value, int64 *number)
     }
 }
 
-// "t.column is among the parts", with constant bounds by which the planner can tell
-// a run of new keys from keys all over the table.
-char *in_parts(const Instance *instance, const Parts *parts)
+const PartRows &rows_of(const Parts *parts, TableState state)
+{
+    return state == TableState::now ? parts->now : parts->before;
+}
+
+// Whether the values fill most of their range: such as the keys of new rows.
+bool is_run(const PartRows &rows)
+{
+    return rows.has_range && rows.greatest - rows.least < rows.count * 4;
+}
+
+char *between(const char *column, int64 least, int64 greatest)
+{
+    return psprintf("t.%s >= '" INT64_FORMAT "' AND t.%s <= '" INT64_FORMAT "'", column, least, column,
+                    greatest);
+}
+
+// "t.column is among the parts".  A run of values is a range, which finds an index; a
+// test in which the planner sees no join picks those out of it that are parts.
+char *in_parts(const Instance *instance, const Parts *parts, TableState state)
 {
     const char *column = column_name(instance->relation, instance->anchor);
-    char *range = pstrdup("");
-    if (parts->has_range)
-        range = psprintf(" AND t.%s >= '" INT64_FORMAT "' AND t.%s <= '" INT64_FORMAT "'", column,
-                         parts->least, column, parts->greatest);
-    char *restriction = psprintf("(t.%s = ANY (SELECT p.part FROM %s p)%s)", column, parts_name, range);
+    const PartRows &rows = rows_of(parts, state);
+    char *restriction = psprintf("t.%s = ANY (SELECT p.part FROM %s p)", column, parts_name(state));
+    if (is_run(rows)) {
+        char *range = between(column, rows.least, rows.greatest);
+        restriction = rows.greatest - rows.least + 1 == rows.count
+                          ? range
+                          : psprintf("%s AND (%s) IS TRUE", range, restriction);
+    }
     if (parts->has_null || instance->keeps_nulls)
-        restriction = psprintf("(%s OR t.%s IS NULL)", restriction, column);
+        restriction = psprintf("((%s) OR t.%s IS NULL)", restriction, column);
     return restriction;
 }
 
-// FROM the table as t, restricted to the parts, AND whatever follows.  The parts are
-// joined, which the planner estimates best, where no NULLs are to be kept.
-char *from_parts(const Instance *instance, const Parts *parts)
+// FROM the table as t, restricted to the parts, AND whatever follows.  Values all over
+// the table are joined, which the planner estimates best.
+char *from_parts(const Instance *instance, const Parts *parts, TableState state)
 {
     const char *name = qualified_name(instance->relation);
     if (parts == nullptr || instance->anchor == 0)
         return psprintf("%s t WHERE true", name);
-    if (parts->has_null || instance->keeps_nulls)
-        return psprintf("%s t WHERE %s", name, in_parts(instance, parts));
-    const char *column = column_name(instance->relation, instance->anchor);
-    char *range = pstrdup("");
-    if (parts->has_range)
-        range = psprintf(" AND t.%s >= '" INT64_FORMAT "' AND t.%s <= '" INT64_FORMAT "'", column,
-                         parts->least, column, parts->greatest);
-    return psprintf("%s p JOIN %s t ON t.%s = p.part WHERE true%s", parts_name, name, column, range);
+    if (parts->has_null || instance->keeps_nulls || is_run(rows_of(parts, state)))
+        return psprintf("%s t WHERE %s", name, in_parts(instance, parts, state));
+    return psprintf("%s p JOIN %s t ON t.%s = p.part WHERE true", parts_name(state), name,
+                    column_name(instance->relation, instance->anchor));
 }
 
 // ---- states ----
@@ -150,14 +174,14 @@ char *old_bag(const Instance *instance, const NetChanges *changes, const Parts *
     static int serial = 0;
     const char *columns = column_list(instance->relation, nullptr, true);
     const char *name = psprintf("refresh_mv_old_%d", serial++);
-    Query *query = query::unchecked(psprintf("SELECT %s FROM %s", columns, from_parts(instance, parts)),
+    Query *query = query::unchecked(psprintf("SELECT %s FROM %s", columns, from_parts(instance, parts, TableState::before)),
                                     environment);
     NamedRows left = entry([&] { return net_changes::without_gained(changes, query, name, environment); });
     named::show(environment, left);
     bool restricted = parts != nullptr && instance->anchor != 0;
     return psprintf("SELECT %s FROM %s t UNION ALL SELECT %s FROM %s t WHERE t.refresh_mv_existed AND %s",
                     columns, name, columns, changes->rows.name,
-                    restricted ? in_parts(instance, parts) : "true");
+                    restricted ? in_parts(instance, parts, TableState::before) : "true");
 }
 
 // An instance's table as it was.
@@ -170,28 +194,25 @@ char *old_state(const Instance *instance, const NetChanges *changes, const Parts
     if (changes->bag)
         return old_bag(instance, changes, parts, environment);
     char *kept = psprintf("SELECT %s FROM %s AND NOT EXISTS (SELECT FROM %s d WHERE %s)", columns,
-                          from_parts(instance, parts), changes->rows.name,
+                          from_parts(instance, parts, TableState::before), changes->rows.name,
                           net_changes::same_key(changes));
     if (changes->existed == 0)
-        return kept;
+        return psprintf("%s%s", kept, restricted ? as_it_stands : "");
     return psprintf("%s UNION ALL SELECT %s FROM %s t WHERE t.refresh_mv_existed AND %s", kept, columns,
-                    changes->rows.name, restricted ? in_parts(instance, parts) : "true");
+                    changes->rows.name, restricted ? in_parts(instance, parts, TableState::before) : "true");
 }
 
 // ---- parts ----
 
-// A condition that holds for the changed rows of a table as it is, with a range by
-// which the planner finds a run of new keys.
-char *is_changed(const NetChanges *changes)
+// FROM the changed rows of a table as it is.  New keys are a run of integers, often.
+char *from_changed(const Instance *instance, const NetChanges *changes)
 {
-    const char *range = "";
-    if (changes->has_range) {
-        const char *key = quote_identifier(static_cast<char *>(linitial(changes->source->key)));
-        range = psprintf(" AND t.%s >= '" INT64_FORMAT "' AND t.%s <= '" INT64_FORMAT "'", key,
-                         changes->least, key, changes->greatest);
-    }
-    return psprintf("EXISTS (SELECT FROM %s d WHERE %s)%s", changes->rows.name,
-                    net_changes::same_key(changes), range);
+    const char *name = qualified_name(instance->relation);
+    if (changes->has_range && changes->greatest - changes->least + 1 == changes->rows.count)
+        return psprintf("%s t WHERE %s", name,
+                        between(quote_identifier(static_cast<char *>(linitial(changes->source->key))),
+                                changes->least, changes->greatest));
+    return psprintf("%s d JOIN %s t ON %s", changes->rows.name, name, net_changes::same_key(changes));
 }
 
 // The changed rows of both states, as a query for some columns of t.
@@ -199,9 +220,11 @@ char *changed_rows(const Instance *instance, const NetChanges *changes, const ch
 {
     if (changes->bag)
         return psprintf("SELECT %s FROM %s t", columns, changes->rows.name);
-    return psprintf("SELECT %s FROM %s t WHERE %s UNION ALL SELECT %s FROM %s t WHERE t.refresh_mv_existed",
-                    columns, qualified_name(instance->relation), is_changed(changes), columns,
-                    changes->rows.name);
+    char *now = psprintf("SELECT %s FROM %s", columns, from_changed(instance, changes));
+    return changes->existed == 0
+               ? now
+               : psprintf("%s UNION ALL SELECT %s FROM %s t WHERE t.refresh_mv_existed", now, columns,
+                          changes->rows.name);
 }
 
 // The rows of both states.
@@ -247,21 +270,28 @@ struct Relaxation {
     const Instance *changed;
     List *changes;
     Relids shaky; // entries that can be null in one state and not in the other
+    Relids wild;  // entries that can then be anything else (COALESCE in a subquery)
     Relids inner; // joins that have become so
     bool hopeless;
 };
 
-bool mentions(Node *node, Relaxation *relaxation)
+bool mentions(Node *node, Relaxation *relaxation, Relids entries)
 {
     Node *flat = pg::flatten(relaxation->query, static_cast<Node *>(copyObjectImpl(node)));
-    return bms_overlap(pull_varnos(nullptr, flat), relaxation->shaky);
+    return bms_overlap(pull_varnos(nullptr, flat), entries);
+}
+
+bool mentions_any(Node *node, Relaxation *relaxation)
+{
+    return mentions(node, relaxation, bms_union(relaxation->shaky, relaxation->wild));
 }
 
 // Whether a condition can be true for the nulls of a shaky side.  Others are true in
 // neither state without a row on that side.
 bool accepts_nulls(Node *condition, Relaxation *relaxation)
 {
-    return mentions(condition, relaxation) && contain_nonstrict_functions(condition);
+    return mentions(condition, relaxation, relaxation->wild)
+           || (mentions(condition, relaxation, relaxation->shaky) && contain_nonstrict_functions(condition));
 }
 
 bool any_accepts_nulls(Node *conditions, Relaxation *relaxation)
@@ -318,7 +348,7 @@ Relids relax_joins(Relaxation *relaxation, Node *node)
     Relids left = relax_joins(relaxation, join->larg);
     Relids right = relax_joins(relaxation, join->rarg);
     bool outer = join->jointype == JOIN_LEFT;
-    bool shaky = mentions(join->quals, relaxation);
+    bool shaky = mentions_any(join->quals, relaxation);
     bool inner = !outer;
     int rti = -1;
 
@@ -351,41 +381,80 @@ Node *relax_conditions(Relaxation *relaxation, Node *conditions)
     return reinterpret_cast<Node *>(make_ands_explicit(kept));
 }
 
-bool relax(Query *query, const Instance *changed, List *changes);
+// What relaxing a query comes to: how its output can differ between the states for
+// one and the same row of what is not nullable.
+enum class Relaxed { steady, shaky, wild, hopeless };
+
+Relaxed relax(Query *query, const Instance *changed, List *changes);
 
 // The same below an entry of the range table.
-bool relax_entry(Query *query, RangeTblEntry *rte, const Instance *changed, List *changes)
+Relaxed relax_entry(Query *query, RangeTblEntry *rte, const Instance *changed, List *changes)
 {
     Reading reading = {changes};
     if (rte->rtekind != RTE_SUBQUERY)
-        return true;
+        return Relaxed::steady;
     // Of a UNION ALL just the arm with the changed rows.
     if (query->setOperations != nullptr && holds(query, changed) && !holds(rte->subquery, changed)) {
         rte->subquery->jointree->quals = makeBoolConst(false, false);
-        return true;
+        return Relaxed::steady;
     }
     if (anchor::only_joins(rte->subquery) || anchor::union_arms(rte->subquery) != NIL)
         return relax(rte->subquery, changed, changes);
-    return !reads_changed(reinterpret_cast<Node *>(rte->subquery), &reading);
+    return reads_changed(reinterpret_cast<Node *>(rte->subquery), &reading) ? Relaxed::hopeless
+                                                                            : Relaxed::steady;
+}
+
+// Relaxes what the entries of a query's range table hold.
+void relax_entries(Relaxation *relaxation)
+{
+    ListCell *cell;
+    foreach (cell, relaxation->query->rtable) {
+        int rti = foreach_current_index(cell) + 1;
+        Relaxed relaxed = relax_entry(relaxation->query, lfirst_node(RangeTblEntry, cell),
+                                      relaxation->changed, relaxation->changes);
+        relaxation->hopeless |= relaxed == Relaxed::hopeless;
+        if (relaxed == Relaxed::shaky)
+            relaxation->shaky = bms_add_member(relaxation->shaky, rti);
+        if (relaxed == Relaxed::wild)
+            relaxation->wild = bms_add_member(relaxation->wild, rti);
+    }
+}
+
+Relaxed result_of(Relaxation *relaxation)
+{
+    Query *query = relaxation->query;
+    Relaxed result = relaxation->shaky || relaxation->wild ? Relaxed::shaky : Relaxed::steady;
+    ListCell *cell;
+
+    // What looks at the row beside it is not looked into.
+    foreach (cell, query->rtable)
+        relaxation->hopeless |= result != Relaxed::steady && lfirst_node(RangeTblEntry, cell)->lateral;
+    if (relaxation->hopeless)
+        return Relaxed::hopeless;
+    if (query->setOperations != nullptr)
+        return relaxation->wild ? Relaxed::wild : result;
+    foreach (cell, query->targetList)
+        if (accepts_nulls(reinterpret_cast<Node *>(lfirst_node(TargetEntry, cell)->expr), relaxation))
+            return Relaxed::wild;
+    return result;
 }
 
 // Makes a query that only joins return a superset of the rows of both states in
-// which the changed instance takes part.  False if that is not possible.
-bool relax(Query *query, const Instance *changed, List *changes)
+// which the changed instance takes part.
+Relaxed relax(Query *query, const Instance *changed, List *changes)
 {
-    Relaxation relaxation = {query, changed, changes, nullptr, nullptr, false};
+    Relaxation relaxation = {query, changed, changes, nullptr, nullptr, nullptr, false};
     ListCell *cell;
 
     check_stack_depth();
+    relax_entries(&relaxation);
     if (query->jointree != nullptr) {
         foreach (cell, query->jointree->fromlist)
             relax_joins(&relaxation, static_cast<Node *>(lfirst(cell)));
         query->jointree->quals = relax_conditions(&relaxation, query->jointree->quals);
         pg::forget_nulling(query, relaxation.inner);
     }
-    foreach (cell, query->rtable)
-        relaxation.hopeless |= !relax_entry(query, lfirst_node(RangeTblEntry, cell), changed, changes);
-    return !relaxation.hopeless;
+    return result_of(&relaxation);
 }
 
 // A query for the anchor values that the changed rows of an instance without an
@@ -398,7 +467,7 @@ Query *joined_parts(Query *original, const Anchoring &chosen, int place, List *c
     Instance *changed = instance_at(anchoring, place);
     ListCell *cell;
 
-    if (!relax(query, changed, changes))
+    if (relax(query, changed, changes) == Relaxed::hopeless)
         return nullptr;
     foreach (cell, anchoring.instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
@@ -418,37 +487,41 @@ Query *joined_parts(Query *original, const Anchoring &chosen, int place, List *c
     return query;
 }
 
-// Collects the rows of a query for parts.
-void collect(Query *query, NamedRows *all, Parts *parts, QueryEnvironment *environment)
+// Collects the rows of a query for parts; returns whether there is a null among them.
+bool collect(Query *query, NamedRows *all, QueryEnvironment *environment)
 {
+    bool has_null = false;
     NamedRows some = named::result_of(query, "refresh_mv_some", environment);
     TupleTableSlot *slot = MakeSingleTupleTableSlot(some.desc, &TTSOpsMinimalTuple);
     while (tuplestore_gettupleslot(some.rows, true, false, slot)) {
         slot_getallattrs(slot);
         if (slot->tts_isnull[0])
-            parts->has_null = true;
+            has_null = true;
         else
             named::add(all, slot->tts_values, slot->tts_isnull);
     }
     ExecDropSingleTupleTableSlot(slot);
     named::release(&some);
+    return has_null;
 }
 
-void find_range(Parts *parts, Oid type)
+PartRows describe(const NamedRows &rows, Oid type)
 {
-    TupleTableSlot *slot = MakeSingleTupleTableSlot(parts->rows.desc, &TTSOpsMinimalTuple);
+    PartRows parts = {rows.count, false, 0, 0};
+    TupleTableSlot *slot = MakeSingleTupleTableSlot(rows.desc, &TTSOpsMinimalTuple);
     int64 number;
     bool null;
 
-    tuplestore_rescan(parts->rows.rows);
-    while (tuplestore_gettupleslot(parts->rows.rows, true, false, slot)) {
+    tuplestore_rescan(rows.rows);
+    while (tuplestore_gettupleslot(rows.rows, true, false, slot)) {
         if (!as_number(type, slot_getattr(slot, 1, &null), &number))
             break;
-        parts->least = parts->has_range ? Min(parts->least, number) : number;
-        parts->greatest = parts->has_range ? Max(parts->greatest, number) : number;
-        parts->has_range = true;
+        parts.least = parts.has_range ? Min(parts.least, number) : number;
+        parts.greatest = parts.has_range ? Max(parts.greatest, number) : number;
+        parts.has_range = true;
     }
     ExecDropSingleTupleTableSlot(slot);
+    return parts;
 }
 
 // A query for the parts that an instance's changes concern; null if there is none.
@@ -459,6 +532,29 @@ Query *parts_of(Query *query, const Anchoring &anchoring, int place, List *chang
     return instance->anchor != 0
                ? own_parts(instance, changes_of(changes, instance), environment)
                : joined_parts(query, anchoring, place, changes, environment);
+}
+
+// The parts that can have had rows: not those of new rows of a table whose key is the
+// anchor, if each row of the query has one of them.
+NamedRows parts_before(Query *query, const Anchoring &anchoring, List *changes, QueryEnvironment *environment)
+{
+    StringInfoData text;
+    ListCell *cell;
+
+    initStringInfo(&text);
+    appendStringInfoString(&text, "SELECT p.part FROM refresh_mv_parts_now p");
+    foreach (cell, anchoring.instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        const NetChanges *own = changes_of(changes, instance);
+        if (own == nullptr || own->bag || instance->anchor == 0 || list_length(own->source->key) != 1
+            || get_attnum(own->relation, static_cast<char *>(linitial(own->source->key))) != instance->anchor
+            || instance->query != query || anchor::is_nullable(query, instance->rti))
+            continue;
+        appendStringInfo(&text, " EXCEPT ALL SELECT d.%s FROM %s d WHERE NOT d.refresh_mv_existed",
+                         column_name(own->relation, instance->anchor), own->rows.name);
+    }
+    return named::result_of(query::unchecked(text.data, environment), parts_name(TableState::before),
+                            environment);
 }
 
 } // namespace
@@ -506,22 +602,25 @@ const Parts *parts(Query *query, const Anchoring &anchoring, List *changes, doub
             *reason = psprintf("a change of %s concerns too many rows", get_rel_name(instance->relation));
         if (*reason != nullptr)
             return nullptr;
-        bool had_null = parts->has_null;
-        collect(some, &all, parts, environment);
-        if (instance->keeps_nulls && parts->has_null && !had_null) {
+        bool has_null = collect(some, &all, environment);
+        parts->has_null |= has_null;
+        if (instance->keeps_nulls && has_null) {
             *reason = psprintf("a null in %s has changed, which concerns all rows",
                                get_rel_name(instance->relation));
             return nullptr;
         }
     }
     named::show(environment, all);
-    parts->rows = named::result_of(query::unchecked("SELECT DISTINCT a.part FROM refresh_mv_all_parts a",
-                                                    environment),
-                                   parts_name, environment);
+    NamedRows now = named::result_of(
+        query::unchecked("SELECT DISTINCT a.part FROM refresh_mv_all_parts a", environment),
+        parts_name(TableState::now), environment);
     unregister_ENR(environment, "refresh_mv_all_parts");
     named::release(&all);
-    named::show(environment, parts->rows);
-    find_range(parts, anchoring.type);
+    named::show(environment, now);
+    NamedRows before = parts_before(query, anchoring, changes, environment);
+    named::show(environment, before);
+    parts->now = describe(now, anchoring.type);
+    parts->before = describe(before, anchoring.type);
     return parts;
 }
 
@@ -535,9 +634,9 @@ void apply(Query *query, const Anchoring &anchoring, List *changes, TableState s
         if (own != nullptr)
             replace(instance, old_state(instance, own, parts, environment), environment);
         else if (instance->anchor != 0 && parts != nullptr)
-            replace(instance, psprintf("SELECT %s FROM %s",
+            replace(instance, psprintf("SELECT %s FROM %s%s",
                                        column_list(instance->relation, used_columns(instance)),
-                                       from_parts(instance, parts)),
+                                       from_parts(instance, parts, state), as_it_stands),
                     environment);
     }
 }

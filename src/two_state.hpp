@@ -21,13 +21,19 @@
 
 enum class TableState { now, before };
 
-// Anchor values.
-struct Parts {
-    NamedRows rows; // distinct, not null
-    bool has_null;
-    bool has_range; // of integers and dates
+// Anchor values: distinct ones, not null, as rows "refresh_mv_parts_now", and without
+// those that cannot have been there as "refresh_mv_parts_before".
+struct PartRows {
+    int64 count;
+    bool has_range; // of integers
     int64 least;
     int64 greatest;
+};
+
+struct Parts {
+    bool has_null;
+    PartRows now;
+    PartRows before;
 };
 
 namespace two_state {
