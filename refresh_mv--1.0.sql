@@ -519,33 +519,38 @@ COMMENT ON FUNCTION refresh_mv.changes(regclass, regclass) IS
 CREATE FUNCTION refresh_mv.log_change() RETURNS trigger
 AS 'MODULE_PATHNAME', 'refresh_mv_log_change' LANGUAGE C;
 
--- What a sum of numeric shows beside its value: see src/scales.cpp.
-CREATE FUNCTION refresh_mv.scales_step(internal, numeric) RETURNS internal
-AS 'MODULE_PATHNAME', 'refresh_mv_scales_step' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-CREATE FUNCTION refresh_mv.scales_combine(internal, internal) RETURNS internal
-AS 'MODULE_PATHNAME', 'refresh_mv_scales_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-CREATE FUNCTION refresh_mv.scales_serial(internal) RETURNS bytea
-AS 'MODULE_PATHNAME', 'refresh_mv_scales_serial' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION refresh_mv.scales_deserial(bytea, internal) RETURNS internal
-AS 'MODULE_PATHNAME', 'refresh_mv_scales_deserial' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION refresh_mv.scales_final(internal) RETURNS bigint[]
-AS 'MODULE_PATHNAME', 'refresh_mv_scales_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-CREATE AGGREGATE refresh_mv.scales(numeric) (
-    SFUNC = refresh_mv.scales_step, STYPE = internal, FINALFUNC = refresh_mv.scales_final,
-    COMBINEFUNC = refresh_mv.scales_combine, SERIALFUNC = refresh_mv.scales_serial,
-    DESERIALFUNC = refresh_mv.scales_deserial, PARALLEL = SAFE
+-- A sum of numeric that can be added and subtracted: see src/exact_sum.cpp.
+CREATE FUNCTION refresh_mv.exact_step(internal, numeric) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_step' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv.exact_combine(internal, internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv.exact_serial(internal) RETURNS bytea
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_serial' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION refresh_mv.exact_deserial(bytea, internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_deserial' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION refresh_mv.exact_final(internal) RETURNS numeric[]
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE AGGREGATE refresh_mv.exact_sum(numeric) (
+    SFUNC = refresh_mv.exact_step, STYPE = internal, FINALFUNC = refresh_mv.exact_final,
+    COMBINEFUNC = refresh_mv.exact_combine, SERIALFUNC = refresh_mv.exact_serial,
+    DESERIALFUNC = refresh_mv.exact_deserial, PARALLEL = SAFE
 );
-CREATE FUNCTION refresh_mv.add_scales(bigint[], plus bigint[], minus bigint[]) RETURNS bigint[]
-AS 'MODULE_PATHNAME', 'refresh_mv_scales_add' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-CREATE FUNCTION refresh_mv.total(finite numeric, bigint[]) RETURNS numeric
-AS 'MODULE_PATHNAME', 'refresh_mv_total' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION refresh_mv.is_finite(numeric) RETURNS boolean
-AS 'MODULE_PATHNAME', 'refresh_mv_is_finite' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION refresh_mv.exact_add(numeric[], plus numeric[], minus numeric[]) RETURNS numeric[]
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_add' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv.exact_total(numeric[]) RETURNS numeric
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_total' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION refresh_mv.exact_average(numeric[]) RETURNS numeric
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_average' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 
 -- Logs that anything may have changed in a source, or about a tracked view.
 CREATE FUNCTION refresh_mv.log_everything(relation oid, reason text) RETURNS void
 AS 'MODULE_PATHNAME', 'refresh_mv_log_everything' LANGUAGE C STRICT VOLATILE;
 REVOKE ALL ON FUNCTION refresh_mv.log_everything(oid, text) FROM PUBLIC;
+
+-- Drops the state tables of a view.
+CREATE FUNCTION refresh_mv.drop_groups(view oid) RETURNS void
+AS 'MODULE_PATHNAME', 'refresh_mv_drop_groups' LANGUAGE C STRICT VOLATILE;
+REVOKE ALL ON FUNCTION refresh_mv.drop_groups(oid) FROM PUBLIC;
 
 -- What a view's result depends on, besides tables and materialized views, as far
 -- as pg_depend knows.
@@ -681,6 +686,7 @@ BEGIN
         DELETE FROM refresh_mv.state WHERE view = dropped.objid;
         DELETE FROM refresh_mv.tracked WHERE view = dropped.objid;
         DELETE FROM refresh_mv.uses WHERE view = dropped.objid;
+        PERFORM refresh_mv.drop_groups(dropped.objid);
     END LOOP;
 
     -- a source of views that are still there, or a partition of one

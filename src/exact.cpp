@@ -46,9 +46,10 @@ Analysis analyse(Relation view, List *changed)
 }
 
 // Gives the many small queries of a refresh as much memory as a maintenance command
-// has, until the view is closed.
-void raise_work_mem()
+// has, and does not compile them, until the view is closed.
+void set_options()
 {
+    set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
     if (work_mem < maintenance_work_mem)
         set_config_option("work_mem", psprintf("%d", maintenance_work_mem), PGC_USERSET, PGC_S_SESSION,
                           GUC_ACTION_SAVE, true, 0, false);
@@ -283,7 +284,7 @@ ExactScope scope(Relation view, List *sources, const char *groups)
     work.view = view;
     guard([&] {
         work.environment = work.scope.environment = create_queryEnv();
-        raise_work_mem();
+        set_options();
     });
     work.changes = net_changes::read(RelationGetRelid(view), sources, work.environment, &reason);
     if (reason != nullptr)
@@ -301,8 +302,10 @@ Query *query_with_state(Relation view, const char **groups)
     Analysis analysis = analyse(view, NIL);
 
     *groups = nullptr;
-    if (!has_state(analysis))
+    if (!has_state(analysis)) {
+        group_state::drop(RelationGetRelid(view));
         return query::rewritten(view);
+    }
     group_state::fill(RelationGetRelid(view), analysis.query, analysis.groups);
     UpdateActiveSnapshotCommandId();
     *groups = group_shape::fingerprint(analysis.groups);

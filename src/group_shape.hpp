@@ -13,9 +13,9 @@
 
 #include "anchor.hpp"
 
-// sum, count: added.  scales: how many values have how many digits after the point.
-// smallest, largest: combined.  values: how many distinct ones a table of its own has.
-enum class PieceKind { sum, count, scales, smallest, largest, values };
+// sum, count: added.  exact: a sum of numeric (see exact_sum.cpp).  smallest, largest:
+// combined.  values: how many distinct ones a table of its own has.
+enum class PieceKind { sum, count, exact, smallest, largest, values };
 
 // A column of the state, p1, p2, ...
 struct Piece {

@@ -87,6 +87,9 @@ void create_table(const char *name, List *columns)
     statement->relation = makeRangeVar(pstrdup("refresh_mv"), pstrdup(strchr(name, '.') + 1), -1);
     statement->tableElts = columns;
     statement->oncommit = ONCOMMIT_NOOP;
+    // Room to change rows in their page: no index has to be touched then.
+    statement->options = list_make1(makeDefElem(pstrdup("fillfactor"),
+                                                reinterpret_cast<Node *>(makeInteger(85)), -1));
     GetUserIdAndSecContext(&user, &context);
     SetUserIdAndSecContext(tables::owner(), context | SECURITY_LOCAL_USERID_CHANGE);
     ObjectAddress table = DefineRelation(statement, RELKIND_RELATION, tables::owner(), nullptr, "");
@@ -256,8 +259,8 @@ char *next_piece(const Piece &piece, int i)
     case PieceKind::count:
         return psprintf("coalesce(s.p%d, '0'::%s) + coalesce(d.a%d, '0'::%s) - coalesce(d.b%d, '0'::%s)", i,
                         type_name(piece.type), i, type_name(piece.type), i, type_name(piece.type));
-    case PieceKind::scales:
-        return psprintf("refresh_mv.add_scales(s.p%d, d.a%d, d.b%d)", i, i, i);
+    case PieceKind::exact:
+        return psprintf("refresh_mv.exact_add(s.p%d, d.a%d, d.b%d)", i, i, i);
     case PieceKind::smallest:
         return psprintf("CASE WHEN d.b%d IS NULL OR d.b%d > s.p%d THEN LEAST(s.p%d, d.a%d) ELSE d.a%d END", i,
                         i, i, i, i, i);
@@ -452,6 +455,10 @@ void write(Oid view, const GroupShape &shape, const NamedRows &groups, QueryEnvi
 
 void drop(Oid view)
 {
+    // A catalog lookup is cheaper than the query below.
+    const char *name = strchr(table(view), '.') + 1;
+    if (!OidIsValid(get_relname_relid(name, get_namespace_oid("refresh_mv", false))))
+        return;
     drop_tables("SELECT c.oid FROM pg_catalog.pg_class c"
                 " WHERE c.relnamespace OPERATOR(pg_catalog.=) 'refresh_mv'::pg_catalog.regnamespace"
                 " AND c.relname OPERATOR(pg_catalog.~)"

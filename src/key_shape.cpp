@@ -63,39 +63,43 @@ const char *clause_obstacle(Query *query)
     return nullptr;
 }
 
-// "(t.c1, t.c3) IN (SELECT g.k1, g.k3 FROM name g) AND ..." over columns given by name:
-// exact for keys that are never null.  The others need a check that sees NULLs as
-// equal, found by hash.
-char *condition(const Key *keys, int nkeys, char *const *columns, const char *name)
-{
-    StringInfoData plain, listed_keys, all, all_keys, same;
-    bool nulls = false;
+// How rows t are matched with keys: by joining them with distinct keys g, for the
+// keys that are never null, which the planner estimates best; and by a condition.
+struct Match {
+    const char *keys; // a query for g; null: no key is never null
+    const char *condition;
+};
 
-    for (StringInfo part : {&plain, &listed_keys, &all, &all_keys, &same})
+// Matches the columns of t, given by name, with the rows of that name.  NULLs are
+// equal: such keys are compared after they were found by hash.
+Match match(const Key *keys, int nkeys, char *const *columns, const char *name)
+{
+    StringInfoData condition, joined, all, all_keys, same;
+    int count = 0;
+
+    for (StringInfo part : {&condition, &joined, &all, &all_keys, &same})
         initStringInfo(part);
+    appendStringInfoString(&condition, "true");
     for (int i = 0; i < nkeys; i++) {
         const char *comma = i > 0 ? ", " : "";
         appendStringInfo(&all, "%s%s", comma, columns[i]);
-        appendStringInfo(&all_keys, "%sg.k%d", comma, i + 1);
-        appendStringInfo(&same, " AND g.k%d IS NOT DISTINCT FROM %s", i + 1, columns[i]);
-        nulls |= !keys[i].not_null;
+        appendStringInfo(&all_keys, "%so.k%d", comma, i + 1);
+        appendStringInfo(&same, " AND o.k%d IS NOT DISTINCT FROM %s", i + 1, columns[i]);
         if (!keys[i].not_null)
             continue;
-        appendStringInfo(&plain, "%s%s", plain.len > 0 ? ", " : "", columns[i]);
-        appendStringInfo(&listed_keys, "%sg.k%d", listed_keys.len > 0 ? ", " : "", i + 1);
+        appendStringInfo(&joined, "%so.k%d", count++ > 0 ? ", " : "", i + 1);
+        appendStringInfo(&condition, " AND %s = g.k%d", columns[i], i + 1);
     }
-    const char *exact = nulls ? psprintf("EXISTS (SELECT FROM %s g WHERE"
-                                         " pg_catalog.hash_record_extended(ROW(%s), 0)"
-                                         " = pg_catalog.hash_record_extended(ROW(%s), 0)%s)",
-                                         name, all_keys.data, all.data, same.data)
-                              : "true";
-    // Where no key is surely there, an index can still be used for those that are.
-    if (plain.len == 0) {
-        appendStringInfo(&plain, "(%s = ANY (SELECT g.k1 FROM %s g) OR %s IS NULL)", columns[0], name,
+    if (count == 0) // an index can still be used
+        appendStringInfo(&condition, " AND (%s = ANY (SELECT o.k1 FROM %s o) OR %s IS NULL)", columns[0], name,
                          columns[0]);
-        return psprintf("%s AND %s", plain.data, exact);
-    }
-    return psprintf("(%s) IN (SELECT %s FROM %s g) AND %s", plain.data, listed_keys.data, name, exact);
+    if (count < nkeys)
+        appendStringInfo(&condition, " AND EXISTS (SELECT FROM %s o WHERE"
+                                     " pg_catalog.hash_record_extended(ROW(%s), 0)"
+                                     " = pg_catalog.hash_record_extended(ROW(%s), 0)%s)",
+                         name, all_keys.data, all.data, same.data);
+    const char *distinct = count < nkeys ? "DISTINCT " : ""; // as a whole they are
+    return {count > 0 ? psprintf("SELECT %s%s FROM %s o", distinct, joined.data, name) : nullptr, condition.data};
 }
 
 } // namespace
@@ -152,29 +156,39 @@ void select_keys(Query *query, const KeyShape &shape)
 
 void restrict_to(Query *query, const Key *keys, int nkeys, const char *name, QueryEnvironment *environment)
 {
-    StringInfoData text;
+    StringInfoData nulls;
     List *entries = NIL;
     auto **columns = static_cast<char **>(palloc(sizeof(char *) * static_cast<size_t>(nkeys)));
     bool sublinks = false;
 
     // The condition is parsed over NULLs of the keys' types, for which the keys
     // themselves are put in.
-    initStringInfo(&text);
+    initStringInfo(&nulls);
     for (int i = 0; i < nkeys; i++) {
         auto *node = reinterpret_cast<Node *>(keys[i].expr);
         Oid collation = exprCollation(node);
         columns[i] = psprintf("t.c%d", i + 1);
-        appendStringInfo(&text, "%sNULL::%s", i > 0 ? ", " : "", format_type_be_qualified(exprType(node)));
+        appendStringInfo(&nulls, "%sNULL::%s", i > 0 ? ", " : "", format_type_be_qualified(exprType(node)));
         if (OidIsValid(collation))
-            appendStringInfo(&text, " COLLATE %s", generate_collation_name(collation));
-        appendStringInfo(&text, " AS c%d", i + 1);
+            appendStringInfo(&nulls, " COLLATE %s", generate_collation_name(collation));
+        appendStringInfo(&nulls, " AS c%d", i + 1);
         entries = lappend(entries, makeTargetEntry(keys[i].expr, static_cast<AttrNumber>(i + 1), nullptr, false));
     }
-    Query *parsed = query::unchecked(psprintf("SELECT FROM (SELECT %s) t WHERE %s", text.data,
-                                              condition(keys, nkeys, columns, name)),
+    Match matched = match(keys, nkeys, columns, name);
+    Query *parsed = query::unchecked(psprintf("SELECT FROM (SELECT %s) t%s WHERE %s", nulls.data,
+                                              matched.keys ? psprintf(", (%s) g", matched.keys) : "",
+                                              matched.condition),
                                      environment);
+    Node *quals = parsed->jointree->quals;
     RangeTblEntry *rte = rt_fetch(1, parsed->rtable);
-    Node *quals = pg::replace_vars(parsed->jointree->quals, 1, rte, entries, &sublinks);
+    if (matched.keys != nullptr) {
+        RangeTblRef *ref = makeNode(RangeTblRef);
+        query->rtable = lappend(query->rtable, rt_fetch(2, parsed->rtable));
+        ref->rtindex = list_length(query->rtable);
+        query->jointree->fromlist = lappend(query->jointree->fromlist, ref);
+        ChangeVarNodes(quals, 2, ref->rtindex, 0);
+    }
+    quals = pg::replace_vars(quals, 1, rte, entries, &sublinks);
     query->jointree->quals = make_and_qual(query->jointree->quals, quals);
     query->hasSubLinks = true;
 }
@@ -192,10 +206,11 @@ Query *select_held(Relation view, const Key *keys, int nkeys, const char *name,
         appendStringInfo(&text, ", t.%s", quote_identifier(NameStr(TupleDescAttr(desc, i)->attname)));
     for (int i = 0; i < nkeys; i++)
         columns[i] = psprintf("t.%s", quote_identifier(NameStr(TupleDescAttr(desc, keys[i].output - 1)->attname)));
-    appendStringInfo(&text, " FROM %s t WHERE %s",
+    Match matched = match(keys, nkeys, columns, name);
+    appendStringInfo(&text, " FROM %s t%s WHERE %s",
                      quote_qualified_identifier(get_namespace_name(RelationGetNamespace(view)),
                                                 RelationGetRelationName(view)),
-                     condition(keys, nkeys, columns, name));
+                     matched.keys ? psprintf(", (%s) g", matched.keys) : "", matched.condition);
     return query::unchecked(text.data, environment);
 }
 

@@ -65,61 +65,38 @@ Oid argument_type(Aggref *aggregate)
     return list_length(aggregate->aggargtypes) == 1 ? linitial_oid(aggregate->aggargtypes) : InvalidOid;
 }
 
-Oid sum_function(Oid type)
-{
-    switch (type) {
-    case INT2OID:
-        return F_SUM_INT2;
-    case INT4OID:
-        return F_SUM_INT4;
-    case INT8OID:
-        return F_SUM_INT8;
-    default:
-        return F_SUM_NUMERIC;
-    }
-}
-
-// refresh_mv.scales(numeric)
-Oid scales_function()
+// refresh_mv.exact_sum(numeric)
+Oid exact_sum_function()
 {
     Oid types[] = {NUMERICOID};
-    List *name = list_make2(makeString(pstrdup("refresh_mv")), makeString(pstrdup("scales")));
+    List *name = list_make2(makeString(pstrdup("refresh_mv")), makeString(pstrdup("exact_sum")));
     return LookupFuncName(name, 1, types, false);
 }
 
-// refresh_mv.is_finite(value)
-Expr *is_finite(Expr *value)
+// sum and avg of numeric.
+const char *of_numeric(GroupShape *shape, Aggref *aggregate, bool average)
 {
-    Oid types[] = {NUMERICOID};
-    List *name = list_make2(makeString(pstrdup("refresh_mv")), makeString(pstrdup("is_finite")));
-    return reinterpret_cast<Expr *>(makeFuncExpr(LookupFuncName(name, 1, types, false), BOOLOID,
-                                                 list_make1(copyObjectImpl(value)), InvalidOid, InvalidOid,
-                                                 COERCE_EXPLICIT_CALL));
+    Aggref *sum = with_function(aggregate, exact_sum_function(), NUMERICARRAYOID);
+    return psprintf("refresh_mv.exact_%s(s.p%d)", average ? "average" : "total",
+                    add(shape, PieceKind::exact, reinterpret_cast<Expr *>(sum), NUMERICARRAYOID));
 }
 
-// sum and avg of whole numbers and of numeric, by the sum, the count and, of numeric,
-// how many values are not finite, and how many digits the others have after the
-// point: the sum shows as many as any of them.
-const char *sum_or_average(GroupShape *shape, Aggref *aggregate, bool average)
+Oid sum_function(Oid type)
+{
+    return type == INT2OID ? F_SUM_INT2 : type == INT4OID ? F_SUM_INT4 : F_SUM_INT8;
+}
+
+// sum and avg of whole numbers, by the sum and the count.
+const char *of_integers(GroupShape *shape, Aggref *aggregate, bool average)
 {
     Oid type = argument_type(aggregate);
-    Oid sum_type = type == INT2OID || type == INT4OID ? INT8OID : NUMERICOID;
-    Aggref *summed = with_function(aggregate, sum_function(type), sum_type);
-    if (type == NUMERICOID)
-        add_filter(summed, is_finite(argument(aggregate)));
-    int sum = add(shape, PieceKind::sum, as_type(summed, NUMERICOID), NUMERICOID);
+    Oid sum_type = type == INT8OID ? NUMERICOID : INT8OID;
+    int sum = add(shape, PieceKind::sum,
+                  as_type(with_function(aggregate, sum_function(type), sum_type), NUMERICOID), NUMERICOID);
     int count = add_count(shape, aggregate);
-    const char *total = psprintf("s.p%d", sum);
-
-    if (type == NUMERICOID)
-        total = psprintf("refresh_mv.total(coalesce(s.p%d, 0), s.p%d)", sum,
-                         add(shape, PieceKind::scales,
-                             reinterpret_cast<Expr *>(with_function(aggregate, scales_function(), INT8ARRAYOID)),
-                             INT8ARRAYOID));
-    if (average)
-        total = psprintf("%s / s.p%d::pg_catalog.numeric", total, count);
-    else if (sum_type == INT8OID)
-        total = psprintf("%s::pg_catalog.int8", total);
+    const char *total = average             ? psprintf("s.p%d / s.p%d::pg_catalog.numeric", sum, count)
+                        : sum_type == INT8OID ? psprintf("s.p%d::pg_catalog.int8", sum)
+                                              : psprintf("s.p%d", sum);
     return psprintf("CASE WHEN s.p%d > 0 THEN %s END", count, total);
 }
 
@@ -208,15 +185,19 @@ const char *by_name(GroupShape *shape, Query *query, const Anchoring &anchoring,
                     const char *name)
 {
     Oid type = argument_type(aggregate);
-    bool summable = type == INT2OID || type == INT4OID || type == INT8OID || type == NUMERICOID;
+    bool integer = type == INT2OID || type == INT4OID || type == INT8OID;
     auto is = [&](const char *other) { return strcmp(name, other) == 0; };
 
     if (is("count") && aggregate->aggdistinct != NIL)
         return distinct_count(shape, query, anchoring, aggregate);
     if (is("count"))
         return psprintf("s.p%d", add(shape, PieceKind::count, reinterpret_cast<Expr *>(aggregate), INT8OID));
-    if (summable && aggregate->aggdistinct == NIL && (is("sum") || is("avg")))
-        return sum_or_average(shape, aggregate, is("avg"));
+    if (aggregate->aggdistinct == NIL && (is("sum") || is("avg"))) {
+        if (integer)
+            return of_integers(shape, aggregate, is("avg"));
+        if (type == NUMERICOID)
+            return of_numeric(shape, aggregate, is("avg"));
+    }
     // From 17 an interval can be infinite, and cannot be subtracted then.
     if (is("sum") && aggregate->aggdistinct == NIL
         && (type == CASHOID || (type == INTERVALOID && PG_VERSION_NUM < 170000)))

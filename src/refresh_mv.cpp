@@ -21,6 +21,7 @@
 #include "configure.hpp"
 #include "ddl.hpp"
 #include "exact.hpp"
+#include "group_state.hpp"
 #include "logged.hpp"
 #include "on_commit.hpp"
 #include "refresh.hpp"
@@ -49,6 +50,7 @@ PG_FUNCTION_INFO_V1(refresh_mv_untrack);
 PG_FUNCTION_INFO_V1(refresh_mv_changes);
 PG_FUNCTION_INFO_V1(refresh_mv_log_change);
 PG_FUNCTION_INFO_V1(refresh_mv_log_everything);
+PG_FUNCTION_INFO_V1(refresh_mv_drop_groups);
 PG_FUNCTION_INFO_V1(refresh_mv_note_ddl);
 PG_FUNCTION_INFO_V1(refresh_mv_fingerprint);
 PG_FUNCTION_INFO_V1(refresh_mv_keep_out);
@@ -414,6 +416,12 @@ Datum refresh_mv_log_everything(PG_FUNCTION_ARGS)
 {
     on_commit::note_change(PG_GETARG_OID(0));
     changelog::everything(PG_GETARG_OID(0), text_to_cstring(PG_GETARG_TEXT_PP(1)));
+    PG_RETURN_VOID();
+}
+
+Datum refresh_mv_drop_groups(PG_FUNCTION_ARGS)
+{
+    group_state::drop(PG_GETARG_OID(0));
     PG_RETURN_VOID();
 }
 

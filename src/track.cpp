@@ -2,6 +2,7 @@
 
 #include "catalog.hpp"
 #include "changelog.hpp"
+#include "group_state.hpp"
 #include "logged.hpp"
 #include "query.hpp"
 #include "source.hpp"
@@ -413,6 +414,7 @@ void untrack(Oid view)
     foreach (cell, saved)
         release(static_cast<TrackedSource *>(lfirst(cell))->relation, true);
     tracking::drop_baseline(view);
+    group_state::drop(view);
 }
 
 void sweep()
@@ -430,6 +432,7 @@ void sweep()
         tracking::purge(InvalidOid);
         tracking::delete_orphans();
     }
+    group_state::drop_orphans();
 }
 
 bool is_damaged(Oid view)

@@ -398,10 +398,13 @@ Relaxed relax_entry(Query *query, RangeTblEntry *rte, const Instance *changed, L
         rte->subquery->jointree->quals = makeBoolConst(false, false);
         return Relaxed::steady;
     }
-    if (anchor::only_joins(rte->subquery) || anchor::union_arms(rte->subquery) != NIL)
-        return relax(rte->subquery, changed, changes);
-    return reads_changed(reinterpret_cast<Node *>(rte->subquery), &reading) ? Relaxed::hopeless
-                                                                            : Relaxed::steady;
+    if (!reads_changed(reinterpret_cast<Node *>(rte->subquery), &reading))
+        return Relaxed::steady;
+    // Conditions of a security barrier must not be dropped: what is above would see
+    // the rows.
+    bool can_be = !rte->security_barrier
+                  && (anchor::only_joins(rte->subquery) || anchor::union_arms(rte->subquery) != NIL);
+    return can_be ? relax(rte->subquery, changed, changes) : Relaxed::hopeless;
 }
 
 // Relaxes what the entries of a query's range table hold.
