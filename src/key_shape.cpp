@@ -3,8 +3,6 @@
 #include "pieces.hpp"
 #include "query.hpp"
 
-#include <initializer_list>
-
 namespace {
 
 // So many columns tell rows apart well enough.
@@ -63,43 +61,62 @@ const char *clause_obstacle(Query *query)
     return nullptr;
 }
 
-// How rows t are matched with keys: by joining them with distinct keys g, for the
-// keys that are never null, which the planner estimates best; and by a condition.
-struct Match {
-    const char *keys; // a query for g; null: no key is never null
-    const char *condition;
+// Whether a key is null in some and in all of the rows.
+struct Nulls {
+    bool some;
+    bool all;
 };
 
-// Matches the columns of t, given by name, with the rows of that name.  NULLs are
-// equal: such keys are compared after they were found by hash.
-Match match(const Key *keys, int nkeys, char *const *columns, const char *name)
+AttrNumber column_named(TupleDesc desc, const char *name)
 {
-    StringInfoData condition, joined, all, all_keys, same;
-    int count = 0;
+    for (int i = 0; i < desc->natts; i++)
+        if (strcmp(NameStr(TupleDescAttr(desc, i)->attname), name) == 0)
+            return static_cast<AttrNumber>(i + 1);
+    elog(ERROR, "no column %s", name);
+}
 
-    for (StringInfo part : {&condition, &joined, &all, &all_keys, &same})
-        initStringInfo(part);
-    appendStringInfoString(&condition, "true");
+Nulls *find_nulls(const NamedRows &rows, int nkeys)
+{
+    TupleTableSlot *slot = MakeSingleTupleTableSlot(rows.desc, &TTSOpsMinimalTuple);
+    auto *nulls = static_cast<Nulls *>(palloc(sizeof(Nulls) * static_cast<size_t>(nkeys)));
+    AttrNumber first = nkeys > 0 ? column_named(rows.desc, "k1") : 0;
+
+    for (int i = 0; i < nkeys; i++)
+        nulls[i] = {false, rows.count > 0};
+    tuplestore_rescan(rows.rows);
+    while (tuplestore_gettupleslot(rows.rows, true, false, slot))
+        for (int i = 0; i < nkeys; i++) {
+            bool null = slot_attisnull(slot, first + i);
+            nulls[i].some |= null;
+            nulls[i].all &= null;
+        }
+    ExecDropSingleTupleTableSlot(slot);
+    return nulls;
+}
+
+// The condition that rows t have the keys g, NULLs being equal.  IS NOT DISTINCT FROM
+// could neither be hashed nor find an index.
+char *match(int nkeys, char *const *columns, const char *name, QueryEnvironment *environment)
+{
+    StringInfoData text;
+    Nulls *nulls = find_nulls(named::shown(environment, name), nkeys);
+
+    initStringInfo(&text);
+    appendStringInfoString(&text, "true");
     for (int i = 0; i < nkeys; i++) {
-        const char *comma = i > 0 ? ", " : "";
-        appendStringInfo(&all, "%s%s", comma, columns[i]);
-        appendStringInfo(&all_keys, "%so.k%d", comma, i + 1);
-        appendStringInfo(&same, " AND o.k%d IS NOT DISTINCT FROM %s", i + 1, columns[i]);
-        if (!keys[i].not_null)
-            continue;
-        appendStringInfo(&joined, "%so.k%d", count++ > 0 ? ", " : "", i + 1);
-        appendStringInfo(&condition, " AND %s = g.k%d", columns[i], i + 1);
+        const char *column = columns[i];
+        if (nulls[i].all)
+            appendStringInfo(&text, " AND %s IS NULL", column);
+        else if (!nulls[i].some)
+            appendStringInfo(&text, " AND %s = g.k%d", column, i + 1);
+        else {
+            const char *other = psprintf("(SELECT o.k%d FROM %s o WHERE o.k%d IS NOT NULL LIMIT 1)", i + 1, name,
+                                         i + 1);
+            appendStringInfo(&text, " AND (%s IS NULL) = (g.k%d IS NULL) AND coalesce(%s, %s) = coalesce(g.k%d, %s)",
+                             column, i + 1, column, other, i + 1, other);
+        }
     }
-    if (count == 0) // an index can still be used
-        appendStringInfo(&condition, " AND (%s = ANY (SELECT o.k1 FROM %s o) OR %s IS NULL)", columns[0], name,
-                         columns[0]);
-    if (count < nkeys)
-        appendStringInfo(&condition, " AND EXISTS (SELECT FROM %s o WHERE"
-                                     " pg_catalog.hash_record_extended(ROW(%s), 0)"
-                                     " = pg_catalog.hash_record_extended(ROW(%s), 0)%s)",
-                         name, all_keys.data, all.data, same.data);
-    const char *distinct = count < nkeys ? "DISTINCT " : ""; // as a whole they are
-    return {count > 0 ? psprintf("SELECT %s%s FROM %s o", distinct, joined.data, name) : nullptr, condition.data};
+    return text.data;
 }
 
 } // namespace
@@ -174,20 +191,16 @@ void restrict_to(Query *query, const Key *keys, int nkeys, const char *name, Que
         appendStringInfo(&nulls, " AS c%d", i + 1);
         entries = lappend(entries, makeTargetEntry(keys[i].expr, static_cast<AttrNumber>(i + 1), nullptr, false));
     }
-    Match matched = match(keys, nkeys, columns, name);
-    Query *parsed = query::unchecked(psprintf("SELECT FROM (SELECT %s) t%s WHERE %s", nulls.data,
-                                              matched.keys ? psprintf(", (%s) g", matched.keys) : "",
-                                              matched.condition),
+    Query *parsed = query::unchecked(psprintf("SELECT FROM (SELECT %s) t, %s g WHERE %s", nulls.data, name,
+                                              match(nkeys, columns, name, environment)),
                                      environment);
     Node *quals = parsed->jointree->quals;
     RangeTblEntry *rte = rt_fetch(1, parsed->rtable);
-    if (matched.keys != nullptr) {
-        RangeTblRef *ref = makeNode(RangeTblRef);
-        query->rtable = lappend(query->rtable, rt_fetch(2, parsed->rtable));
-        ref->rtindex = list_length(query->rtable);
-        query->jointree->fromlist = lappend(query->jointree->fromlist, ref);
-        ChangeVarNodes(quals, 2, ref->rtindex, 0);
-    }
+    RangeTblRef *ref = makeNode(RangeTblRef);
+    query->rtable = lappend(query->rtable, rt_fetch(2, parsed->rtable));
+    ref->rtindex = list_length(query->rtable);
+    query->jointree->fromlist = lappend(query->jointree->fromlist, ref);
+    ChangeVarNodes(quals, 2, ref->rtindex, 0);
     quals = pg::replace_vars(quals, 1, rte, entries, &sublinks);
     query->jointree->quals = make_and_qual(query->jointree->quals, quals);
     query->hasSubLinks = true;
@@ -206,11 +219,10 @@ Query *select_held(Relation view, const Key *keys, int nkeys, const char *name,
         appendStringInfo(&text, ", t.%s", quote_identifier(NameStr(TupleDescAttr(desc, i)->attname)));
     for (int i = 0; i < nkeys; i++)
         columns[i] = psprintf("t.%s", quote_identifier(NameStr(TupleDescAttr(desc, keys[i].output - 1)->attname)));
-    Match matched = match(keys, nkeys, columns, name);
-    appendStringInfo(&text, " FROM %s t%s WHERE %s",
+    appendStringInfo(&text, " FROM %s t, %s g WHERE %s",
                      quote_qualified_identifier(get_namespace_name(RelationGetNamespace(view)),
                                                 RelationGetRelationName(view)),
-                     matched.keys ? psprintf(", (%s) g", matched.keys) : "", matched.condition);
+                     name, match(nkeys, columns, name, environment));
     return query::unchecked(text.data, environment);
 }
 

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "group_shape.hpp"
+#include "named.hpp"
 
 struct KeyShape {
     const char *obstacle; // why the keys method cannot be used; null: it can
@@ -27,7 +28,7 @@ KeyShape of(Query *query, const Anchoring &anchoring);
 void select_keys(Query *query, const KeyShape &shape);
 
 // Makes a query return just the rows whose keys are among the rows of that name
-// (k1, k2, ...).
+// (k1, k2, ..., all of them distinct).
 void restrict_to(Query *query, const Key *keys, int nkeys, const char *name, QueryEnvironment *environment);
 
 // SELECT ctid and all columns FROM the view, of rows whose keys are among those rows.
