@@ -230,21 +230,29 @@ char *both_sides(const char *name)
                     " UNION ALL SELECT -1, r.* FROM refresh_mv_%s_before r", name, name);
 }
 
+// Whether there was nothing before.
+bool is_empty(const char *name, QueryEnvironment *environment)
+{
+    return named::shown(environment, psprintf("refresh_mv_%s_before", name)).count == 0;
+}
+
 // The touched values of a piece with their new counts, and whether that makes them
 // come (1) or go (-1).
 NamedRows next_values(Oid view, const GroupShape &shape, int piece, QueryEnvironment *environment)
 {
     const char *name = psprintf("values_%d", piece + 1);
     const char *keys = key_list(shape, "u.");
+    const char *net = is_empty(name, environment)
+                          ? psprintf("SELECT u.* FROM refresh_mv_%s_now u", name)
+                          : psprintf("SELECT %su.v, pg_catalog.sum(u.n * u.side)::pg_catalog.int8 AS n"
+                                     " FROM (%s) u%s HAVING pg_catalog.sum(u.n * u.side) <> 0",
+                                     keys, both_sides(name), group_by(shape, "u.v"));
     const char *text = psprintf(
-        "WITH u AS (%s), c AS (SELECT pg_catalog.hash_record_extended(ROW(%su.v), 0) AS h, %su.v,"
-        " pg_catalog.sum(u.n * u.side)::pg_catalog.int8 AS n FROM u%s"
-        " HAVING pg_catalog.sum(u.n * u.side) <> 0)"
+        "WITH c AS (SELECT pg_catalog.hash_record_extended(ROW(%su.v), 0) AS h, u.* FROM (%s) u)"
         " SELECT s.ctid AS place, c.h, %sc.v, coalesce(s.n, 0) + c.n AS n,"
         " CASE WHEN s.ctid IS NULL THEN 1 WHEN s.n + c.n = 0 THEN -1 ELSE 0 END AS step"
         " FROM c LEFT JOIN %s s ON s.h = c.h AND s.v = c.v%s",
-        both_sides(name), keys, keys, group_by(shape, "u.v"), key_list(shape, "c."),
-        values_table(view, piece), same_keys(shape, "s", "c"));
+        keys, net, key_list(shape, "c."), values_table(view, piece), same_keys(shape, "s", "c"));
     NamedRows rows = named::result_of(query::unchecked(text, environment),
                                       psprintf("refresh_mv_values_%d", piece + 1), environment);
     named::show(environment, rows);
@@ -290,7 +298,8 @@ bool is_extreme(const Piece &piece)
 
 // The columns of the touched groups, for the parts of next().
 struct NextText {
-    StringInfoData gained; // the pieces now and before, a1, b1, ...
+    StringInfoData both;   // the pieces now and before, a1, b1, ..., of rows of both sides
+    StringInfoData gained; // the same if there was nothing before
     StringInfoData next;   // the pieces as they will be, and what lost_piece() needs
     StringInfoData result;
     StringInfoData lost;
@@ -300,16 +309,17 @@ struct NextText {
 NextText next_text(const GroupShape &shape)
 {
     NextText text;
-    for (StringInfo part : {&text.gained, &text.next, &text.result, &text.lost, &text.joins})
+    for (StringInfo part : {&text.both, &text.gained, &text.next, &text.result, &text.lost, &text.joins})
         initStringInfo(part);
     for (int j = 0; j < shape.npieces; j++) {
         const Piece &piece = shape.pieces[j];
         int i = j + 1;
-        if (piece.kind != PieceKind::values)
-            appendStringInfo(&text.gained, ", pg_catalog.max(u.p%d) FILTER (WHERE u.side = 1) AS a%d,"
-                                           " pg_catalog.max(u.p%d) FILTER (WHERE u.side = -1) AS b%d",
+        if (piece.kind != PieceKind::values) {
+            appendStringInfo(&text.both, ", pg_catalog.max(u.p%d) FILTER (WHERE u.side = 1) AS a%d,"
+                                         " pg_catalog.max(u.p%d) FILTER (WHERE u.side = -1) AS b%d",
                              i, i, i, i);
-        else
+            appendStringInfo(&text.gained, ", u.p%d AS a%d, NULL::%s AS b%d", i, i, type_name(piece.type), i);
+        } else
             appendStringInfo(&text.joins,
                              " LEFT JOIN (SELECT %s AS h, %spg_catalog.sum(u.step)::pg_catalog.int8 AS step"
                              " FROM refresh_mv_values_%d u%s) v%d ON v%d.h = d.h%s",
@@ -412,13 +422,17 @@ NamedRows next(Oid view, const GroupShape &shape, QueryEnvironment *environment)
         if (shape.pieces[i].kind == PieceKind::values)
             next_values(view, shape, i, environment);
     NextText text = next_text(shape);
+    const char *net = is_empty("pieces", environment)
+                          ? psprintf("SELECT %su.n%s FROM refresh_mv_pieces_now u", key_list(shape, "u."),
+                                     text.gained.data)
+                          : psprintf("SELECT %spg_catalog.sum(u.n * u.side)::pg_catalog.int8 AS n%s FROM (%s) u%s",
+                                     key_list(shape, "u."), text.both.data, both_sides("pieces"),
+                                     group_by(shape, ""));
     const char *sql = psprintf(
-        "WITH u AS (%s), d AS (SELECT %s AS h, %spg_catalog.sum(u.n * u.side)::pg_catalog.int8 AS n%s FROM u%s),"
-        " f AS (SELECT s.ctid AS place, d.h, %scoalesce(s.n, 0) + d.n AS n%s FROM d"
+        "WITH d AS (SELECT %s AS h, u.* FROM (%s) u), f AS (SELECT s.ctid AS place, d.h, %scoalesce(s.n, 0) + d.n AS n%s FROM d"
         " LEFT JOIN %s s ON s.h = d.h%s%s)"
         " SELECT f.place, f.h, %sf.n%s, coalesce(f.n > 0 AND (false%s), false) AS redo FROM f",
-        both_sides("pieces"), key_hash(shape, "u."), key_list(shape, "u."), text.gained.data,
-        group_by(shape, ""), key_list(shape, "d."), text.next.data, table(view), same_keys(shape, "s", "d"),
+        key_hash(shape, "u."), net, key_list(shape, "d."), text.next.data, table(view), same_keys(shape, "s", "d"),
         text.joins.data, key_list(shape, "f."), text.result.data, text.lost.data);
     return named::result_of(query::unchecked(sql, environment), "refresh_mv_groups", environment);
 }
