@@ -289,6 +289,8 @@ ExactScope scope(Relation view, List *sources, const char *groups)
     work.changes = net_changes::read(RelationGetRelid(view), sources, work.environment, &reason);
     if (reason != nullptr)
         work.scope.reason = reason;
+    else if (work.changes == NIL)
+        work.scope.method = Method::skip;
     else
         guard([&] {
             work.analysis = analyse(view, changed_relations(work.changes));

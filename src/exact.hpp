@@ -16,7 +16,8 @@
 #include "tracking.hpp"
 
 // The part of a view to recompute: the rows that it holds there, and those that it
-// should hold.  With a reason instead, there is no such part.
+// should hold.  With a reason instead, there is no such part; with method skip, it is
+// empty, since the changes come to nothing.
 struct ExactScope {
     const char *reason;
     Method method;

@@ -278,6 +278,10 @@ bool merge_exactly(const OpenView &view, const Knowledge &knowledge, Merged *mer
                 *reason = scope.reason;
                 throw NoWay{};
             }
+            if (scope.method == Method::skip) {
+                *merged = {{}, Method::skip, knowledge.groups};
+                return;
+            }
             *merged = merge_sides(view.relation, {scope.held, scope.fresh, scope.environment},
                                   scope.method, false);
             merged->groups = scope.groups;

@@ -234,11 +234,11 @@ char *all_rows(const Instance *instance, const NetChanges *changes, const char *
                     columns, qualified_name(instance->relation), columns, changes->rows.name);
 }
 
-// The anchor values of an anchored instance's changed rows.
-Query *own_parts(const Instance *instance, const NetChanges *changes, QueryEnvironment *environment)
+// The anchor values of an anchored instance's changed rows, as a query.
+char *own_parts(const Instance *instance, const NetChanges *changes)
 {
     const char *column = psprintf("t.%s AS part", column_name(instance->relation, instance->anchor));
-    return query::unchecked(changed_rows(instance, changes, column), environment);
+    return changed_rows(instance, changes, column);
 }
 
 // Whether an instance is somewhere in a query.
@@ -357,11 +357,15 @@ Relids relax_joins(Relaxation *relaxation, Node *node)
         inner |= entry_holds(relaxation->query, rti, relaxation->changed);
         shaky |= entry_reads_changed(relaxation, rti);
     }
-    // A row that such a condition filters may not be filtered in the other state.
-    relaxation->hopeless |= inner && any_accepts_nulls(join->quals, relaxation);
+    // A row that such a condition filters may not be filtered in the other state, and
+    // of a join that stays outer it finds other rows there.
+    bool accepts = any_accepts_nulls(join->quals, relaxation);
+    relaxation->hopeless |= inner && accepts;
     if (outer && inner)
         pg::make_inner(relaxation->query, join, &relaxation->inner);
-    if (outer && shaky)
+    if (outer && accepts)
+        relaxation->wild = bms_add_members(relaxation->wild, right);
+    else if (outer && shaky)
         relaxation->shaky = bms_add_members(relaxation->shaky, right);
     return bms_union(left, right);
 }
@@ -490,22 +494,16 @@ Query *joined_parts(Query *original, const Anchoring &chosen, int place, List *c
     return query;
 }
 
-// Collects the rows of a query for parts; returns whether there is a null among them.
-bool collect(Query *query, NamedRows *all, QueryEnvironment *environment)
+// Whether the one column of some rows is null in any of them.
+bool has_null(const NamedRows &rows)
 {
-    bool has_null = false;
-    NamedRows some = named::result_of(query, "refresh_mv_some", environment);
-    TupleTableSlot *slot = MakeSingleTupleTableSlot(some.desc, &TTSOpsMinimalTuple);
-    while (tuplestore_gettupleslot(some.rows, true, false, slot)) {
-        slot_getallattrs(slot);
-        if (slot->tts_isnull[0])
-            has_null = true;
-        else
-            named::add(all, slot->tts_values, slot->tts_isnull);
-    }
+    TupleTableSlot *slot = MakeSingleTupleTableSlot(rows.desc, &TTSOpsMinimalTuple);
+    bool found = false;
+    tuplestore_rescan(rows.rows);
+    while (!found && tuplestore_gettupleslot(rows.rows, true, false, slot))
+        found = slot_attisnull(slot, 1);
     ExecDropSingleTupleTableSlot(slot);
-    named::release(&some);
-    return has_null;
+    return found;
 }
 
 PartRows describe(const NamedRows &rows, Oid type)
@@ -527,14 +525,59 @@ PartRows describe(const NamedRows &rows, Oid type)
     return parts;
 }
 
-// A query for the parts that an instance's changes concern; null if there is none.
-Query *parts_of(Query *query, const Anchoring &anchoring, int place, List *changes,
-                QueryEnvironment *environment)
+// Finds the parts of changed rows of an instance without an anchor, as named rows;
+// null, with a reason, if that is not possible or would cost more than the limit.
+const char *find_joined(Query *query, const Anchoring &anchoring, int place, List *changes, double limit,
+                        QueryEnvironment *environment, const char **reason)
 {
-    Instance *instance = instance_at(anchoring, place);
-    return instance->anchor != 0
-               ? own_parts(instance, changes_of(changes, instance), environment)
-               : joined_parts(query, anchoring, place, changes, environment);
+    const char *table = get_rel_name(instance_at(anchoring, place)->relation);
+    const char *name = psprintf("refresh_mv_joined_%d", place);
+    Query *joined = joined_parts(query, anchoring, place, changes, environment);
+
+    if (joined == nullptr)
+        *reason = psprintf("%s has changed, on the nullable side of a join that others depend on", table);
+    else if (query::cost(joined) > limit)
+        *reason = psprintf("a change of %s concerns too many rows", table);
+    if (*reason != nullptr)
+        return nullptr;
+    named::show(environment, named::result_of(joined, name, environment));
+    return psprintf("SELECT j.part FROM %s j", name);
+}
+
+// Whether rows of an instance have changed that matter to all parts.
+bool concerns_all(const Instance *instance, const NetChanges *changes, QueryEnvironment *environment)
+{
+    return instance->keeps_nulls
+           && has_null(named::result_of(query::unchecked(own_parts(instance, changes), environment),
+                                        "refresh_mv_own", environment));
+}
+
+// A query for the anchor values of all changed rows, each of them perhaps many times;
+// null, with a reason, if there is none.
+const char *all_parts(Query *query, const Anchoring &anchoring, List *changes, double limit,
+                      QueryEnvironment *environment, const char **reason)
+{
+    StringInfoData text;
+    ListCell *cell;
+
+    initStringInfo(&text);
+    foreach (cell, anchoring.instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        const NetChanges *own = changes_of(changes, instance);
+        if (own == nullptr)
+            continue;
+        if (concerns_all(instance, own, environment))
+            *reason = psprintf("a null in %s has changed, which concerns all rows",
+                               get_rel_name(instance->relation));
+        const char *part = instance->anchor != 0
+                               ? own_parts(instance, own)
+                               : find_joined(query, anchoring, foreach_current_index(cell), changes, limit,
+                                             environment, reason);
+        if (*reason != nullptr)
+            return nullptr;
+        appendStringInfo(&text, "%s%s", text.len > 0 ? " UNION ALL " : "", part);
+    }
+    return text.data;
 }
 
 // The parts that can have had rows: not those of new rows of a table whose key is the
@@ -586,40 +629,21 @@ const char *obstacle(const Anchoring &anchoring, List *changes)
 const Parts *parts(Query *query, const Anchoring &anchoring, List *changes, double limit,
                    QueryEnvironment *environment, const char **reason)
 {
+    const char *all = all_parts(query, anchoring, changes, limit, environment, reason);
+    if (all == nullptr)
+        return nullptr;
     auto *parts = static_cast<Parts *>(palloc0(sizeof(Parts)));
-    TupleDesc desc = CreateTemplateTupleDesc(1);
-    ListCell *cell;
-
-    TupleDescInitEntry(desc, 1, "part", anchoring.type, -1, 0);
-    TupleDescInitEntryCollation(desc, 1, anchoring.collation);
-    NamedRows all = named::make("refresh_mv_all_parts", desc);
-    foreach (cell, anchoring.instances) {
-        auto *instance = static_cast<Instance *>(lfirst(cell));
-        if (changes_of(changes, instance) == nullptr)
-            continue;
-        Query *some = parts_of(query, anchoring, foreach_current_index(cell), changes, environment);
-        if (some == nullptr)
-            *reason = psprintf("%s has changed, on the nullable side of a join that others depend on",
-                               get_rel_name(instance->relation));
-        else if (query::cost(some) > limit)
-            *reason = psprintf("a change of %s concerns too many rows", get_rel_name(instance->relation));
-        if (*reason != nullptr)
-            return nullptr;
-        bool has_null = collect(some, &all, environment);
-        parts->has_null |= has_null;
-        if (instance->keeps_nulls && has_null) {
-            *reason = psprintf("a null in %s has changed, which concerns all rows",
-                               get_rel_name(instance->relation));
-            return nullptr;
-        }
-    }
-    named::show(environment, all);
-    NamedRows now = named::result_of(
-        query::unchecked("SELECT DISTINCT a.part FROM refresh_mv_all_parts a", environment),
-        parts_name(TableState::now), environment);
-    unregister_ENR(environment, "refresh_mv_all_parts");
-    named::release(&all);
+    NamedRows now = named::result_of(query::unchecked(psprintf("SELECT DISTINCT a.part FROM (%s) a", all),
+                                                      environment),
+                                     parts_name(TableState::now), environment);
     named::show(environment, now);
+    parts->has_null = has_null(now);
+    if (parts->has_null) {
+        now = named::result_of(query::unchecked("SELECT p.part FROM refresh_mv_parts_now p"
+                                                " WHERE p.part IS NOT NULL", environment),
+                               parts_name(TableState::now), environment);
+        named::show(environment, now);
+    }
     NamedRows before = parts_before(query, anchoring, changes, environment);
     named::show(environment, before);
     parts->now = describe(now, anchoring.type);
