@@ -176,10 +176,15 @@ Query *unchecked(const char *text, QueryEnvironment *environment)
 {
     auto *raw = linitial_node(RawStmt, raw_parser(text, RAW_PARSE_DEFAULT));
     int level = NewGUCNestLevel();
+    Oid user;
+    int context;
+    GetUserIdAndSecContext(&user, &context);
+    SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
     set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
                       true, 0, false);
     Query *query = parse_analyze_fixedparams(raw, text, nullptr, 0, environment);
     AtEOXact_GUC(false, level);
+    SetUserIdAndSecContext(user, context);
     drop_checks(reinterpret_cast<Node *>(query), nullptr);
     return query;
 }

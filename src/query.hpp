@@ -46,7 +46,8 @@ Query *select_fresh(Relation view, Query *fresh, Node *condition);
 
 // Parses a SELECT that may read its relations whatever the current role's
 // privileges.  Its text must be made by us, with every name qualified that is not one
-// of pg_catalog: no other schema is searched.
+// of pg_catalog: no other schema is searched.  (Names in the query of a view were looked
+// up when it was created, so its owner need not have USAGE on their schemas.)
 Query *unchecked(const char *text, QueryEnvironment *environment = nullptr);
 
 // Makes a query read a subquery, and nothing else.
