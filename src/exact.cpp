@@ -256,7 +256,8 @@ void find_scope(Work *work, const char *groups)
         refuse(work, obstacle);
         return;
     }
-    if (stateful && (groups == nullptr || strcmp(groups, group_shape::fingerprint(work->analysis.groups)) != 0)) {
+    if (stateful && (groups == nullptr || strcmp(groups, group_shape::fingerprint(work->analysis.groups)) != 0
+                     || !group_state::is_there(RelationGetRelid(work->view)))) {
         refuse(work, "there is no state of its groups yet");
         return;
     }

@@ -318,7 +318,7 @@ Query *select_rows(Query *original, const GroupShape &shape, const char *source,
         appendStringInfo(&text, "%s, ", static_cast<Aggregate *>(lfirst(cell))->expression);
     // As columns of a subquery, aggregates cost nothing, as they did, and conditions are
     // tested in the same order.
-    appendStringInfo(&text, "1 FROM %s s%s OFFSET 0", source, shape.single ? "" : " WHERE s.n > 0");
+    appendStringInfo(&text, "1 FROM %s s WHERE %s OFFSET 0", source, shape.single ? "s.h IS NOT NULL" : "s.n > 0");
     Substitution substitution = {&shape, query::unchecked(text.data, environment)};
 
     query->targetList = castNode(List, substitute(flat(original, original->targetList), &substitution));

@@ -85,6 +85,7 @@ void create_table(const char *name, List *columns)
     int context;
 
     statement->relation = makeRangeVar(pstrdup("refresh_mv"), pstrdup(strchr(name, '.') + 1), -1);
+    statement->relation->relpersistence = RELPERSISTENCE_UNLOGGED;
     statement->tableElts = columns;
     statement->oncommit = ONCOMMIT_NOOP;
     // Room to change rows in their page: no index has to be touched then.
@@ -214,6 +215,15 @@ char *fill_text(const GroupShape &shape, Oid view)
                          group_by(shape, ""), name, name, key_hash(shape, "r."), same_keys(shape, name, "r"));
     }
     return psprintf("SELECT %s, %sr.n%s FROM refresh_mv_rows r%s", key_hash(shape, "r."), key_list(shape, "r."), columns.data, joins.data);
+}
+
+// Puts a row without a hash into the state, which a crash removes with all others.
+void put_mark(Oid view)
+{
+    SPI_connect();
+    tables::execute(psprintf("INSERT INTO %s (n) VALUES (-1)", table_name(view)), {}, SPI_OK_INSERT);
+    SPI_finish();
+    CommandCounterIncrement();
 }
 
 // ---- the next state ----
@@ -387,6 +397,15 @@ const char *table(Oid view)
     return table_name(view);
 }
 
+bool is_there(Oid view)
+{
+    Datum mark;
+    const char *name = strchr(table(view), '.') + 1;
+    return OidIsValid(get_relname_relid(name, get_namespace_oid("refresh_mv", false)))
+           && query::single_value(query::unchecked(psprintf("SELECT s.n FROM %s s WHERE s.h IS NULL", table(view))),
+                                  &mark);
+}
+
 void fill(Oid view, Query *query, const GroupShape &shape)
 {
     drop(view);
@@ -414,6 +433,7 @@ void fill(Oid view, Query *query, const GroupShape &shape)
     group_shape::select_pieces(pieces, shape);
     fill_table(table(view), fill_text(shape, view), pieces);
     create_index(table(view));
+    put_mark(view);
 }
 
 NamedRows next(Oid view, const GroupShape &shape, QueryEnvironment *environment)

@@ -10,6 +10,8 @@
 //   is that of the query's rows under the baseline's snapshot.  It is written in the
 //   transaction that saves the baseline, by nobody else.
 // - h is a hash of the keys, and only finds candidates.
+// - The tables are unlogged: they cost no WAL, and no publication sends them to servers
+//   that do not have them.  A crash empties them, which shows by the lack of a mark.
 // - The tables are members of the extension: not dumped, dropped with it.  They belong
 //   to its owner, and nobody else has rights on them.
 #pragma once
@@ -21,6 +23,9 @@ namespace group_state {
 
 // The name of the table of a view's groups, for queries.
 const char *table(Oid view);
+
+// Whether a view has a state, and no crash has emptied it.
+bool is_there(Oid view);
 
 // Makes the tables anew and fills them with what the query, which is normalized and
 // reads everything, returns.

@@ -95,7 +95,8 @@ Nulls *find_nulls(const NamedRows &rows, int nkeys)
 }
 
 // The condition that rows t have the keys g, NULLs being equal.  IS NOT DISTINCT FROM
-// could neither be hashed nor find an index.
+// could neither be hashed nor find an index; with NULL itself it is the test that does
+// not take a row of NULLs for one.
 char *match(int nkeys, char *const *columns, const char *name, QueryEnvironment *environment)
 {
     StringInfoData text;
@@ -106,13 +107,14 @@ char *match(int nkeys, char *const *columns, const char *name, QueryEnvironment 
     for (int i = 0; i < nkeys; i++) {
         const char *column = columns[i];
         if (nulls[i].all)
-            appendStringInfo(&text, " AND %s IS NULL", column);
+            appendStringInfo(&text, " AND %s IS NOT DISTINCT FROM NULL", column);
         else if (!nulls[i].some)
             appendStringInfo(&text, " AND %s = g.k%d", column, i + 1);
         else {
-            const char *other = psprintf("(SELECT o.k%d FROM %s o WHERE o.k%d IS NOT NULL LIMIT 1)", i + 1, name,
+            const char *other = psprintf("(SELECT o.k%d FROM %s o WHERE o.k%d IS DISTINCT FROM NULL LIMIT 1)", i + 1, name,
                                          i + 1);
-            appendStringInfo(&text, " AND (%s IS NULL) = (g.k%d IS NULL) AND coalesce(%s, %s) = coalesce(g.k%d, %s)",
+            appendStringInfo(&text, " AND (%s IS NOT DISTINCT FROM NULL) = (g.k%d IS NOT DISTINCT FROM NULL)"
+                                    " AND coalesce(%s, %s) = coalesce(g.k%d, %s)",
                              column, i + 1, column, other, i + 1, other);
         }
     }

@@ -48,6 +48,13 @@ constexpr const char *name_of(Method method)
     return "";
 }
 
+// Whether a method recomputes a part of a view, of which it knows that nothing else
+// can differ or was not to be looked at.
+constexpr bool is_partial(Method method)
+{
+    return method == Method::delta || method == Method::keys || method == Method::window;
+}
+
 // The farthest that a window or the journal can reach back.
 constexpr int most_days = 36500;
 

@@ -444,7 +444,7 @@ static std::string type_of(const std::vector<Outcome> &outcomes)
     bool part = false;
     for (const Outcome &outcome : outcomes)
         if (outcome.success && outcome.refreshed.method > Method::skip)
-            (outcome.refreshed.method == Method::window ? part : whole) = true;
+            (is_partial(outcome.refreshed.method) ? part : whole) = true;
     return whole && part ? "mixed" : whole ? "full" : part ? "incremental" : "none";
 }
 

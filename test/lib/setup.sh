@@ -336,8 +336,10 @@ compare_views() {
     psql -q "$@" <<'EOF'
 SELECT string_agg(format($$
     SELECT %L AS view, (SELECT count(*) FROM %s) AS rows,
-        (SELECT count(*) FROM (%3$s EXCEPT ALL TABLE %2$s) AS d) AS missing,
-        (SELECT count(*) FROM (TABLE %2$s EXCEPT ALL %3$s) AS d) AS excess$$,
+        (SELECT count(*) FROM (SELECT _row::text FROM %3$s AS _row
+            EXCEPT ALL SELECT _row::text FROM %2$s AS _row) AS d) AS missing,
+        (SELECT count(*) FROM (SELECT _row::text FROM %2$s AS _row
+            EXCEPT ALL SELECT _row::text FROM %3$s AS _row) AS d) AS excess$$,
     relname, oid::regclass, '(' || rtrim(pg_get_viewdef(oid), ';') || ')'),
     ' UNION ALL ') || ' ORDER BY view'
 FROM pg_class WHERE relkind = 'm' \gexec
