@@ -133,7 +133,7 @@ bool add_change(NetChanges *changes, const Decoder &decoder, const NetChange &ch
     nulls[natts - 1] = false;
     if (decoder.key_width != 0)
         note_range(changes, decoder, values);
-    for (int64 i = changes->bag ? Abs(change.existed) : 1; i > 0; i--) {
+    for (int64 i = changes->bag ? (existed ? change.existed : -change.existed) : 1; i > 0; i--) {
         named::add(&changes->rows, values, nulls);
         changes->existed += existed ? 1 : 0;
     }

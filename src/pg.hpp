@@ -309,6 +309,13 @@ inline void expand_groups([[maybe_unused]] Query *query)
         flatten_group_exprs(nullptr, query, reinterpret_cast<Node *>(query->targetList)));
     query->havingQual = flatten_group_exprs(nullptr, query, query->havingQual);
     query->hasGroupRTE = false;
+    // Its entry stays, as one of nothing, so that the others keep their numbers.
+    foreach_node(RangeTblEntry, rte, query->rtable) {
+        if (rte->rtekind != RTE_GROUP)
+            continue;
+        rte->rtekind = RTE_RESULT;
+        rte->groupexprs = NIL;
+    }
 #endif
 }
 
