@@ -9,8 +9,6 @@
 
 namespace {
 
-constexpr char pieces[] = "pieces";
-
 // A view's query, analysed.
 struct Analysis {
     Query *query;
@@ -77,17 +75,27 @@ bool refuse(Work *work, const char *reason)
     return false;
 }
 
-// Whether a query costs less than the rest of the limit, which is lowered.
-bool affordable(Work *work, Query *query, double *rest)
+// Whether a cost is within the rest of the limit, which is lowered.
+bool affordable(Work *work, double cost, double *rest)
 {
-    *rest -= query::cost(query);
+    *rest -= cost;
     return *rest >= 0 || refuse(work, "as many rows are concerned as a full refresh reads");
 }
 
-// Runs a query on one state or the other and shows its rows.
+// Runs a query and shows its rows.
 void run_and_show(Work *work, Query *query, const char *name)
 {
     named::show(work->environment, named::result_of(query, name, work->environment));
+}
+
+// The same if it is affordable.
+bool run_affordable(Work *work, Query *query, const char *name, double *rest)
+{
+    PlannedStmt *plan = query::plan(query, 0);
+    if (!affordable(work, query::cost(plan), rest))
+        return false;
+    named::show(work->environment, named::result_of(plan, name, work->environment));
+    return true;
 }
 
 // ---- delta ----
@@ -102,10 +110,9 @@ bool run_both(Work *work, const char *name, double *rest, Select select)
         select(query);
         two_state::apply(query, work->analysis.anchoring, work->changes, state, work->parts,
                          work->environment);
-        if (!affordable(work, query, rest))
+        const char *shown = psprintf("refresh_mv_%s_%s", name, state == TableState::now ? "now" : "before");
+        if (!run_affordable(work, query, shown, rest))
             return false;
-        run_and_show(work, query,
-                     psprintf("refresh_mv_%s_%s", name, state == TableState::now ? "now" : "before"));
     }
     return true;
 }
@@ -145,9 +152,8 @@ bool redo(Work *work, double *rest)
                  "refresh_mv_redo");
     key_shape::restrict_to(query, shape.keys, shape.nkeys, "refresh_mv_redo", work->environment);
     group_shape::select_pieces(query, shape);
-    if (!affordable(work, query, rest))
+    if (!run_affordable(work, query, "refresh_mv_pieces_redone", rest))
         return false;
-    run_and_show(work, query, "refresh_mv_pieces_redone");
     named::show(work->environment, group_state::redone(shape, work->environment));
     return true;
 }
@@ -159,7 +165,7 @@ bool advance_state(Work *work)
     Oid view = RelationGetRelid(work->view);
     double rest = work->analysis.limit;
 
-    if (!run_both(work, pieces, &rest, [&](Query *query) { group_shape::select_pieces(query, shape); }))
+    if (!run_both(work, "pieces", &rest, [&](Query *query) { group_shape::select_pieces(query, shape); }))
         return false;
     for (int i = 0; i < shape.npieces; i++)
         if (shape.pieces[i].kind == PieceKind::values
@@ -238,12 +244,27 @@ void keys(Work *work)
             return;
         key_shape::restrict_to(fresh, shape.keys, shape.nkeys, "refresh_mv_touched", work->environment);
     }
-    if (!affordable(work, fresh, &rest))
+    if (!affordable(work, query::cost(fresh), &rest))
         return;
     work->scope.method = Method::keys;
     work->scope.held = key_shape::select_held(work->view, shape.keys, shape.nkeys, "refresh_mv_touched",
                                               work->environment);
     work->scope.fresh = fresh;
+}
+
+// Whether the baseline's state is one of the groups as they are analysed.
+bool has_state_of(Work *work, const char *groups)
+{
+    return groups != nullptr && strcmp(groups, group_shape::fingerprint(work->analysis.groups)) == 0;
+}
+
+// Analyses the query, by the anchor that suits the changes best; of a view with a
+// state, by one that fits the state.
+void analyse_for(Work *work, const char *groups)
+{
+    work->analysis = analyse(work->view, changed_relations(work->changes));
+    if (groups != nullptr && has_state(work->analysis) && !has_state_of(work, groups))
+        work->analysis = analyse(work->view, NIL);
 }
 
 // Finds the scope, or a reason why there is none.
@@ -256,8 +277,7 @@ void find_scope(Work *work, const char *groups)
         refuse(work, obstacle);
         return;
     }
-    if (stateful && (groups == nullptr || strcmp(groups, group_shape::fingerprint(work->analysis.groups)) != 0
-                     || !group_state::is_there(RelationGetRelid(work->view)))) {
+    if (stateful && !(has_state_of(work, groups) && group_state::is_there(RelationGetRelid(work->view)))) {
         refuse(work, "there is no state of its groups yet");
         return;
     }
@@ -294,7 +314,7 @@ ExactScope scope(Relation view, List *sources, const char *groups)
         work.scope.method = Method::skip;
     else
         guard([&] {
-            work.analysis = analyse(view, changed_relations(work.changes));
+            analyse_for(&work, groups);
             find_scope(&work, groups);
         });
     return work.scope;

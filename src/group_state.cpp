@@ -60,9 +60,33 @@ char *group_by(const GroupShape &shape, const char *more)
 
 // ---- tables ----
 
+// Adds a column; a domain's conditions are not those of the state.
 List *add_column(List *columns, const char *name, Oid type, Oid collation)
 {
-    return lappend(columns, makeColumnDef(name, type, -1, collation));
+    return lappend(columns, makeColumnDef(name, getBaseType(type), -1, collation));
+}
+
+// Takes back what default privileges have granted: the state holds groups that the
+// view does not show.
+void keep_private(Oid table)
+{
+    Relation catalog = table_open(RelationRelationId, RowExclusiveLock);
+    HeapTuple tuple = SearchSysCacheCopy1(RELOID, ObjectIdGetDatum(table));
+    Datum values[Natts_pg_class] = {};
+    bool nulls[Natts_pg_class] = {};
+    bool replaced[Natts_pg_class] = {};
+    Oid *members;
+    bool null;
+    Datum acl = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relacl, &null);
+
+    if (!null) {
+        int count = aclmembers(DatumGetAclP(acl), &members);
+        nulls[Anum_pg_class_relacl - 1] = replaced[Anum_pg_class_relacl - 1] = true;
+        HeapTuple changed = heap_modify_tuple(tuple, RelationGetDescr(catalog), values, nulls, replaced);
+        CatalogTupleUpdate(catalog, &tuple->t_self, changed);
+        updateAclDependencies(RelationRelationId, table, 0, tables::owner(), count, members, 0, nullptr);
+    }
+    table_close(catalog, RowExclusiveLock);
 }
 
 List *key_columns(const GroupShape &shape)
@@ -99,6 +123,7 @@ void create_table(const char *name, List *columns)
     SetUserIdAndSecContext(user, context);
     ObjectAddressSet(extension, ExtensionRelationId, get_extension_oid("refresh_mv", false));
     recordDependencyOn(&table, &extension, DEPENDENCY_EXTENSION);
+    keep_private(table.objectId);
     CommandCounterIncrement();
 }
 

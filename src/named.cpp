@@ -71,12 +71,17 @@ void add(NamedRows *named, Datum *values, bool *nulls)
     named->count++;
 }
 
+NamedRows result_of(PlannedStmt *plan, const char *name, QueryEnvironment *environment)
+{
+    NamedRows rows = make(name, ExecCleanTypeFromTL(plan->planTree->targetlist));
+    Keeper keeper = {query::row_receiver(keep), &rows};
+    query::run(plan, &keeper.pub, environment);
+    return rows;
+}
+
 NamedRows result_of(Query *query, const char *name, QueryEnvironment *environment)
 {
-    NamedRows rows = make(name, ExecCleanTypeFromTL(query->targetList));
-    Keeper keeper = {query::row_receiver(keep), &rows};
-    query::run(query, &keeper.pub, 0, environment);
-    return rows;
+    return result_of(query::plan(query, 0), name, environment);
 }
 
 void show(QueryEnvironment *environment, const NamedRows &rows)

@@ -19,8 +19,9 @@ NamedRows make(const char *name, TupleDesc desc);
 // Adds a row.
 void add(NamedRows *named, Datum *values, bool *nulls);
 
-// Runs a query, reading named rows of the environment if there is one, and keeps
-// its result under a name.
+// Runs a query or its plan, reading named rows of the environment if there is one, and
+// keeps its result under a name.
+NamedRows result_of(PlannedStmt *plan, const char *name, QueryEnvironment *environment);
 NamedRows result_of(Query *query, const char *name, QueryEnvironment *environment);
 
 // Lets queries parsed and run with the environment read the rows, instead of others

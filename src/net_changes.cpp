@@ -42,7 +42,7 @@ TupleDesc describe(TupleDesc table)
             TupleDescInitEntryCollation(desc, i + 1, attribute->attcollation);
         }
     }
-    TupleDescInitEntry(desc, table->natts + 1, "refresh_mv_existed", BOOLOID, -1, 0);
+    TupleDescInitEntry(desc, table->natts + 1, "?existed?", BOOLOID, -1, 0);
     return desc;
 }
 
@@ -180,6 +180,20 @@ NetChanges *read_source(Oid view, const TrackedSource &source, int number)
     return load.sound && add_all(changes, decoder, netting.changes()) ? changes : nullptr;
 }
 
+// = of a type, by its full name.
+const char *equality(Oid type)
+{
+    Oid oid = lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr;
+    HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(oid));
+    if (!HeapTupleIsValid(tuple))
+        elog(ERROR, "no equality of type %u", type);
+    auto *op = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
+    const char *text = psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(op->oprnamespace)),
+                                NameStr(op->oprname));
+    ReleaseSysCache(tuple);
+    return text;
+}
+
 // The images that were gained, with how many times; and the rows that are left.
 struct Remover {
     DestReceiver pub;
@@ -275,8 +289,10 @@ const char *same_key(const NetChanges *changes)
     ListCell *cell;
     initStringInfo(&text);
     foreach (cell, changes->source->key) {
-        const char *name = quote_identifier(static_cast<char *>(lfirst(cell)));
-        appendStringInfo(&text, "%sd.%s = t.%s", text.len > 0 ? " AND " : "", name, name);
+        auto *column = static_cast<char *>(lfirst(cell));
+        const char *name = quote_identifier(column);
+        appendStringInfo(&text, "%sd.%s %s t.%s", text.len > 0 ? " AND " : "", name,
+                         equality(get_atttype(changes->relation, get_attnum(changes->relation, column))), name);
     }
     return text.data;
 }

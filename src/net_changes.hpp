@@ -2,7 +2,7 @@
 // queries can read.
 //
 // The rows of a source have the columns of its table by number (null where they are
-// not logged), and "existed":
+// not logged), and "?existed?", a name that no table is likely to have:
 //
 //     table with a key:   one row for each changed key, with the old image if it existed
 //     materialized view:  one row for each image that was lost (existed) or gained

@@ -58,11 +58,17 @@ List *lock_sources(Relation view)
     return all;
 }
 
-void run(Query *query, DestReceiver *receiver, int cursor_options, QueryEnvironment *environment)
+// What a plan is shown as.
+static const char command[] = "REFRESH MATERIALIZED VIEW";
+
+PlannedStmt *plan(Query *query, int cursor_options)
 {
-    static const char text[] = "REFRESH MATERIALIZED VIEW";
-    PlannedStmt *plan = pg_plan_query(query, text, cursor_options, nullptr);
-    QueryDesc *desc = CreateQueryDesc(plan, text, GetActiveSnapshot(), InvalidSnapshot, receiver,
+    return pg_plan_query(query, command, cursor_options, nullptr);
+}
+
+void run(PlannedStmt *plan, DestReceiver *receiver, QueryEnvironment *environment)
+{
+    QueryDesc *desc = CreateQueryDesc(plan, command, GetActiveSnapshot(), InvalidSnapshot, receiver,
                                       nullptr, environment, 0);
     ExecutorStart(desc, 0);
     pg::executor_run(desc);
@@ -71,24 +77,31 @@ void run(Query *query, DestReceiver *receiver, int cursor_options, QueryEnvironm
     FreeQueryDesc(desc);
 }
 
+void run(Query *query, DestReceiver *receiver, int cursor_options, QueryEnvironment *environment)
+{
+    run(plan(query, cursor_options), receiver, environment);
+}
+
+double cost(const PlannedStmt *plan)
+{
+    return plan->planTree->total_cost;
+}
+
 double cost(Query *query)
 {
-    auto *copy = static_cast<Query *>(copyObjectImpl(query));
-    return pg_plan_query(copy, "", CURSOR_OPT_PARALLEL_OK, nullptr)->planTree->total_cost;
+    return cost(plan(static_cast<Query *>(copyObjectImpl(query)), CURSOR_OPT_PARALLEL_OK));
 }
 
 double checked_cost(Query *query)
 {
-    auto *copy = static_cast<Query *>(copyObjectImpl(query));
     DestReceiver nobody = row_receiver([](TupleTableSlot *, DestReceiver *) { return true; });
-    PlannedStmt *plan = pg_plan_query(copy, "", CURSOR_OPT_PARALLEL_OK, nullptr);
-    QueryDesc *desc = CreateQueryDesc(plan, "", GetActiveSnapshot(), InvalidSnapshot, &nobody, nullptr,
-                                      nullptr, 0);
-    double total = plan->planTree->total_cost;
+    PlannedStmt *planned = plan(static_cast<Query *>(copyObjectImpl(query)), CURSOR_OPT_PARALLEL_OK);
+    QueryDesc *desc = CreateQueryDesc(planned, command, GetActiveSnapshot(), InvalidSnapshot, &nobody,
+                                      nullptr, nullptr, 0);
     ExecutorStart(desc, EXEC_FLAG_EXPLAIN_ONLY);
     ExecutorEnd(desc);
     FreeQueryDesc(desc);
-    return total;
+    return cost(planned);
 }
 
 // SELECT columns FROM the one entry of the range table WHERE condition.

@@ -26,12 +26,17 @@ List *lock_sources(Relation view);
 // A receiver that hands each row to a function and does nothing else.
 DestReceiver row_receiver(bool (*receive)(TupleTableSlot *, DestReceiver *));
 
-// Plans and runs a query under the active snapshot, sending its rows to
-// the receiver.  It may read the named rows of the environment, if there is one.
+// Runs a plan under the active snapshot, sending its rows to the receiver.  It may read
+// the named rows of the environment, if there is one.
+void run(PlannedStmt *plan, DestReceiver *receiver, QueryEnvironment *environment = nullptr);
+
+// Plans a query and runs it.
+PlannedStmt *plan(Query *query, int cursor_options);
 void run(Query *query, DestReceiver *receiver, int cursor_options,
          QueryEnvironment *environment = nullptr);
 
-// What the planner thinks that a query, which is not modified, costs.
+// What the planner thinks that a plan, or a query, which is not modified, costs.
+double cost(const PlannedStmt *plan);
 double cost(Query *query);
 
 // The same for a query that reads no named rows, and fails if the current role may not

@@ -141,8 +141,8 @@ bool ends_refresh(const PgError &error)
 }
 
 // The query of a view, by way of a new state of its groups if it can have one; null,
-// with nothing done, if that fails: the view's own query may not.
-Query *make_state(const OpenView &view, const char **groups)
+// with nothing done and a reason, if that fails: the view's own query may not.
+Query *make_state(const OpenView &view, const char **groups, std::string *reason)
 {
     Query *query = nullptr;
     try {
@@ -153,19 +153,23 @@ Query *make_state(const OpenView &view, const char **groups)
         if (ends_refresh(error))
             throw;
         *groups = nullptr;
+        *reason = std::string("no state of its groups could be made: ")
+                  + (error.data->message ? error.data->message : "unknown error");
+        return nullptr;
     }
     return query;
 }
 
 // Merges all rows, but for those that keep_before keeps.  Of a view for which a
-// baseline is taken, makes the state of its groups, if it can have one.
-Merged merge_whole(const OpenView &view, bool may_swap, bool with_state)
+// baseline is taken, makes the state of its groups, if it can have one; *reason says
+// why that has failed.
+Merged merge_whole(const OpenView &view, bool may_swap, bool with_state, std::string *reason)
 {
     Merged merged;
     const char *groups = nullptr;
     Scope all = guard([&] { return Scope{kept_rows(view), nullptr}; });
     if (with_state)
-        all.fresh = make_state(view, &groups);
+        all.fresh = make_state(view, &groups, reason);
     if (all.fresh == nullptr)
         all.fresh = guard([&] { return query::rewritten(view.relation); });
 
@@ -319,7 +323,11 @@ Merged carry_out(const OpenView &view, const Request &request, const Knowledge &
             return merged;
         fall_back(request, decision, decision->reason + ", but " + reason);
     }
-    return merge_whole(view, request.may_swap, knowledge.tracked && knowledge.baseline);
+    std::string problem;
+    merged = merge_whole(view, request.may_swap, knowledge.tracked && knowledge.baseline, &problem);
+    if (!problem.empty())
+        decision->reason += "; " + problem;
+    return merged;
 }
 
 // Whether the view now holds what its query returns, and the next refresh can
@@ -402,7 +410,7 @@ Refreshed refresh_where(Oid oid, const std::string &condition)
     if (!merge_part(view, scope, Method::where, &merged)) {
         fall_back({RefreshMode::where, 0, false, false}, &decision,
                   "a row has moved into the condition, with the same unique key as before");
-        merged = merge_whole(view, false, false);
+        merged = merge_whole(view, false, false, nullptr);
     }
     guard([&] { view::close(&view); });
     return {merged.method, decision.reason, merged.rows, false};

@@ -179,7 +179,7 @@ char *old_bag(const Instance *instance, const NetChanges *changes, const Parts *
     NamedRows left = entry([&] { return net_changes::without_gained(changes, query, name, environment); });
     named::show(environment, left);
     bool restricted = parts != nullptr && instance->anchor != 0;
-    return psprintf("SELECT %s FROM %s t UNION ALL SELECT %s FROM %s t WHERE t.refresh_mv_existed AND %s",
+    return psprintf("SELECT %s FROM %s t UNION ALL SELECT %s FROM %s t WHERE t.\"?existed?\" AND %s",
                     columns, name, columns, changes->rows.name,
                     restricted ? in_parts(instance, parts, TableState::before) : "true");
 }
@@ -198,7 +198,7 @@ char *old_state(const Instance *instance, const NetChanges *changes, const Parts
                           net_changes::same_key(changes));
     if (changes->existed == 0)
         return psprintf("%s%s", kept, restricted ? as_it_stands : "");
-    return psprintf("%s UNION ALL SELECT %s FROM %s t WHERE t.refresh_mv_existed AND %s", kept, columns,
+    return psprintf("%s UNION ALL SELECT %s FROM %s t WHERE t.\"?existed?\" AND %s", kept, columns,
                     changes->rows.name, restricted ? in_parts(instance, parts, TableState::before) : "true");
 }
 
@@ -223,14 +223,14 @@ char *changed_rows(const Instance *instance, const NetChanges *changes, const ch
     char *now = psprintf("SELECT %s FROM %s", columns, from_changed(instance, changes));
     return changes->existed == 0
                ? now
-               : psprintf("%s UNION ALL SELECT %s FROM %s t WHERE t.refresh_mv_existed", now, columns,
+               : psprintf("%s UNION ALL SELECT %s FROM %s t WHERE t.\"?existed?\"", now, columns,
                           changes->rows.name);
 }
 
 // The rows of both states.
 char *all_rows(const Instance *instance, const NetChanges *changes, const char *columns)
 {
-    return psprintf("SELECT %s FROM %s t UNION ALL SELECT %s FROM %s t WHERE t.refresh_mv_existed",
+    return psprintf("SELECT %s FROM %s t UNION ALL SELECT %s FROM %s t WHERE t.\"?existed?\"",
                     columns, qualified_name(instance->relation), columns, changes->rows.name);
 }
 
@@ -536,11 +536,12 @@ const char *find_joined(Query *query, const Anchoring &anchoring, int place, Lis
 
     if (joined == nullptr)
         *reason = psprintf("%s has changed, on the nullable side of a join that others depend on", table);
-    else if (query::cost(joined) > limit)
+    PlannedStmt *plan = joined ? query::plan(joined, 0) : nullptr;
+    if (plan != nullptr && query::cost(plan) > limit)
         *reason = psprintf("a change of %s concerns too many rows", table);
     if (*reason != nullptr)
         return nullptr;
-    named::show(environment, named::result_of(joined, name, environment));
+    named::show(environment, named::result_of(plan, name, environment));
     return psprintf("SELECT j.part FROM %s j", name);
 }
 
@@ -596,7 +597,7 @@ NamedRows parts_before(Query *query, const Anchoring &anchoring, List *changes, 
             || get_attnum(own->relation, static_cast<char *>(linitial(own->source->key))) != instance->anchor
             || instance->query != query || anchor::is_nullable(query, instance->rti))
             continue;
-        appendStringInfo(&text, " EXCEPT ALL SELECT d.%s FROM %s d WHERE NOT d.refresh_mv_existed",
+        appendStringInfo(&text, " EXCEPT ALL SELECT d.%s FROM %s d WHERE NOT d.\"?existed?\"",
                          column_name(own->relation, instance->anchor), own->rows.name);
     }
     return named::result_of(query::unchecked(text.data, environment), parts_name(TableState::before),

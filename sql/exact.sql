@@ -1,0 +1,237 @@
+\set ECHO none
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set helpers :abs_srcdir '/sql/helpers.psql'
+\i :helpers
+\set ECHO all
+-- Exact refreshes of tracked views: shapes that have been wrong, or not exact, once.
+-- (test/t/exact.py has many more, on random changes.)
+TRUNCATE refresh_mv.journal, refresh_mv.settings;
+CREATE ROLE refresh_mv_mallory;
+
+-- Creates a tracked view of a query, and refreshes it.
+CREATE FUNCTION make(name text, query text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('CREATE MATERIALIZED VIEW %I AS %s', name, query);
+    PERFORM refresh_mv.track(format('%I', name)::regclass);
+    PERFORM refresh_materialized_views_smart(ARRAY[format('%I', name)::regclass]);
+END $$;
+
+-- Refreshes all views: the method of each, why it is full, and how many rows differ.
+CREATE FUNCTION smart(OUT view text, OUT method text, OUT reason text, OUT differences bigint) RETURNS SETOF record
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM refresh_materialized_views_smart();
+    RETURN QUERY SELECT h.view_name, h.method,
+            CASE WHEN h.method = 'full' THEN regexp_replace(h.reason, '^\d+ changes in the log, but ', '') END,
+            check_view(format('%I', h.view_name)::regclass)
+        FROM refresh_mv.journal h WHERE h.run = (SELECT max(run) FROM refresh_mv.journal) ORDER BY h.id;
+END $$;
+
+-- Starts anew.
+CREATE PROCEDURE clear() LANGUAGE plpgsql AS $$
+DECLARE
+    name text;
+BEGIN
+    FOR name IN SELECT matviewname FROM pg_matviews WHERE schemaname = 'suite' LOOP
+        EXECUTE format('DROP MATERIALIZED VIEW IF EXISTS %I CASCADE', name);
+    END LOOP;
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'suite' LOOP
+        EXECUTE format('DROP TABLE %I CASCADE', name);
+    END LOOP;
+END $$;
+
+-- A full join of which one side is made null by another join, too.
+CREATE TABLE a (id int PRIMARY KEY, x int, v int);
+CREATE TABLE b (id int PRIMARY KEY, x int, k int);
+CREATE TABLE c (id int PRIMARY KEY, k int);
+INSERT INTO a SELECT i, i % 5, i FROM generate_series(1, 10) i;
+INSERT INTO b VALUES (1, 5, 1), (2, 7, 1), (3, 2, 2);
+INSERT INTO c VALUES (1, 1), (2, 2), (3, 3);
+SELECT make('v', 'SELECT a.id AS a, b.id AS b, c.id AS c, coalesce(a.x, b.x) AS x
+    FROM a FULL JOIN (c LEFT JOIN b ON b.k = c.k) ON a.x = b.x'),
+    make('w', 'SELECT c.id AS c, count(*) AS n, count(b.id) AS nb
+    FROM a FULL JOIN (c LEFT JOIN b ON b.k = c.k) ON a.x = b.x GROUP BY c.id'),
+    make('plain_full', 'SELECT coalesce(a.id, b.id) AS id, count(*) AS n, sum(a.v) AS v FROM a FULL JOIN b ON a.id = b.id GROUP BY 1');
+DELETE FROM b WHERE id = 1;
+SELECT * FROM smart();
+CALL clear();
+
+-- What is joined on a nullable side, seen through COALESCE in a subquery, a function in
+-- FROM, a lateral subquery, or the condition of another join.
+CREATE TABLE a (id int PRIMARY KEY, k int, v int);
+CREATE TABLE b (id int PRIMARY KEY, cid int, g int);
+CREATE TABLE c (id int PRIMARY KEY, kk int, arr int[]);
+CREATE TABLE d (id int PRIMARY KEY, k int, t text);
+INSERT INTO a SELECT i, i % 7, i FROM generate_series(1, 300) i;
+INSERT INTO b VALUES (1, 1, 1), (2, 2, 1), (3, 3, 2);
+INSERT INTO c VALUES (1, 1, '{2,3}'), (2, 2, '{4}');
+INSERT INTO d VALUES (1, 0, 'none'), (2, 1, 'one'), (3, 5, 'five');
+SELECT make('v1', 'SELECT a.k, count(*) AS n, sum(a.v) AS s
+    FROM (SELECT coalesce(c.kk, 0) AS kk FROM b LEFT JOIN c ON c.id = b.cid) q JOIN a ON a.k = q.kk GROUP BY a.k'),
+    make('v2', 'SELECT a.k, count(*) AS n FROM (SELECT b.g, c.kk IS NULL AS missing FROM b LEFT JOIN c ON c.id = b.cid) q
+    JOIN a ON a.k = q.g WHERE q.missing GROUP BY a.k'),
+    make('v3', 'SELECT a.k, count(*) AS n FROM b LEFT JOIN c ON c.id = b.cid
+    CROSS JOIN LATERAL unnest(coalesce(c.arr, ''{1}'')) u JOIN a ON a.k = u GROUP BY a.k'),
+    make('v4', 'SELECT q.k, count(*) AS n FROM b LEFT JOIN c ON c.id = b.cid
+    CROSS JOIN LATERAL (SELECT * FROM a WHERE a.k = coalesce(c.kk, 0)) q GROUP BY q.k'),
+    make('v5', 'SELECT b.g, d.t, count(*) AS n FROM b LEFT JOIN c ON c.id = b.cid LEFT JOIN d ON d.k = coalesce(c.kk, 0)
+    JOIN a ON a.k = b.g GROUP BY b.g, d.t'),
+    make('chain', 'SELECT b.g, d.t, count(*) AS n FROM b LEFT JOIN c ON c.id = b.cid LEFT JOIN d ON d.k = c.kk GROUP BY b.g, d.t');
+INSERT INTO c VALUES (3, 5, '{5}');
+SELECT * FROM smart();
+UPDATE c SET kk = 0, arr = NULL WHERE id = 1;
+DELETE FROM d WHERE id = 3;
+SELECT * FROM smart();
+CALL clear();
+
+-- A NULL that comes into a NOT IN list, beside another table's.
+CREATE TABLE a (id int PRIMARY KEY, v int);
+CREATE TABLE b (id int PRIMARY KEY, x int);
+CREATE TABLE c (id int PRIMARY KEY, y int);
+INSERT INTO a SELECT i, i FROM generate_series(1, 10) i;
+INSERT INTO b VALUES (1, 1), (2, 2);
+INSERT INTO c VALUES (1, 3);
+SELECT make('v', 'SELECT a.id, a.v, b.id AS b FROM a LEFT JOIN b ON b.x = a.id WHERE a.id NOT IN (SELECT y FROM c)');
+INSERT INTO c VALUES (3, 4);
+SELECT * FROM smart();
+INSERT INTO b VALUES (4, NULL);
+INSERT INTO c VALUES (2, NULL);
+SELECT * FROM smart();
+SELECT count(*) FROM v;
+DELETE FROM c WHERE y IS NULL;
+SELECT * FROM smart();
+CALL clear();
+
+-- Conditions in the order of the query; LIMIT by a subquery; whole results.
+CREATE TABLE t (id int PRIMARY KEY, g int, x int);
+CREATE TABLE l (n int PRIMARY KEY);
+INSERT INTO l VALUES (1), (2);
+INSERT INTO t SELECT i, i % 5, CASE WHEN i % 5 > 0 THEN i % 3 END FROM generate_series(1, 20) i;
+SELECT make('having', 'SELECT g, count(*) AS n FROM t GROUP BY g HAVING avg(x) IS NOT NULL AND 100 / count(x) > 2'),
+    make('filter', 'SELECT g, count(DISTINCT 10 / x) FILTER (WHERE x <> 0) AS n FROM t GROUP BY g'),
+    make('limited', 'SELECT g, count(*) AS n FROM t GROUP BY g ORDER BY g LIMIT (SELECT count(*) FROM l)'),
+    make('first_two', 'SELECT g, count(*) AS n FROM t GROUP BY g ORDER BY g LIMIT 2'),
+    make('total', 'SELECT count(*) AS n, sum(x) AS x, max(x) AS most FROM t'),
+    make('none', 'SELECT count(*) AS n, sum(x) AS x FROM t WHERE x > 100');
+INSERT INTO t VALUES (21, 0, 5), (22, 6, 0);
+DELETE FROM t WHERE id = 3;
+SELECT * FROM smart();
+DELETE FROM t WHERE x = 5;
+SELECT * FROM smart();
+DELETE FROM t;
+SELECT * FROM smart();
+INSERT INTO t VALUES (1, 1, 1);
+SELECT * FROM smart();
+CALL clear();
+
+-- Keys: another collation, composite types, domains that refuse NULL, columns that are
+-- named like the extension's own.
+CREATE COLLATION nd (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE TYPE comp AS (a int, b text);
+CREATE DOMAIN dn AS int NOT NULL;
+CREATE TABLE by_c (x text COLLATE nd NOT NULL, g int, v int);
+CREATE UNIQUE INDEX ON by_c (x COLLATE "C");
+CREATE TABLE t (id int PRIMARY KEY, c comp, g dn, p1 int, k1 text, h int, part int, side numeric, refresh_mv_existed int);
+INSERT INTO t SELECT i, CASE i % 5 WHEN 0 THEN '(1,)' WHEN 1 THEN '(1,x)' WHEN 2 THEN NULL WHEN 3 THEN '(,)' ELSE '(,y)' END::comp,
+    i % 3, i, i % 2, i % 4, i, i / 2.0, 1 FROM generate_series(1, 20) i;
+CREATE MATERIALIZED VIEW of_c AS SELECT g, sum(v) AS s FROM by_c GROUP BY g;
+SELECT refresh_mv.track('of_c');
+SELECT make('composite', 'SELECT c, count(*) AS n, max(g::int) AS m FROM t GROUP BY c'),
+    make('composite_rows', 'SELECT c, g::int FROM t'),
+    make('domain', 'SELECT g, count(*) AS n, sum(p1) AS s FROM t GROUP BY g'),
+    make('names', 'SELECT k1, h, side AS n, sum(p1) AS p1, count(part) AS k2 FROM t GROUP BY k1, h, side'),
+    make('names_delta', 'SELECT k1, h, sum(p1) AS p1, count(DISTINCT side) AS v, min(part) AS place FROM t GROUP BY k1, h'),
+    make('Odd "name"', 'SELECT h AS "a ""b""", avg(side) AS "Σ" FROM t GROUP BY 1');
+DELETE FROM t WHERE id = 2;
+UPDATE t SET g = 7, p1 = -1, k1 = NULL WHERE id IN (1, 5, 8);
+SELECT * FROM smart();
+CALL clear();
+
+-- Sums of numeric show what a recount shows.
+CREATE TABLE t (id int PRIMARY KEY, g int, n numeric);
+INSERT INTO t VALUES (1, 1, 2.20), (2, 1, 1.1), (3, 2, 'NaN'), (4, 2, 1), (5, 3, 'Infinity'), (6, 3, '-Infinity'), (7, 4, 1.000), (8, 5, NULL);
+SELECT make('v', 'SELECT g, sum(n), avg(n), count(n), min(n), max(n) FROM t GROUP BY g');
+DELETE FROM t WHERE id IN (1, 3);
+UPDATE t SET n = -n WHERE id IN (5, 7);
+INSERT INTO t VALUES (9, 5, 0.10);
+SELECT * FROM smart();
+SELECT * FROM v ORDER BY g;
+DELETE FROM t WHERE id IN (6, 9);
+INSERT INTO t VALUES (10, 6, 1e-20);
+SELECT * FROM smart();
+SELECT * FROM v ORDER BY g;
+CALL clear();
+
+-- The one who calls cannot have his operators used, and his view's functions see what
+-- his view may show.
+CREATE SCHEMA mallory AUTHORIZATION refresh_mv_mallory;
+GRANT ALL ON SCHEMA suite TO refresh_mv_mallory;
+CREATE TABLE secret (id int PRIMARY KEY, cat int, k int, txt text);
+CREATE TABLE acl (cat int PRIMARY KEY, who text);
+INSERT INTO acl VALUES (1, 'refresh_mv_mallory');
+INSERT INTO secret VALUES (1, 1, 1, 'mine'), (2, 2, 1, 'HIDDEN');
+CREATE VIEW mine WITH (security_barrier) AS
+    SELECT * FROM secret s WHERE EXISTS (SELECT FROM acl a WHERE a.cat = s.cat AND a.who = 'refresh_mv_mallory');
+GRANT SELECT ON mine TO refresh_mv_mallory;
+SET SESSION AUTHORIZATION refresh_mv_mallory;
+CREATE TABLE mallory.big (id int PRIMARY KEY, k int);
+INSERT INTO mallory.big SELECT i, i % 3 FROM generate_series(1, 9) i;
+CREATE FUNCTION mallory.gt(bigint, int) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE WARNING 'evil > as %', current_user;
+    RETURN $1 OPERATOR(pg_catalog.>) $2;
+END $$;
+CREATE OPERATOR mallory.> (leftarg = bigint, rightarg = int, function = mallory.gt);
+CREATE FUNCTION mallory.leak(text, int) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE WARNING 'leak: %', $1;
+    RETURN true;
+END $$;
+CREATE MATERIALIZED VIEW mallory.v AS SELECT k, count(*) AS n, sum(id) AS s FROM mallory.big GROUP BY k;
+SET client_min_messages = error;
+CREATE MATERIALIZED VIEW mallory.seen AS SELECT b.k, count(*) AS n FROM mallory.big b JOIN mine q ON q.k + 0 = b.k
+    WHERE mallory.leak(q.txt, b.id) GROUP BY b.k;
+RESET SESSION AUTHORIZATION;
+SELECT refresh_mv.track('mallory.v'), refresh_mv.track('mallory.seen');
+SET client_min_messages = error;
+SELECT success FROM refresh_materialized_views_smart('{mallory.v,mallory.seen}');
+INSERT INTO mallory.big VALUES (10, 1), (11, 9);
+INSERT INTO secret VALUES (3, 2, 2, 'HIDDEN 3');
+UPDATE secret SET txt = 'HIDDEN 2 new' WHERE id = 2;
+SET client_min_messages = warning;
+SET search_path = mallory, pg_catalog, suite, public;
+SELECT success FROM refresh_materialized_views_smart('{mallory.v}');
+SET search_path = suite, public;
+SELECT view_name, method, check_view(('mallory.' || view_name)::regclass) FROM refresh_mv.journal ORDER BY id DESC LIMIT 1;
+DO $$
+BEGIN
+    PERFORM refresh_materialized_views_smart('{mallory.seen}');
+END $$;
+SELECT view_name, method FROM refresh_mv.journal ORDER BY id DESC LIMIT 1;
+
+-- Nobody but the owner of the extension has rights on states, whatever is granted by default.
+ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO refresh_mv_mallory;
+SELECT success FROM refresh_materialized_views(views => '{mallory.v}');
+SELECT count(*), count(relacl) FROM pg_class WHERE relnamespace = 'refresh_mv'::regnamespace AND relname LIKE 'group\_%' AND relkind = 'r';
+ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM refresh_mv_mallory;
+DROP MATERIALIZED VIEW mallory.v, mallory.seen;
+SELECT count(*) FROM pg_class WHERE relnamespace = 'refresh_mv'::regnamespace AND relname LIKE 'group\_%';
+CALL clear();
+
+-- As many rows as a full refresh reads: full, unless the limit says otherwise.
+CREATE TABLE t (id int PRIMARY KEY, g int);
+INSERT INTO t SELECT i, i % 5 FROM generate_series(1, 5000) i;
+ANALYZE t;
+SELECT make('v', 'SELECT g, count(*) AS n FROM t GROUP BY g');
+SET refresh_mv.exact_cost_limit = 1;
+INSERT INTO t VALUES (5001, 1);
+SELECT * FROM smart();
+UPDATE t SET g = g + 1;
+SELECT * FROM smart();
+SET refresh_mv.exact_cost_limit = 0;
+UPDATE t SET g = 1 WHERE id = 1;
+SELECT * FROM smart();
+
+DROP SCHEMA suite CASCADE;
+DROP SCHEMA mallory CASCADE;
+DROP ROLE refresh_mv_mallory;
