@@ -450,8 +450,9 @@ double distinct_values(Relation table, AttrNumber column)
     double rows = Max(table->rd_rel->reltuples, 0);
     TrackingKey key = source::key(table);
     double distinct = 0;
+    bool with_children = table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
     HeapTuple tuple = SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(RelationGetRelid(table)),
-                                      Int16GetDatum(column), BoolGetDatum(false));
+                                      Int16GetDatum(column), BoolGetDatum(with_children));
     if (HeapTupleIsValid(tuple)) {
         distinct = reinterpret_cast<Form_pg_statistic>(GETSTRUCT(tuple))->stadistinct;
         ReleaseSysCache(tuple);

@@ -9,17 +9,21 @@
 
 namespace {
 
+// To read a change from the log and to find its row costs at least as much as this, in
+// the planner's units: a good part of a page.
+constexpr double cost_of_change = 1;
+
 // A view's query, analysed.
 struct Analysis {
     Query *query;
     Anchoring anchoring;
     GroupShape groups;
-    double limit; // of costs
 };
 
 // A refresh under way.
 struct Work {
     Relation view;
+    double limit; // of costs
     Analysis analysis;
     List *changes;
     const Parts *parts;
@@ -36,7 +40,6 @@ Analysis analyse(Relation view, List *changed)
 {
     Analysis analysis{};
     analysis.query = query::rewritten(view);
-    analysis.limit = query::checked_cost(analysis.query) * exact::cost_limit;
     normal::normalize(&analysis.query);
     analysis.anchoring = anchor::of(analysis.query, changed);
     analysis.groups = group_shape::of(analysis.query, analysis.anchoring);
@@ -163,7 +166,7 @@ bool advance_state(Work *work)
 {
     const GroupShape &shape = work->analysis.groups;
     Oid view = RelationGetRelid(work->view);
-    double rest = work->analysis.limit;
+    double rest = work->limit;
 
     if (!run_both(work, "pieces", &rest, [&](Query *query) { group_shape::select_pieces(query, shape); }))
         return false;
@@ -229,7 +232,7 @@ void keys(Work *work)
 {
     KeyShape shape = key_shape::of(work->analysis.query, work->analysis.anchoring);
     Query *fresh = copy(work->analysis.query);
-    double rest = work->analysis.limit;
+    double rest = work->limit;
 
     if (shape.obstacle != nullptr) {
         refuse(work, shape.obstacle);
@@ -282,7 +285,7 @@ void find_scope(Work *work, const char *groups)
         return;
     }
     work->parts = two_state::parts(work->analysis.query, work->analysis.anchoring, work->changes,
-                                   work->analysis.limit, work->environment, &work->scope.reason);
+                                   work->limit, work->environment, &work->scope.reason);
     if (work->parts == nullptr)
         return;
     if (stateful)
@@ -297,16 +300,21 @@ namespace exact {
 
 double cost_limit = 1;
 
-ExactScope scope(Relation view, List *sources, const char *groups)
+ExactScope scope(Relation view, List *sources, int64 pending, const char *groups)
 {
     Work work{};
     const char *reason;
-
-    work.view = view;
-    guard([&] {
+    bool many = guard([&] {
+        work.view = view;
         work.environment = work.scope.environment = create_queryEnv();
+        work.limit = query::checked_cost(query::rewritten(view)) * cost_limit;
         set_options();
+        return static_cast<double>(pending) * cost_of_change > work.limit;
     });
+    if (many) {
+        work.scope.reason = "too many rows have changed";
+        return work.scope;
+    }
     work.changes = net_changes::read(RelationGetRelid(view), sources, work.environment, &reason);
     if (reason != nullptr)
         work.scope.reason = reason;
@@ -318,6 +326,11 @@ ExactScope scope(Relation view, List *sources, const char *groups)
             find_scope(&work, groups);
         });
     return work.scope;
+}
+
+void release(ExactScope *scope)
+{
+    named::release_all(scope->environment);
 }
 
 Query *query_with_state(Relation view, const char **groups)

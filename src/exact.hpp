@@ -33,10 +33,13 @@ namespace exact {
 // view's query.
 extern double cost_limit;
 
-// Finds the scope of an exact refresh.  sources as a list of TrackedSource *; groups
-// says what the baseline's state is of.  With method delta, the state has been
-// written.  Throws whatever the view's own functions throw.
-ExactScope scope(Relation view, List *sources, const char *groups);
+// Finds the scope of an exact refresh after so many changes.  sources as a list of
+// TrackedSource *; groups says what the baseline's state is of.  With method delta, the
+// state has been written.  Throws whatever the view's own functions throw.
+ExactScope scope(Relation view, List *sources, int64 pending, const char *groups);
+
+// Releases what a scope holds, once it has been merged.
+void release(ExactScope *scope);
 
 // The query of a view that is tracked, by way of a new state if that can be kept up
 // to date by delta: *groups says what of (null: there is none).

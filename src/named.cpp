@@ -29,6 +29,22 @@ EphemeralNamedRelation as_relation(const NamedRows &rows)
     return relation;
 }
 
+// The names of all rows that an environment shows, which keeps them as if they were
+// rows themselves.
+EphemeralNamedRelation names_shown(QueryEnvironment *environment)
+{
+    static const char name[] = "refresh_mv names";
+    if (get_ENR(environment, name) == nullptr)
+        register_ENR(environment, as_relation({name, nullptr, nullptr, 0}));
+    return get_ENR(environment, name);
+}
+
+void end(EphemeralNamedRelation relation)
+{
+    if (relation->reldata != nullptr)
+        tuplestore_end(static_cast<Tuplestorestate *>(relation->reldata));
+}
+
 struct Replacement {
     const char *name;
     Query *query;
@@ -86,9 +102,21 @@ NamedRows result_of(Query *query, const char *name, QueryEnvironment *environmen
 
 void show(QueryEnvironment *environment, const NamedRows &rows)
 {
-    if (get_ENR(environment, rows.name) != nullptr)
+    EphemeralNamedRelation shown = get_ENR(environment, rows.name);
+    if (shown != nullptr) {
+        end(shown);
         unregister_ENR(environment, rows.name);
+    }
     register_ENR(environment, as_relation(rows));
+    EphemeralNamedRelation names = names_shown(environment);
+    names->reldata = list_append_unique(static_cast<List *>(names->reldata), makeString(pstrdup(rows.name)));
+}
+
+void release_all(QueryEnvironment *environment)
+{
+    ListCell *cell;
+    foreach (cell, static_cast<List *>(names_shown(environment)->reldata))
+        end(get_ENR(environment, strVal(lfirst(cell))));
 }
 
 void show_spi(const NamedRows &rows)

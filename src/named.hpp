@@ -25,8 +25,12 @@ NamedRows result_of(PlannedStmt *plan, const char *name, QueryEnvironment *envir
 NamedRows result_of(Query *query, const char *name, QueryEnvironment *environment);
 
 // Lets queries parsed and run with the environment read the rows, instead of others
-// of that name.
+// of that name, which are released.
 void show(QueryEnvironment *environment, const NamedRows &rows);
+
+// Releases all rows that the environment shows: their files have to be closed before
+// the (sub)transaction ends.
+void release_all(QueryEnvironment *environment);
 
 // The same for the statements of a connected SPI.
 void show_spi(const NamedRows &rows);

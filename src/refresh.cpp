@@ -277,7 +277,8 @@ bool merge_exactly(const OpenView &view, const Knowledge &knowledge, Merged *mer
     struct NoWay {};
     try {
         subtransaction([&] {
-            ExactScope scope = exact::scope(view.relation, knowledge.sources, knowledge.groups);
+            ExactScope scope = exact::scope(view.relation, knowledge.sources, knowledge.pending,
+                                             knowledge.groups);
             if (scope.reason != nullptr) {
                 *reason = scope.reason;
                 throw NoWay{};
@@ -288,6 +289,7 @@ bool merge_exactly(const OpenView &view, const Knowledge &knowledge, Merged *mer
             }
             *merged = merge_sides(view.relation, {scope.held, scope.fresh, scope.environment},
                                   scope.method, false);
+            guard([&] { exact::release(&scope); });
             merged->groups = scope.groups;
         });
         return true;

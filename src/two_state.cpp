@@ -2,7 +2,6 @@
 
 #include "bridge.hpp"
 #include "query.hpp"
-#include "source.hpp"
 
 namespace {
 
@@ -303,38 +302,31 @@ bool any_accepts_nulls(Node *conditions, Relaxation *relaxation)
     return false;
 }
 
-struct Reading {
-    List *changes;
-};
-
-// Whether a tree reads a table that has changed.
+// Whether a tree reads a table that has changed; the context is the list of changes.
 bool reads_changed(Node *node, void *context)
 {
-    ListCell *cell, *rel;
+    ListCell *cell;
     if (node == nullptr)
         return false;
-    if (!IsA(node, Query))
-        return expression_tree_walker(node, pg::walker(reads_changed), context);
-    auto *query = reinterpret_cast<Query *>(node);
-    foreach (cell, query->rtable)
-        foreach (rel, static_cast<Reading *>(context)->changes)
-            if (lfirst_node(RangeTblEntry, cell)->rtekind == RTE_RELATION
-                && lfirst_node(RangeTblEntry, cell)->relid == static_cast<NetChanges *>(lfirst(rel))->relation)
+    if (IsA(node, RangeTblEntry)) {
+        auto *rte = reinterpret_cast<RangeTblEntry *>(node);
+        foreach (cell, static_cast<List *>(context))
+            if (rte->rtekind == RTE_RELATION && rte->relid == static_cast<NetChanges *>(lfirst(cell))->relation)
                 return true;
-    return query_tree_walker(query, pg::walker(reads_changed), context, 0);
+        return false;
+    }
+    if (IsA(node, Query))
+        return query_tree_walker(reinterpret_cast<Query *>(node), pg::walker(reads_changed), context,
+                                 QTW_EXAMINE_RTES_BEFORE);
+    return expression_tree_walker(node, pg::walker(reads_changed), context);
 }
 
 // Whether an entry of the range table reads a table that has changed.
-bool entry_reads_changed(Relaxation *relaxation, int rti)
+bool entry_reads_changed(RangeTblEntry *rte, List *changes)
 {
-    RangeTblEntry *rte = rt_fetch(rti, relaxation->query->rtable);
-    Reading reading = {relaxation->changes};
-    ListCell *cell;
-    foreach (cell, relaxation->changes)
-        if (rte->rtekind == RTE_RELATION && rte->relid == static_cast<NetChanges *>(lfirst(cell))->relation)
-            return true;
-    return rte->rtekind == RTE_SUBQUERY
-           && reads_changed(reinterpret_cast<Node *>(rte->subquery), &reading);
+    return reads_changed(reinterpret_cast<Node *>(rte), changes)
+           || (rte->rtekind == RTE_SUBQUERY
+               && reads_changed(reinterpret_cast<Node *>(rte->subquery), changes));
 }
 
 // Makes an outer join inner whose nullable side holds the changed instance, and
@@ -355,7 +347,7 @@ Relids relax_joins(Relaxation *relaxation, Node *node)
     relaxation->hopeless |= join->jointype == JOIN_FULL || contain_subplans(join->quals);
     while (outer && (rti = bms_next_member(right, rti)) >= 0) {
         inner |= entry_holds(relaxation->query, rti, relaxation->changed);
-        shaky |= entry_reads_changed(relaxation, rti);
+        shaky |= entry_reads_changed(rt_fetch(rti, relaxation->query->rtable), relaxation->changes);
     }
     // A row that such a condition filters may not be filtered in the other state, and
     // of a join that stays outer it finds other rows there.
@@ -394,15 +386,15 @@ Relaxed relax(Query *query, const Instance *changed, List *changes);
 // The same below an entry of the range table.
 Relaxed relax_entry(Query *query, RangeTblEntry *rte, const Instance *changed, List *changes)
 {
-    Reading reading = {changes};
     if (rte->rtekind != RTE_SUBQUERY)
         return Relaxed::steady;
     // Of a UNION ALL just the arm with the changed rows.
-    if (query->setOperations != nullptr && holds(query, changed) && !holds(rte->subquery, changed)) {
+    if (query->setOperations != nullptr && holds(query, changed) && !holds(rte->subquery, changed)
+        && rte->subquery->setOperations == nullptr) {
         rte->subquery->jointree->quals = makeBoolConst(false, false);
         return Relaxed::steady;
     }
-    if (!reads_changed(reinterpret_cast<Node *>(rte->subquery), &reading))
+    if (!entry_reads_changed(rte, changes))
         return Relaxed::steady;
     // Conditions of a security barrier must not be dropped: what is above would see
     // the rows.
@@ -427,6 +419,7 @@ void relax_entries(Relaxation *relaxation)
     }
 }
 
+// How the output of a relaxed query can differ.
 Relaxed result_of(Relaxation *relaxation)
 {
     Query *query = relaxation->query;
@@ -548,9 +541,13 @@ const char *find_joined(Query *query, const Anchoring &anchoring, int place, Lis
 // Whether rows of an instance have changed that matter to all parts.
 bool concerns_all(const Instance *instance, const NetChanges *changes, QueryEnvironment *environment)
 {
-    return instance->keeps_nulls
-           && has_null(named::result_of(query::unchecked(own_parts(instance, changes), environment),
-                                        "refresh_mv_own", environment));
+    if (!instance->keeps_nulls)
+        return false;
+    NamedRows own = named::result_of(query::unchecked(own_parts(instance, changes), environment),
+                                     "refresh_mv_own", environment);
+    bool found = has_null(own);
+    named::release(&own);
+    return found;
 }
 
 // A query for the anchor values of all changed rows, each of them perhaps many times;
@@ -634,16 +631,21 @@ const Parts *parts(Query *query, const Anchoring &anchoring, List *changes, doub
     if (all == nullptr)
         return nullptr;
     auto *parts = static_cast<Parts *>(palloc0(sizeof(Parts)));
-    NamedRows now = named::result_of(query::unchecked(psprintf("SELECT DISTINCT a.part FROM (%s) a", all),
-                                                      environment),
-                                     parts_name(TableState::now), environment);
+    PlannedStmt *plan = query::plan(
+        query::unchecked(psprintf("SELECT DISTINCT a.part FROM (%s) a", all), environment), 0);
+    if (query::cost(plan) > limit) {
+        *reason = "too many rows have changed";
+        return nullptr;
+    }
+    NamedRows now = named::result_of(plan, parts_name(TableState::now), environment);
     named::show(environment, now);
     parts->has_null = has_null(now);
     if (parts->has_null) {
-        now = named::result_of(query::unchecked("SELECT p.part FROM refresh_mv_parts_now p"
+        NamedRows not_null = named::result_of(query::unchecked("SELECT p.part FROM refresh_mv_parts_now p"
                                                 " WHERE p.part IS NOT NULL", environment),
                                parts_name(TableState::now), environment);
-        named::show(environment, now);
+        named::show(environment, not_null);
+        now = not_null;
     }
     NamedRows before = parts_before(query, anchoring, changes, environment);
     named::show(environment, before);
