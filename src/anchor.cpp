@@ -6,7 +6,6 @@ namespace {
 
 // A column of an entry of a query's range table.
 struct Column {
-    Query *query;
     int rti;
     AttrNumber attno;
 };
@@ -187,26 +186,6 @@ bool is_nullable(const From &from, int rti)
 
 bool anchor_in(Search *search, Query *query, int rti, AttrNumber attno);
 
-// Whether restricting the rows of a query by one of its columns restricts its
-// result by just that.
-bool hands_up(Query *query, TargetEntry *entry)
-{
-    ListCell *cell;
-    auto listed = [&](List *clauses) {
-        return entry->ressortgroupref != 0 && targetIsInSortList(entry, InvalidOid, clauses);
-    };
-    if (query->limitCount || query->limitOffset || query->groupingSets)
-        return false;
-    if ((query->groupClause || query->hasAggs || query->havingQual) && !listed(query->groupClause))
-        return false;
-    if (query->hasDistinctOn && !listed(query->distinctClause))
-        return false;
-    foreach (cell, query->windowClause)
-        if (!listed(lfirst_node(WindowClause, cell)->partitionClause))
-            return false;
-    return true;
-}
-
 // Anchors the tables below a subquery by its output column.
 bool anchor_output(Search *search, Query *query, AttrNumber attno)
 {
@@ -232,7 +211,7 @@ bool anchor_output(Search *search, Query *query, AttrNumber attno)
     }
     TargetEntry *entry = get_tle_by_resno(query->targetList, attno);
     if (entry == nullptr || query->commandType != CMD_SELECT || query->jointree == nullptr
-        || !hands_up(query, entry))
+        || !anchor::hands_up(query, entry))
         return false;
     Var *var = as_column(query, reinterpret_cast<Node *>(entry->expr));
     return var != nullptr && var->varlevelsup == 0 && !is_nullable(from_of(query), var->varno)
@@ -254,20 +233,26 @@ bool reach(Search *search, Query *query, int rti, AttrNumber attno)
     return true;
 }
 
-// The same, but nothing is anchored if it cannot all be.
-bool try_reach(Search *search, Query *query, int rti, AttrNumber attno)
+// Anchors all that some step does, or nothing if it returns false.
+template <class Step>
+bool all_or_nothing(List *instances, Step step)
 {
-    int count = list_length(search->instances);
+    int count = list_length(instances);
     auto *saved = static_cast<Instance *>(palloc(sizeof(Instance) * static_cast<size_t>(count)));
     ListCell *cell;
 
-    foreach (cell, search->instances)
+    foreach (cell, instances)
         saved[foreach_current_index(cell)] = *static_cast<Instance *>(lfirst(cell));
-    bool reached = reach(search, query, rti, attno);
-    if (!reached)
-        foreach (cell, search->instances)
-            *static_cast<Instance *>(lfirst(cell)) = saved[foreach_current_index(cell)];
-    return reached;
+    if (step())
+        return true;
+    foreach (cell, instances)
+        *static_cast<Instance *>(lfirst(cell)) = saved[foreach_current_index(cell)];
+    return false;
+}
+
+bool try_reach(Search *search, Query *query, int rti, AttrNumber attno)
+{
+    return all_or_nothing(search->instances, [&] { return reach(search, query, rti, attno); });
 }
 
 bool is_known(List *known, int rti, AttrNumber attno)
@@ -281,10 +266,10 @@ bool is_known(List *known, int rti, AttrNumber attno)
     return false;
 }
 
-List *add_known(List *known, Query *query, int rti, AttrNumber attno)
+List *add_known(List *known, int rti, AttrNumber attno)
 {
     auto *column = static_cast<Column *>(palloc(sizeof(Column)));
-    *column = {query, rti, attno};
+    *column = {rti, attno};
     return lappend(known, column);
 }
 
@@ -302,7 +287,7 @@ bool follow(Search *search, const From &from, const Link *link, Var *here, Var *
         return false;
     if (!try_reach(search, from.query, there->varno, there->varattno))
         return false;
-    *known = add_known(*known, from.query, there->varno, there->varattno);
+    *known = add_known(*known, there->varno, there->varattno);
     return true;
 }
 
@@ -363,14 +348,7 @@ void anchor_in_sublink(Sublinks *sublinks, SubLink *sublink, Query *sub)
         return;
     Search search = *sublinks->search;
     search.keeps_nulls |= !positive;
-    int count = list_length(search.instances);
-    auto *saved = static_cast<Instance *>(palloc(sizeof(Instance) * static_cast<size_t>(count)));
-    ListCell *cell;
-    foreach (cell, search.instances)
-        saved[foreach_current_index(cell)] = *static_cast<Instance *>(lfirst(cell));
-    if (!anchor_output(&search, sub, 1))
-        foreach (cell, search.instances)
-            *static_cast<Instance *>(lfirst(cell)) = saved[foreach_current_index(cell)];
+    all_or_nothing(search.instances, [&] { return anchor_output(&search, sub, 1); });
 }
 
 bool walk_sublinks(Node *node, void *context)
@@ -420,7 +398,7 @@ bool anchor_in(Search *search, Query *query, int rti, AttrNumber attno)
     check_stack_depth();
     if (!try_reach(search, query, rti, attno))
         return false;
-    spread(search, from_of(query), add_known(NIL, query, rti, attno));
+    spread(search, from_of(query), add_known(NIL, rti, attno));
     return true;
 }
 
@@ -494,8 +472,8 @@ bool attempt(List *instances, const From &from, Var *column, Var *other)
     if (!try_reach(&search, from.query, column->varno, column->varattno)
         || !try_reach(&search, from.query, other->varno, other->varattno))
         return false;
-    List *known = add_known(NIL, from.query, column->varno, column->varattno);
-    spread(&search, from, add_known(known, from.query, other->varno, other->varattno));
+    List *known = add_known(NIL, column->varno, column->varattno);
+    spread(&search, from, add_known(known, other->varno, other->varattno));
     return true;
 }
 
@@ -596,6 +574,24 @@ void mark_joined(Anchoring *anchoring, Query *query)
 } // namespace
 
 namespace anchor {
+
+bool hands_up(Query *query, TargetEntry *entry)
+{
+    ListCell *cell;
+    auto listed = [&](List *clauses) {
+        return entry->ressortgroupref != 0 && targetIsInSortList(entry, InvalidOid, clauses);
+    };
+    if (query->limitCount || query->limitOffset || query->groupingSets)
+        return false;
+    if ((query->groupClause || query->hasAggs || query->havingQual) && !listed(query->groupClause))
+        return false;
+    if (query->hasDistinctOn && !listed(query->distinctClause))
+        return false;
+    foreach (cell, query->windowClause)
+        if (!listed(lfirst_node(WindowClause, cell)->partitionClause))
+            return false;
+    return true;
+}
 
 bool is_nullable(Query *query, Index rti)
 {

@@ -54,6 +54,11 @@ bool is_nullable(Query *query, Index rti);
 // Whether an expression is a column that cannot be NULL in the query's joined rows.
 bool never_null(Query *query, Expr *expr);
 
+// Whether restricting the rows that a query joins by one of its output columns
+// restricts its result by just that: no LIMIT, and no grouping, DISTINCT ON or window
+// without the column.
+bool hands_up(Query *query, TargetEntry *entry);
+
 // Whether a query only selects and joins, so that each row of its FROM makes a row.
 bool only_joins(Query *query);
 

@@ -14,24 +14,6 @@ void object(KeyShape *shape, const char *obstacle)
         shape->obstacle = obstacle;
 }
 
-bool listed(TargetEntry *entry, List *clauses)
-{
-    return entry->ressortgroupref != 0 && targetIsInSortList(entry, InvalidOid, clauses);
-}
-
-// Whether a condition on an output column can be moved below grouping, windows and
-// DISTINCT.
-bool movable(Query *query, TargetEntry *entry)
-{
-    ListCell *cell;
-    if ((query->groupClause || query->hasAggs || query->havingQual) && !listed(entry, query->groupClause))
-        return false;
-    foreach (cell, query->windowClause)
-        if (!listed(entry, lfirst_node(WindowClause, cell)->partitionClause))
-            return false;
-    return !query->hasDistinctOn || listed(entry, query->distinctClause);
-}
-
 // The equality by which values of an expression are compared.
 Oid equality_of(Expr *expr)
 {
@@ -137,7 +119,7 @@ KeyShape of(Query *query, const Anchoring &anchoring)
     foreach (cell, query->targetList) {
         auto *entry = lfirst_node(TargetEntry, cell);
         Node *expr = pg::flatten(query, static_cast<Node *>(copyObjectImpl(entry->expr)));
-        if (entry->resjunk || !movable(query, entry))
+        if (entry->resjunk || !anchor::hands_up(query, entry))
             continue;
         if (anchoring.value != nullptr && equal(expr, anchoring.value)) {
             shape.nkeys = 0;

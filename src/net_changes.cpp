@@ -6,17 +6,9 @@
 #include "query.hpp"
 #include "row_image.hpp"
 #include "source.hpp"
+#include "tables.hpp"
 
 namespace {
-
-bool contains(List *names, const char *name)
-{
-    ListCell *cell;
-    foreach (cell, names)
-        if (strcmp(static_cast<char *>(lfirst(cell)), name) == 0)
-            return true;
-    return false;
-}
 
 // How the entries of a source become rows.
 struct Decoder {
@@ -60,7 +52,7 @@ Decoder decoder_of(const TrackedSource &source)
         decoder.columns[decoder.ncolumns++] =
             get_attnum(source.relation, static_cast<char *>(lfirst(cell)));
     foreach (cell, source.columns)
-        if (!contains(source.key, static_cast<char *>(lfirst(cell))))
+        if (!tables::contains(source.key, static_cast<char *>(lfirst(cell))))
             decoder.columns[decoder.ncolumns++] =
                 get_attnum(source.relation, static_cast<char *>(lfirst(cell)));
     for (int i = 0; i < decoder.ncolumns; i++)

@@ -87,4 +87,13 @@ List *names_of(Datum array)
     return names;
 }
 
+bool contains(List *names, const char *name)
+{
+    ListCell *cell;
+    foreach (cell, names)
+        if (strcmp(static_cast<char *>(lfirst(cell)), name) == 0)
+            return true;
+    return false;
+}
+
 } // namespace tables

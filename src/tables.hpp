@@ -37,4 +37,7 @@ Datum text_array(List *names);
 // The names in such an array, as a list of C strings in the current memory.
 List *names_of(Datum array);
 
+// Whether a name is in such a list.
+bool contains(List *names, const char *name);
+
 } // namespace tables

@@ -6,20 +6,12 @@
 #include "logged.hpp"
 #include "query.hpp"
 #include "source.hpp"
+#include "tables.hpp"
 #include "tracking.hpp"
 #include "triggers.hpp"
 #include "view.hpp"
 
 namespace {
-
-bool contains(List *names, const char *name)
-{
-    ListCell *cell;
-    foreach (cell, names)
-        if (strcmp(static_cast<char *>(lfirst(cell)), name) == 0)
-            return true;
-    return false;
-}
 
 // ---- what can be tracked ----
 
@@ -109,8 +101,8 @@ void choose_columns(TrackedSource *source, Relation relation, TrackingKey key, L
     }
     for (int i = 0; i < desc->natts; i++) {
         char *name = NameStr(TupleDescAttr(desc, i)->attname);
-        bool in_key = contains(source->key, name);
-        if (TupleDescAttr(desc, i)->attisdropped || (!in_key && !contains(used, name)))
+        bool in_key = tables::contains(source->key, name);
+        if (TupleDescAttr(desc, i)->attisdropped || (!in_key && !tables::contains(used, name)))
             continue;
         source->columns = lappend(source->columns, pstrdup(name));
         if (!in_key)
@@ -219,7 +211,7 @@ void carry_out(Plan *plan)
     ListCell *cell;
 
     foreach (cell, source->columns)
-        if (!contains(source->key, static_cast<char *>(lfirst(cell))))
+        if (!tables::contains(source->key, static_cast<char *>(lfirst(cell))))
             others = lappend(others, lfirst(cell));
     foreach (cell, plan->stale)
         triggers::install(lfirst_oid(cell),
@@ -360,7 +352,7 @@ const char *damage(List *sources, List *saved)
         int column = -1;
         while ((column = bms_next_member(source->columns, column)) >= 0)
             if (source->exact
-                && !contains(known->columns,
+                && !tables::contains(known->columns,
                              get_attname(source->relation, static_cast<AttrNumber>(column), false)))
                 return psprintf("not all columns of %s are logged", name);
         List *members = source::members(source->relation, NoLock);
