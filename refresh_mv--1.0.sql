@@ -514,6 +514,22 @@ AS 'MODULE_PATHNAME', 'refresh_mv_changes' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION refresh_mv.changes(regclass, regclass) IS
     'the rows of a table that have changed since a tracked view was refreshed, as they were then';
 
+-- -------------------------------------------------------------- looking
+
+CREATE FUNCTION refresh_mv.verify(
+    view regclass, repair boolean DEFAULT false,
+    OUT view_name regclass, OUT verdict text, OUT missing bigint, OUT extra bigint,
+    OUT missing_sample text[], OUT extra_sample text[],
+    OUT pending_changes bigint, OUT repaired boolean, OUT remark text)
+AS 'MODULE_PATHNAME', 'refresh_mv_verify' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.verify(regclass, boolean) IS
+    'compares a materialized view with its query; repair: refreshes it in full if they differ';
+
+CREATE PROCEDURE refresh_mv.verify_all()
+AS 'MODULE_PATHNAME', 'refresh_mv_verify_all' LANGUAGE C;
+COMMENT ON PROCEDURE refresh_mv.verify_all() IS
+    'verifies all materialized views that the caller may refresh, and fails if one is not what it should be';
+
 -- The function of the triggers on tracked tables.  Whoever owns a table may
 -- restore its triggers from a dump.
 CREATE FUNCTION refresh_mv.log_change() RETURNS trigger

@@ -31,6 +31,7 @@
 #include "track.hpp"
 #include "tracking.hpp"
 #include "triggers.hpp"
+#include "verify.hpp"
 #include "view.hpp"
 
 #include <algorithm>
@@ -48,6 +49,8 @@ PG_FUNCTION_INFO_V1(refresh_mv_total_size);
 PG_FUNCTION_INFO_V1(refresh_mv_track);
 PG_FUNCTION_INFO_V1(refresh_mv_untrack);
 PG_FUNCTION_INFO_V1(refresh_mv_changes);
+PG_FUNCTION_INFO_V1(refresh_mv_verify);
+PG_FUNCTION_INFO_V1(refresh_mv_verify_all);
 PG_FUNCTION_INFO_V1(refresh_mv_log_change);
 PG_FUNCTION_INFO_V1(refresh_mv_log_everything);
 PG_FUNCTION_INFO_V1(refresh_mv_drop_groups);
@@ -110,12 +113,13 @@ Summary carry_out(const Call &call, Way way)
     return run::summary(outcomes, seconds);
 }
 
-// A row of the function's result type, without NULLs.
+// A row of the function's result type.
 template <size_t columns>
-Datum form_row(FunctionCallInfo fcinfo, Datum (&values)[columns])
+Datum form_row(FunctionCallInfo fcinfo, Datum (&values)[columns], const bool (&is_null)[columns] = {})
 {
     TupleDesc desc;
-    bool nulls[columns] = {};
+    bool nulls[columns];
+    memcpy(nulls, is_null, sizeof(nulls));
     if (get_call_result_type(fcinfo, nullptr, &desc) != TYPEFUNC_COMPOSITE)
         elog(ERROR, "return type must be a row type");
     return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
@@ -157,12 +161,16 @@ Datum refresh_together(FunctionCallInfo fcinfo, GetCall get_call)
     });
 }
 
+// Whether a procedure may commit.
+bool is_nonatomic(FunctionCallInfo fcinfo)
+{
+    return fcinfo->context && IsA(fcinfo->context, CallContext)
+           && !reinterpret_cast<CallContext *>(fcinfo->context)->atomic;
+}
+
 void check_not_atomic(FunctionCallInfo fcinfo)
 {
-    auto *context = fcinfo->context && IsA(fcinfo->context, CallContext)
-                        ? reinterpret_cast<CallContext *>(fcinfo->context)
-                        : nullptr;
-    if (context == nullptr || context->atomic)
+    if (!is_nonatomic(fcinfo))
         throw Error{ERRCODE_ACTIVE_SQL_TRANSACTION,
                     "refresh_mv.run() cannot be called inside a transaction block or a function",
                     "It commits after each view.",
@@ -241,6 +249,53 @@ std::vector<Tracked> track_all(const std::vector<Oid> &views, const bool *on_com
             outcome.obstacle = attempt(
                 [&] { guard([&] { track::track(outcome.view, on_commit); }); });
     return outcomes;
+}
+
+// Refreshes a view in full, within the caller's transaction.
+void repair(Oid view)
+{
+    check_may_write(refresh_command);
+    Call call = {{RefreshMode::full, 0, true, false}, {view}, {}, true, Caller::function};
+    std::vector<Outcome> outcomes = run::together(call, limits);
+    if (!outcomes[0].success)
+        throw Error{outcomes[0].sqlstate, outcomes[0].error, "", ""};
+}
+
+// What is found of a view, and whether it was repaired, as the function's row.
+Datum row_of(FunctionCallInfo fcinfo, Oid view, const Verification &found, bool repaired)
+{
+    return guard([&] {
+        const char *remark = found.remark ? found.remark : "";
+        Datum values[] = {ObjectIdGetDatum(view), CStringGetTextDatum(name_of(found.verdict)),
+                          Int64GetDatum(found.missing), Int64GetDatum(found.extra), found.some_missing,
+                          found.some_extra, Int64GetDatum(found.pending), BoolGetDatum(repaired),
+                          CStringGetTextDatum(remark)};
+        bool nulls[] = {false, false, !found.compared, !found.compared, found.some_missing == 0,
+                        found.some_extra == 0, !found.counted, false, *remark == '\0'};
+        return form_row(fcinfo, values, nulls);
+    });
+}
+
+// Verifies a view and says what was found; returns what is wrong with it, or nothing.
+std::string verified(Oid view)
+{
+    std::string name = guard([&] { return view::name(view); });
+    std::string complaint;
+    try {
+        subtransaction([&] {
+            Verification found = verify::verify(view);
+            std::string remark = found.remark ? std::string(": ") + found.remark : "";
+            notice("%s is %s%s", name.c_str(), name_of(found.verdict), remark.c_str());
+            if (found.verdict == Verdict::wrong || found.verdict == Verdict::different)
+                complaint = format("%s: %lld rows missing, %lld extra", name_of(found.verdict),
+                                   static_cast<long long>(found.missing), static_cast<long long>(found.extra));
+        });
+    } catch (const PgError &error) {
+        if (error.data->sqlerrcode == ERRCODE_QUERY_CANCELED)
+            throw;
+        complaint = error.data->message ? error.data->message : "unknown error";
+    }
+    return complaint.empty() ? "" : name + ": " + complaint;
 }
 
 } // namespace
@@ -397,6 +452,45 @@ Datum refresh_mv_changes(PG_FUNCTION_ARGS)
         });
         changes::put(view, source, reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo));
         PG_RETURN_NULL();
+    });
+}
+
+Datum refresh_mv_verify(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        Oid view = arguments::view_of(fcinfo, 0);
+        if (PG_ARGISNULL(1))
+            throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "repair must not be null", "", ""};
+        guard([&] { view::check_right(view); });
+        Verification found = verify::verify(view);
+        bool to_repair = PG_GETARG_BOOL(1) && found.verdict != Verdict::correct;
+        if (to_repair)
+            repair(view);
+        return row_of(fcinfo, view, found, to_repair);
+    });
+}
+
+Datum refresh_mv_verify_all(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        bool may_commit = is_nonatomic(fcinfo);
+        std::vector<Oid> views = arguments::all_views();
+        Error error = {ERRCODE_DATA_EXCEPTION, "", "", "See refresh_mv.verify()."};
+        size_t failed = 0;
+
+        guard([&] { SPI_connect_ext(may_commit ? SPI_OPT_NONATOMIC : 0); });
+        for (Oid view : views) {
+            std::string complaint = verified(view);
+            failed += !complaint.empty();
+            error.detail += (complaint.empty() || error.detail.empty() ? "" : "\n") + complaint;
+            if (may_commit)
+                guard([] { SPI_commit(); });
+        }
+        guard([] { SPI_finish(); });
+        error.message = format("%zu of %zu materialized views are not what they should be", failed, views.size());
+        if (failed > 0)
+            throw error;
+        PG_RETURN_VOID();
     });
 }
 

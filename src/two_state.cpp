@@ -605,6 +605,19 @@ NamedRows parts_before(Query *query, const Anchoring &anchoring, List *changes, 
 
 namespace two_state {
 
+const char *no_old_state(const Anchoring &anchoring)
+{
+    ListCell *cell;
+    foreach (cell, anchoring.instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        RangeTblEntry *rte = rt_fetch(instance->rti, instance->query->rtable);
+        if (get_rel_relispartition(instance->relation)
+            || (rte->relkind == RELKIND_PARTITIONED_TABLE && !rte->inh))
+            return psprintf("it reads a partition, %s", get_rel_name(instance->relation));
+    }
+    return nullptr;
+}
+
 const char *obstacle(const Anchoring &anchoring, List *changes)
 {
     ListCell *cell;
@@ -613,15 +626,11 @@ const char *obstacle(const Anchoring &anchoring, List *changes)
         return "no column can serve as an anchor (a key, or a column that is joined on)";
     foreach (cell, anchoring.instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
-        RangeTblEntry *rte = rt_fetch(instance->rti, instance->query->rtable);
-        const char *name = get_rel_name(instance->relation);
-        if (get_rel_relispartition(instance->relation)
-            || (rte->relkind == RELKIND_PARTITIONED_TABLE && !rte->inh))
-            return psprintf("it reads a partition, %s", name);
         if (changes_of(changes, instance) != nullptr && instance->anchor == 0 && !instance->joined)
-            return psprintf("%s has changed, which the query reads as a whole", name);
+            return psprintf("%s has changed, which the query reads as a whole",
+                            get_rel_name(instance->relation));
     }
-    return nullptr;
+    return no_old_state(anchoring);
 }
 
 const Parts *parts(Query *query, const Anchoring &anchoring, List *changes, double limit,

@@ -38,6 +38,9 @@ struct Parts {
 
 namespace two_state {
 
+// Why a query cannot be evaluated on its tables as they were; null if it can.
+const char *no_old_state(const Anchoring &anchoring);
+
 // Why the parts cannot be found; null if they can.
 const char *obstacle(const Anchoring &anchoring, List *changes);
 
@@ -47,7 +50,8 @@ const Parts *parts(Query *query, const Anchoring &anchoring, List *changes, doub
                    QueryEnvironment *environment, const char **reason);
 
 // Turns the tables of a query, in place, into the state; anchored ones restricted to
-// the parts.  Its FROM is that of the query of which the anchoring was made.
+// the parts, if there are any.  Its FROM is that of the query of which the anchoring was
+// made.
 void apply(Query *query, const Anchoring &anchoring, List *changes, TableState state, const Parts *parts,
            QueryEnvironment *environment);
 

@@ -113,8 +113,7 @@ void check_kind(Oid oid)
                  errhint("Name materialized views only.")));
 }
 
-// Fails unless the oid is a materialized view that the current user may refresh.
-static void check(Oid oid)
+void check_right(Oid oid)
 {
     check_kind(oid);
     if (!pg::may_refresh(oid, GetUserId()))
@@ -153,7 +152,7 @@ Prepared prepare(Oid oid, bool wait, bool check_rights)
     if (is_dropped(oid))
         return {Hindrance::dropped, 0};
     if (check_rights)
-        check(oid);
+        check_right(oid);
     int guc_level = NewGUCNestLevel();
     set_option("lock_timeout", catalog::settings(oid).lock_timeout, "ms");
     Prepared prepared = take_locks(oid, wait);
@@ -161,7 +160,7 @@ Prepared prepare(Oid oid, bool wait, bool check_rights)
         prepared.hindrance = Hindrance::dropped;
     if (prepared.hindrance == Hindrance::none) {
         if (check_rights)
-            check(oid); // it may have been given away meanwhile
+            check_right(oid); // it may have been given away meanwhile
         Relation relation = table_open(oid, NoLock);
         query::lock_sources(relation);
         table_close(relation, NoLock);
@@ -176,25 +175,45 @@ void prepare_existing(Oid oid)
         check_kind(oid);
 }
 
-OpenView open(Oid oid)
+// Makes the view's owner the current user, and its settings effective.
+static OpenView enter(Relation relation)
 {
     OpenView view{};
-    view.settings = catalog::settings(oid);
-    view.relation = table_open(oid, NoLock);
-    CheckTableNotInUse(view.relation, "REFRESH MATERIALIZED VIEW");
+    view.relation = relation;
+    view.settings = catalog::settings(RelationGetRelid(relation));
     GetUserIdAndSecContext(&view.saved_user, &view.saved_context);
-    SetUserIdAndSecContext(view.relation->rd_rel->relowner,
-                           view.saved_context | SECURITY_RESTRICTED_OPERATION);
+    SetUserIdAndSecContext(relation->rd_rel->relowner, view.saved_context | SECURITY_RESTRICTED_OPERATION);
     view.guc_level = NewGUCNestLevel();
     pg::restrict_search_path();
     set_option("work_mem", view.settings.work_mem, "kB");
     set_option("lock_timeout", view.settings.lock_timeout, "ms");
+    view.window = shape::window_column(relation, query::stored(relation), view.settings.date_column);
+    return view;
+}
+
+OpenView open(Oid oid)
+{
+    Relation relation = table_open(oid, NoLock);
+    CheckTableNotInUse(relation, "REFRESH MATERIALIZED VIEW");
     catalog::note_name(oid);
     UpdateActiveSnapshotCommandId();
-    view.window = shape::window_column(view.relation, query::stored(view.relation),
-                                       view.settings.date_column);
+    OpenView view = enter(relation);
     start_clock(view.settings.statement_timeout);
     return view;
+}
+
+void lock_to_read(Oid oid)
+{
+    LockRelationOid(oid, AccessShareLock);
+    check_kind(oid); // it may have been dropped meanwhile
+    Relation relation = table_open(oid, NoLock);
+    query::lock_sources(relation);
+    table_close(relation, NoLock);
+}
+
+OpenView open_to_read(Oid oid)
+{
+    return enter(table_open(oid, NoLock));
 }
 
 void hand_over(OpenView *view)

@@ -9,6 +9,8 @@
 //   (TRUNCATE, a rewrite, a swap of files) can come between the two.
 // - Between open() and close() the current user is the view's owner, in a
 //   security-restricted operation.
+// - A view that is only looked at (lock_to_read(), open_to_read()) is locked in
+//   AccessShareLock, as its sources are, and nothing is written.
 #pragma once
 
 #include "catalog.hpp"
@@ -31,6 +33,9 @@ const char *name(Oid oid);
 
 // Fails unless the oid is a materialized view.
 void check_kind(Oid oid);
+
+// Fails unless the oid is a materialized view that the current user may refresh.
+void check_right(Oid oid);
 
 // The owner of a relation; InvalidOid if it has been dropped.
 Oid owner(Oid relation);
@@ -63,6 +68,11 @@ void prepare_existing(Oid oid);
 // before is visible to the active snapshot afterwards.
 OpenView open(Oid oid);
 void close(OpenView *view);
+
+// The same for a view that is not to be refreshed.  A snapshot has to be taken
+// between the two.  The view's statement_timeout is not in force.
+void lock_to_read(Oid oid);
+OpenView open_to_read(Oid oid);
 
 // Closes the relation and goes back to the caller's security context, so that a
 // core command can do the rest; the settings stay in force until close().

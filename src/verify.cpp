@@ -1,0 +1,193 @@
+#include "verify.hpp"
+
+#include "bridge.hpp"
+#include "diff.hpp"
+#include "knowledge.hpp"
+#include "net_changes.hpp"
+#include "normal.hpp"
+#include "query.hpp"
+#include "scope.hpp"
+#include "two_state.hpp"
+#include "view.hpp"
+
+namespace {
+
+// Of the rows of each kind so many are shown.
+constexpr int sample_size = 5;
+
+// What the view is compared with.
+struct Reference {
+    Query *query; // null: nothing
+    QueryEnvironment *environment;
+};
+
+Datum text_array(Datum *elements, int count)
+{
+    return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+// A row of the view as text.
+Datum row_as_text(TupleTableSlot *slot)
+{
+    Datum row = ExecFetchSlotHeapTupleDatum(slot);
+    return CStringGetTextDatum(OidOutputFunctionCall(F_RECORD_OUT, row));
+}
+
+// The first rows that a diff would insert.
+Datum sample_of_fresh(Relation view, Diff *diff)
+{
+    Datum texts[sample_size];
+    int count = 0;
+    TupleDesc desc = BlessTupleDesc(CreateTupleDescCopy(RelationGetDescr(view)));
+    TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+    while (count < sample_size && tuplestore_gettupleslot(diff->fresh, true, false, slot))
+        texts[count++] = row_as_text(slot);
+    ExecDropSingleTupleTableSlot(slot);
+    return text_array(texts, count);
+}
+
+// The first rows that a diff would delete.
+Datum sample_of_gone(Relation view, Diff *diff)
+{
+    Datum texts[sample_size];
+    int count = 0;
+    bool null;
+    TupleTableSlot *tids = MakeSingleTupleTableSlot(diff->gone_desc, &TTSOpsMinimalTuple);
+    TupleTableSlot *slot = table_slot_create(view, nullptr);
+    while (count < sample_size && tuplestore_gettupleslot(diff->gone, true, false, tids)) {
+        ItemPointer tid = DatumGetItemPointer(slot_getattr(tids, 1, &null));
+        if (!table_tuple_fetch_row_version(view, tid, GetActiveSnapshot(), slot))
+            elog(ERROR, "could not read back a row of materialized view \"%s\"", RelationGetRelationName(view));
+        texts[count++] = row_as_text(slot);
+    }
+    ExecDropSingleTupleTableSlot(tids);
+    ExecDropSingleTupleTableSlot(slot);
+    return text_array(texts, count);
+}
+
+// Compares the rows that the view holds with those of a query, but for those that
+// keep_before keeps.
+void compare(const OpenView &view, Reference reference, bool with_samples, Verification *result)
+{
+    Node *kept = scope::kept(view.relation, view.window, view.settings.keep_before);
+    Diff *diff = diff::compute(view.relation, query::select_held(view.relation, kept),
+                               query::select_fresh(view.relation, reference.query, kept), PairingKey{},
+                               reference.environment);
+    result->compared = true;
+    result->missing = static_cast<int64>(diff->fresh_rows);
+    result->extra = static_cast<int64>(diff->gone_rows);
+    if (with_samples) {
+        result->some_missing = sample_of_fresh(view.relation, diff);
+        result->some_extra = sample_of_gone(view.relation, diff);
+    }
+    diff::release(diff);
+}
+
+// The view's query on its tables as they were before the changes; null, with a reason,
+// if that cannot be.
+Query *query_before(Relation view, List *changes, QueryEnvironment *environment, const char **reason)
+{
+    Query *query = query::rewritten(view);
+    normal::normalize(&query);
+    Anchoring anchoring = anchor::of(query, NIL);
+    *reason = two_state::no_old_state(anchoring);
+    if (*reason != nullptr)
+        return nullptr;
+    two_state::apply(query, anchoring, changes, TableState::before, nullptr, environment);
+    return query;
+}
+
+// What a view should hold that is tracked and was refreshed before those changes; no
+// query, with a reason, if that is not known.
+Reference reference_before(Relation view, List *sources, const char **reason)
+{
+    Reference reference = {nullptr, guard([] { return create_queryEnv(); })};
+    List *changes = net_changes::read(RelationGetRelid(view), sources, reference.environment, reason);
+    if (*reason == nullptr)
+        reference.query = guard([&] { return query_before(view, changes, reference.environment, reason); });
+    return reference;
+}
+
+// What is known of a view before it is compared.
+Verification before_comparison(const OpenView &view, const Knowledge &knowledge)
+{
+    Verification result{};
+    result.counted = knowledge.tracked && knowledge.unknown == nullptr;
+    result.pending = knowledge.pending;
+    result.verdict = RelationIsPopulated(view.relation) ? Verdict::correct : Verdict::unpopulated;
+    return result;
+}
+
+const char *plural(int64 count)
+{
+    return count == 1 ? "" : "s";
+}
+
+// Judges a tracked view whose changes are known and are there.
+void verify_before(const OpenView &view, const Knowledge &knowledge, bool with_samples, Verification *result)
+{
+    const char *reason;
+    Reference reference = reference_before(view.relation, knowledge.sources, &reason);
+    guard([&] {
+        const char *stale = psprintf(INT64_FORMAT " change%s since its last refresh", knowledge.pending,
+                                     plural(knowledge.pending));
+        result->verdict = Verdict::stale;
+        result->remark = stale;
+        if (reference.query == nullptr)
+            result->remark = psprintf("%s; what it should have held before them is not known: %s", stale, reason);
+        else
+            compare(view, reference, with_samples, result);
+        if (result->missing + result->extra > 0) {
+            result->verdict = Verdict::wrong;
+            result->remark = psprintf("compared with its query before %s", stale);
+        }
+        named::release_all(reference.environment);
+    });
+}
+
+// Judges a view by what its query returns now.
+void verify_now(const OpenView &view, const Knowledge &knowledge, bool with_samples, Verification *result)
+{
+    compare(view, {query::rewritten(view.relation), nullptr}, with_samples, result);
+    if (result->missing + result->extra == 0)
+        return;
+    result->verdict = !knowledge.tracked               ? Verdict::different
+                      : knowledge.unknown != nullptr ? Verdict::stale
+                                                     : Verdict::wrong;
+    if (result->verdict == Verdict::different)
+        result->remark = "the view is not tracked: it may be stale or wrong";
+    if (result->verdict == Verdict::stale)
+        result->remark = psprintf("what has changed since its last refresh is not known: %s", knowledge.unknown);
+}
+
+} // namespace
+
+namespace verify {
+
+Verification verify(Oid oid)
+{
+    bool with_samples = guard([&] { return pg_class_aclcheck(oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK; });
+    Knowledge knowledge{};
+    OpenView view = guard([&] {
+        view::lock_to_read(oid);
+        PushCopiedSnapshot(GetTransactionSnapshot());
+        OpenView opened = view::open_to_read(oid);
+        view::check_snapshot(opened.relation);
+        knowledge = knowledge::of(opened.relation, opened.settings.tracked);
+        return opened;
+    });
+    Verification result = guard([&] { return before_comparison(view, knowledge); });
+    if (result.verdict == Verdict::correct) {
+        if (result.counted && result.pending > 0)
+            verify_before(view, knowledge, with_samples, &result);
+        else
+            guard([&] { verify_now(view, knowledge, with_samples, &result); });
+    }
+    guard([&] {
+        view::close(&view);
+        PopActiveSnapshot();
+    });
+    return result;
+}
+
+} // namespace verify
