@@ -20,10 +20,14 @@ struct Analysis {
     GroupShape groups;
 };
 
-// A refresh under way.
+// A refresh under way, or only planned: then no query of it is run, but those for the
+// parts, and each is noted.
 struct Work {
     Relation view;
     double limit; // of costs
+    double cost;  // so far
+    bool planned;
+    List *queries; // PlannedQuery *
     Analysis analysis;
     List *changes;
     const Parts *parts;
@@ -78,26 +82,43 @@ bool refuse(Work *work, const char *reason)
     return false;
 }
 
-// Whether a cost is within the rest of the limit, which is lowered.
-bool affordable(Work *work, double cost, double *rest)
+// Adds a cost; whether all are within the limit.
+bool affordable(Work *work, double cost)
 {
-    *rest -= cost;
-    return *rest >= 0 || refuse(work, "as many rows are concerned as a full refresh reads");
+    work->cost += cost;
+    return work->cost <= work->limit || refuse(work, "as many rows are concerned as a full refresh reads");
+}
+
+// Notes a query for whoever wants to see what would be run.
+void note(Work *work, const char *name, Query *query)
+{
+    if (!work->planned)
+        return;
+    auto *noted = static_cast<PlannedQuery *>(palloc(sizeof(PlannedQuery)));
+    *noted = {name, copy(query)};
+    work->queries = lappend(work->queries, noted);
+}
+
+// What the queries of a refresh give, or may give if it is only planned.
+named::Result result_of(const Work *work)
+{
+    return work->planned ? named::expected_of : static_cast<named::Result>(named::result_of);
 }
 
 // Runs a query and shows its rows.
 void run_and_show(Work *work, Query *query, const char *name)
 {
-    named::show(work->environment, named::result_of(query, name, work->environment));
+    named::show(work->environment, result_of(work)(query::plan(query, 0), name, work->environment));
 }
 
 // The same if it is affordable.
-bool run_affordable(Work *work, Query *query, const char *name, double *rest)
+bool run_affordable(Work *work, Query *query, const char *name)
 {
+    note(work, name, query);
     PlannedStmt *plan = query::plan(query, 0);
-    if (!affordable(work, query::cost(plan), rest))
+    if (!affordable(work, query::cost(plan)))
         return false;
-    named::show(work->environment, named::result_of(plan, name, work->environment));
+    named::show(work->environment, result_of(work)(plan, name, work->environment));
     return true;
 }
 
@@ -106,7 +127,7 @@ bool run_affordable(Work *work, Query *query, const char *name, double *rest)
 // Runs queries made of the view's in both states, and shows their rows by a name with
 // _now and _before.
 template <class Select>
-bool run_both(Work *work, const char *name, double *rest, Select select)
+bool run_both(Work *work, const char *name, Select select)
 {
     for (TableState state : {TableState::now, TableState::before}) {
         Query *query = copy(work->analysis.query);
@@ -114,10 +135,19 @@ bool run_both(Work *work, const char *name, double *rest, Select select)
         two_state::apply(query, work->analysis.anchoring, work->changes, state, work->parts,
                          work->environment);
         const char *shown = psprintf("refresh_mv_%s_%s", name, state == TableState::now ? "now" : "before");
-        if (!run_affordable(work, query, shown, rest))
+        if (!run_affordable(work, query, shown))
             return false;
     }
     return true;
+}
+
+// Rows expected under another name, as many as both states have.
+void expect_both(Work *work, const char *name, const char *both)
+{
+    NamedRows now = named::shown(work->environment, psprintf("refresh_mv_%s_now", name));
+    NamedRows before = named::shown(work->environment, psprintf("refresh_mv_%s_before", name));
+    named::show(work->environment,
+                named::expected(both, now.desc, static_cast<double>(Max(now.count, before.count))));
 }
 
 // Whether there is a group to be computed anew.  Fails if a group counts less than
@@ -139,7 +169,7 @@ bool has_redo(const NamedRows &groups, const GroupShape &shape)
 }
 
 // Computes those groups anew of which a piece cannot be had by adding and subtracting.
-bool redo(Work *work, double *rest)
+bool redo(Work *work)
 {
     const GroupShape &shape = work->analysis.groups;
     Query *query = copy(work->analysis.query);
@@ -155,50 +185,76 @@ bool redo(Work *work, double *rest)
                  "refresh_mv_redo");
     key_shape::restrict_to(query, shape.keys, shape.nkeys, "refresh_mv_redo", work->environment);
     group_shape::select_pieces(query, shape);
-    if (!run_affordable(work, query, "refresh_mv_pieces_redone", rest))
+    if (!run_affordable(work, query, "refresh_mv_pieces_redone"))
         return false;
     named::show(work->environment, group_state::redone(shape, work->environment));
     return true;
 }
 
-// Brings the state up to date.
-bool advance_state(Work *work)
+// Finds what is to be added to the state, and what to be taken away.
+bool find_pieces(Work *work)
 {
     const GroupShape &shape = work->analysis.groups;
-    Oid view = RelationGetRelid(work->view);
-    double rest = work->limit;
 
-    if (!run_both(work, "pieces", &rest, [&](Query *query) { group_shape::select_pieces(query, shape); }))
+    if (!run_both(work, "pieces", [&](Query *query) { group_shape::select_pieces(query, shape); }))
         return false;
     for (int i = 0; i < shape.npieces; i++)
         if (shape.pieces[i].kind == PieceKind::values
-            && !run_both(work, psprintf("values_%d", i + 1), &rest,
+            && !run_both(work, psprintf("values_%d", i + 1),
                          [&](Query *query) { group_shape::select_values(query, shape, shape.pieces[i]); }))
             return false;
-    NamedRows groups = group_state::next(view, shape, work->environment);
-    named::show(work->environment, groups);
-    if (has_redo(groups, shape) && !redo(work, &rest))
-        return false;
-    group_state::write(view, shape, named::shown(work->environment, "refresh_mv_groups"), work->environment);
-    UpdateActiveSnapshotCommandId();
     return true;
+}
+
+// Finds the touched groups as they will be.
+bool find_groups(Work *work)
+{
+    const GroupShape &shape = work->analysis.groups;
+
+    if (!find_pieces(work))
+        return false;
+    if (work->planned) {
+        expect_both(work, "pieces", "refresh_mv_groups");
+        return true;
+    }
+    NamedRows groups = group_state::next(RelationGetRelid(work->view), shape, work->environment);
+    named::show(work->environment, groups);
+    return !has_redo(groups, shape) || redo(work);
+}
+
+// The rows of the view that an exact refresh compares.
+Query *held_rows(Work *work, const Key *keys, int nkeys, const char *touched)
+{
+    Query *held = nkeys == 0 ? query::select_held(work->view, nullptr)
+                             : key_shape::select_held(work->view, keys, nkeys, touched, work->environment);
+    note(work, "rows of the view", held);
+    return affordable(work, query::cost(held)) ? held : nullptr;
+}
+
+// Brings the state up to date.
+void write_state(Work *work)
+{
+    group_state::write(RelationGetRelid(work->view), work->analysis.groups,
+                       named::shown(work->environment, "refresh_mv_groups"), work->environment);
+    UpdateActiveSnapshotCommandId();
 }
 
 void delta(Work *work)
 {
     const GroupShape &shape = work->analysis.groups;
     bool whole = shape.whole || shape.single;
+    const char *rows = whole ? group_state::table(RelationGetRelid(work->view)) : "refresh_mv_groups";
 
-    if (!advance_state(work))
+    if (!find_groups(work))
+        return;
+    work->scope.held = held_rows(work, shape.keys, whole ? 0 : shape.nkeys, "refresh_mv_groups");
+    if (work->scope.held == nullptr)
         return;
     work->scope.method = Method::delta;
-    work->scope.held = whole ? query::select_held(work->view, nullptr)
-                             : key_shape::select_held(work->view, shape.keys, shape.nkeys,
-                                                      "refresh_mv_groups", work->environment);
-    work->scope.fresh =
-        group_shape::select_rows(work->analysis.query, shape,
-                                 whole ? group_state::table(RelationGetRelid(work->view)) : "refresh_mv_groups",
-                                 work->environment);
+    if (work->planned)
+        return;
+    write_state(work);
+    work->scope.fresh = group_shape::select_rows(work->analysis.query, shape, rows, work->environment);
     work->scope.groups = group_shape::fingerprint(shape);
 }
 
@@ -217,14 +273,32 @@ void show_parts(Work *work, const Key &key)
 }
 
 // The keys of the parts' rows in either state.
-bool show_touched(Work *work, const KeyShape &shape, double *rest)
+bool show_touched(Work *work, const KeyShape &shape)
 {
-    if (!run_both(work, "keys", rest, [&](Query *query) { key_shape::select_keys(query, shape); }))
+    if (!run_both(work, "keys", [&](Query *query) { key_shape::select_keys(query, shape); }))
         return false;
-    run_and_show(work,
-                 query::unchecked("SELECT * FROM refresh_mv_keys_now UNION SELECT * FROM refresh_mv_keys_before",
-                                  work->environment),
-                 "refresh_mv_touched");
+    if (work->planned)
+        expect_both(work, "keys", "refresh_mv_touched");
+    else
+        run_and_show(work,
+                     query::unchecked("SELECT * FROM refresh_mv_keys_now UNION SELECT * FROM refresh_mv_keys_before",
+                                      work->environment),
+                     "refresh_mv_touched");
+    return true;
+}
+
+// Restricts the view's query to the touched keys.
+bool restrict_to_touched(Work *work, const KeyShape &shape, Query *query)
+{
+    if (shape.anchored) {
+        show_parts(work, shape.keys[0]);
+        two_state::apply(query, work->analysis.anchoring, work->changes, TableState::now, work->parts,
+                         work->environment);
+        return true;
+    }
+    if (!show_touched(work, shape))
+        return false;
+    key_shape::restrict_to(query, shape.keys, shape.nkeys, "refresh_mv_touched", work->environment);
     return true;
 }
 
@@ -232,26 +306,18 @@ void keys(Work *work)
 {
     KeyShape shape = key_shape::of(work->analysis.query, work->analysis.anchoring);
     Query *fresh = copy(work->analysis.query);
-    double rest = work->limit;
 
-    if (shape.obstacle != nullptr) {
+    if (shape.obstacle != nullptr)
         refuse(work, shape.obstacle);
+    if (shape.obstacle != nullptr || !restrict_to_touched(work, shape, fresh))
         return;
-    }
-    if (shape.anchored) {
-        show_parts(work, shape.keys[0]);
-        two_state::apply(fresh, work->analysis.anchoring, work->changes, TableState::now, work->parts,
-                         work->environment);
-    } else {
-        if (!show_touched(work, shape, &rest))
-            return;
-        key_shape::restrict_to(fresh, shape.keys, shape.nkeys, "refresh_mv_touched", work->environment);
-    }
-    if (!affordable(work, query::cost(fresh), &rest))
+    note(work, "the query for them", fresh);
+    if (!affordable(work, query::cost(fresh)))
+        return;
+    work->scope.held = held_rows(work, shape.keys, shape.nkeys, "refresh_mv_touched");
+    if (work->scope.held == nullptr)
         return;
     work->scope.method = Method::keys;
-    work->scope.held = key_shape::select_held(work->view, shape.keys, shape.nkeys, "refresh_mv_touched",
-                                              work->environment);
     work->scope.fresh = fresh;
 }
 
@@ -270,6 +336,16 @@ void analyse_for(Work *work, const char *groups)
         work->analysis = analyse(work->view, NIL);
 }
 
+// Finds the parts of the query that may differ.
+bool find_parts(Work *work, named::Result result)
+{
+    work->parts = two_state::parts(work->analysis.query, work->analysis.anchoring, work->changes, work->limit,
+                                   result, work->environment, &work->scope.reason);
+    if (work->parts != nullptr)
+        work->cost += work->parts->cost;
+    return work->parts != nullptr;
+}
+
 // Finds the scope, or a reason why there is none.
 void find_scope(Work *work, const char *groups)
 {
@@ -284,9 +360,7 @@ void find_scope(Work *work, const char *groups)
         refuse(work, "there is no state of its groups yet");
         return;
     }
-    work->parts = two_state::parts(work->analysis.query, work->analysis.anchoring, work->changes,
-                                   work->limit, work->environment, &work->scope.reason);
-    if (work->parts == nullptr)
+    if (!find_parts(work, named::result_of))
         return;
     if (stateful)
         delta(work);
@@ -300,6 +374,11 @@ namespace exact {
 
 double cost_limit = 1;
 
+double full_cost(Relation view)
+{
+    return query::checked_cost(query::rewritten(view)) + query::cost(query::select_held(view, nullptr));
+}
+
 ExactScope scope(Relation view, List *sources, int64 pending, const char *groups)
 {
     Work work{};
@@ -307,7 +386,7 @@ ExactScope scope(Relation view, List *sources, int64 pending, const char *groups
     bool many = guard([&] {
         work.view = view;
         work.environment = work.scope.environment = create_queryEnv();
-        work.limit = query::checked_cost(query::rewritten(view)) * cost_limit;
+        work.limit = exact::full_cost(view) * cost_limit;
         set_options();
         return static_cast<double>(pending) * cost_of_change > work.limit;
     });
@@ -326,6 +405,36 @@ ExactScope scope(Relation view, List *sources, int64 pending, const char *groups
             find_scope(&work, groups);
         });
     return work.scope;
+}
+
+ExactPlan plan(Relation view, const ExactQuestion &question, QueryEnvironment *environment)
+{
+    Work work{};
+    work.view = view;
+    work.environment = environment;
+    work.limit = question.limit;
+    work.planned = true;
+    work.changes = question.changes;
+    set_options();
+    analyse_for(&work, question.groups);
+
+    ExactPlan plan{};
+    plan.anchoring = work.analysis.anchoring;
+    plan.groups = work.analysis.groups;
+    plan.stateful = has_state(work.analysis);
+    plan.has_state = plan.stateful && has_state_of(&work, question.groups) && group_state::is_there(RelationGetRelid(view));
+    if (question.method == Method::delta && work.analysis.groups.obstacle != nullptr)
+        work.scope.reason = work.analysis.groups.obstacle;
+    else
+        work.scope.reason = two_state::obstacle(work.analysis.anchoring, work.changes);
+    if (work.scope.reason == nullptr
+        && find_parts(&work, question.imagined ? named::expected_of
+                                               : static_cast<named::Result>(named::result_of)))
+        question.method == Method::delta ? delta(&work) : keys(&work);
+    plan.obstacle = work.scope.reason;
+    plan.cost = work.cost;
+    plan.queries = work.queries;
+    return plan;
 }
 
 void release(ExactScope *scope)

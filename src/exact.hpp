@@ -12,6 +12,7 @@
 // - The query is never run as a whole.
 #pragma once
 
+#include "group_shape.hpp"
 #include "model.hpp"
 #include "tracking.hpp"
 
@@ -27,11 +28,45 @@ struct ExactScope {
     const char *groups; // as save_baseline() takes it
 };
 
+// What would be run, and what its rows are called or for.
+struct PlannedQuery {
+    const char *name;
+    Query *query;
+};
+
+// Which exact refresh is to be planned.
+struct ExactQuestion {
+    Method method;      // delta or keys
+    List *changes;      // NetChanges *, shown by the environment
+    bool imagined;      // so are the changes
+    double limit;       // of costs
+    const char *groups; // as the baseline has it
+};
+
+// How an exact refresh would go about its work.
+struct ExactPlan {
+    const char *obstacle; // why it cannot be done; null: it can
+    double cost;          // in the planner's units, until an obstacle was met
+    bool stateful;        // delta is the view's method
+    bool has_state;       // that it can begin with
+    List *queries;        // PlannedQuery *
+    Anchoring anchoring;
+    GroupShape groups;
+};
+
 namespace exact {
 
-// An exact method is used if its estimated cost is at most so many times that of the
-// view's query.
+// An exact method is used if its estimated cost is at most so many times that of a full
+// refresh.
 extern double cost_limit;
+
+// What a full refresh costs by the planner's estimates.  Fails if the current role may
+// not run the view's query.
+double full_cost(Relation view);
+
+// Plans an exact refresh of a view.  Nothing is run but queries for the parts of changes
+// that have really happened, and nothing is written.
+ExactPlan plan(Relation view, const ExactQuestion &question, QueryEnvironment *environment);
 
 // Finds the scope of an exact refresh after so many changes.  sources as a list of
 // TrackedSource *; groups says what the baseline's state is of.  With method delta, the

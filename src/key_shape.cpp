@@ -64,14 +64,19 @@ Nulls *find_nulls(const NamedRows &rows, int nkeys)
     AttrNumber first = nkeys > 0 ? column_named(rows.desc, "k1") : 0;
 
     for (int i = 0; i < nkeys; i++)
-        nulls[i] = {false, rows.count > 0};
+        nulls[i] = {false, true};
+    bool empty = true;
     tuplestore_rescan(rows.rows);
-    while (tuplestore_gettupleslot(rows.rows, true, false, slot))
+    while (tuplestore_gettupleslot(rows.rows, true, false, slot)) {
+        empty = false;
         for (int i = 0; i < nkeys; i++) {
             bool null = slot_attisnull(slot, first + i);
             nulls[i].some |= null;
             nulls[i].all &= null;
         }
+    }
+    for (int i = 0; i < nkeys; i++)
+        nulls[i].all &= !empty;
     ExecDropSingleTupleTableSlot(slot);
     return nulls;
 }

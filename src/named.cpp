@@ -95,6 +95,18 @@ NamedRows result_of(PlannedStmt *plan, const char *name, QueryEnvironment *envir
     return rows;
 }
 
+NamedRows expected(const char *name, TupleDesc desc, double count)
+{
+    NamedRows rows = make(name, desc);
+    rows.count = static_cast<int64>(clamp_row_est(count));
+    return rows;
+}
+
+NamedRows expected_of(PlannedStmt *plan, const char *name, QueryEnvironment *)
+{
+    return expected(name, ExecCleanTypeFromTL(plan->planTree->targetlist), plan->planTree->plan_rows);
+}
+
 NamedRows result_of(Query *query, const char *name, QueryEnvironment *environment)
 {
     return result_of(query::plan(query, 0), name, environment);

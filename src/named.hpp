@@ -24,6 +24,14 @@ void add(NamedRows *named, Datum *values, bool *nulls);
 NamedRows result_of(PlannedStmt *plan, const char *name, QueryEnvironment *environment);
 NamedRows result_of(Query *query, const char *name, QueryEnvironment *environment);
 
+// What a plan is expected to return: so many rows, of which there is none.  Nothing is
+// run; queries that read them can be planned.
+NamedRows expected_of(PlannedStmt *plan, const char *name, QueryEnvironment *environment);
+NamedRows expected(const char *name, TupleDesc desc, double count);
+
+// Either of the two for plans: what they return, or what is expected.
+using Result = NamedRows (*)(PlannedStmt *, const char *, QueryEnvironment *);
+
 // Lets queries parsed and run with the environment read the rows, instead of others
 // of that name, which are released.
 void show(QueryEnvironment *environment, const NamedRows &rows);

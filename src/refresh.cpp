@@ -2,6 +2,7 @@
 
 #include "bridge.hpp"
 #include "exact.hpp"
+#include "facts.hpp"
 #include "knowledge.hpp"
 #include "merge.hpp"
 #include "merge_log.hpp"
@@ -14,29 +15,6 @@
 #include "window.hpp"
 
 namespace {
-
-// What the window column of a view says.
-struct DateFacts {
-    bool has_data;
-    DateADT newest;
-    char newest_text[MAXDATELEN + 1];
-};
-
-// Finds the newest value in the window column.
-DateFacts read_dates(Relation view, WindowColumn window)
-{
-    DateFacts facts{};
-    Datum newest;
-
-    if (window.attno == 0 || !window::newest(view, window, &newest))
-        return facts;
-    facts.has_data = true;
-    facts.newest = window::as_date(window.type, newest);
-    strlcpy(facts.newest_text,
-            DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(facts.newest))),
-            sizeof(facts.newest_text));
-    return facts;
-}
 
 struct Merged {
     RowCounts rows;
@@ -195,13 +173,9 @@ bool window_scope(const OpenView &view, int days, Scope *scope)
     try {
         subtransaction([&] {
             found = guard([&] {
-                Datum start;
-                Query *fresh = query::rewritten(view.relation);
-                if (!window::start(view.relation, fresh, view.window, days, &start))
+                if (!window::restrict_to(view.relation, view.window, days, &scope->condition, &scope->fresh))
                     return false;
-                window::add_implied_ranges(fresh, view.window, start, days);
-                Node *window = window::condition(view.relation, view.window, start);
-                *scope = {make_and_qual(window, kept_rows(view)), fresh};
+                scope->condition = make_and_qual(scope->condition, kept_rows(view));
                 return true;
             });
         });
@@ -224,22 +198,6 @@ Merged refresh_by_core(Oid oid)
     pg::exec_refresh(statement, "REFRESH MATERIALIZED VIEW", &completion);
     catalog::note_merge(oid);
     return {{completion.nprocessed, 0, 0, 0}, Method::rebuild, nullptr};
-}
-
-Facts facts_of(const OpenView &view, const DateFacts &dates, const Knowledge &knowledge)
-{
-    Facts facts;
-    facts.populated = RelationIsPopulated(view.relation);
-    facts.windowable = view.window.attno != 0;
-    facts.not_windowable = view.window.reason ? view.window.reason : "";
-    facts.has_data = dates.has_data;
-    facts.days_behind = guard([] { return GetSQLCurrentDate(); }) - dates.newest;
-    facts.newest = dates.newest_text;
-    facts.window_days = view.settings.window_days;
-    facts.tracked = knowledge.tracked;
-    facts.unknown = knowledge.unknown ? knowledge.unknown : "";
-    facts.pending = knowledge.pending;
-    return facts;
 }
 
 // Tells what was decided, in the words that users know.
@@ -347,19 +305,16 @@ namespace refresh {
 
 Refreshed refresh(Oid oid, const Request &request)
 {
-    DateFacts dates{};
     Knowledge knowledge{};
     OpenView view = guard([&] {
         OpenView opened = view::open(oid);
         if (RelationIsPopulated(opened.relation))
             view::check_serializable(opened.relation);
         knowledge = knowledge::of(opened.relation, opened.settings.tracked);
-        if (RelationIsPopulated(opened.relation) && request.mode == RefreshMode::smart
-            && !knowledge.tracked)
-            dates = read_dates(opened.relation, opened.window);
         return opened;
     });
-    Facts facts = facts_of(view, dates, knowledge);
+    bool by_age = request.mode == RefreshMode::smart && !knowledge.tracked;
+    Facts facts = facts::of(view, knowledge, by_age);
     Decision decision = strategy::choose(request, facts);
     if (!request.quiet)
         announce(request, facts, decision);
@@ -426,10 +381,8 @@ bool data_through(Oid oid, DateADT *date)
         return false;
     Relation view = try_relation_open(oid, NoLock);
     if (view != nullptr && RelationIsPopulated(view)) {
-        DateFacts dates = read_dates(view, shape::window_column(view, query::stored(view),
-                                                                catalog::settings(oid).date_column));
-        *date = dates.newest;
-        found = dates.has_data;
+        const char *column = catalog::settings(oid).date_column;
+        found = facts::newest_date(view, shape::window_column(view, query::stored(view), column), date);
     }
     if (view != nullptr)
         relation_close(view, NoLock);

@@ -2,6 +2,7 @@
 
 #include "bridge.hpp"
 #include "query.hpp"
+#include "relax.hpp"
 
 namespace {
 
@@ -240,223 +241,6 @@ char *own_parts(const Instance *instance, const NetChanges *changes)
     return changed_rows(instance, changes, column);
 }
 
-// Whether an instance is somewhere in a query.
-bool holds(Query *query, const Instance *instance)
-{
-    ListCell *cell;
-    if (query == instance->query)
-        return true;
-    foreach (cell, query->rtable) {
-        auto *rte = lfirst_node(RangeTblEntry, cell);
-        if (rte->rtekind == RTE_SUBQUERY && holds(rte->subquery, instance))
-            return true;
-    }
-    return false;
-}
-
-// Whether an entry of a query's range table is, or holds, an instance.
-bool entry_holds(Query *query, int rti, const Instance *instance)
-{
-    RangeTblEntry *rte = rt_fetch(rti, query->rtable);
-    if (query == instance->query)
-        return static_cast<Index>(rti) == instance->rti;
-    return rte->rtekind == RTE_SUBQUERY && holds(rte->subquery, instance);
-}
-
-// One level of a query on its way to be relaxed: see relax().
-struct Relaxation {
-    Query *query;
-    const Instance *changed;
-    List *changes;
-    Relids shaky; // entries that can be null in one state and not in the other
-    Relids wild;  // entries that can then be anything else (COALESCE in a subquery)
-    Relids inner; // joins that have become so
-    bool hopeless;
-};
-
-bool mentions(Node *node, Relaxation *relaxation, Relids entries)
-{
-    Node *flat = pg::flatten(relaxation->query, static_cast<Node *>(copyObjectImpl(node)));
-    return bms_overlap(pull_varnos(nullptr, flat), entries);
-}
-
-bool mentions_any(Node *node, Relaxation *relaxation)
-{
-    return mentions(node, relaxation, bms_union(relaxation->shaky, relaxation->wild));
-}
-
-// Whether a condition can be true for the nulls of a shaky side.  Others are true in
-// neither state without a row on that side.
-bool accepts_nulls(Node *condition, Relaxation *relaxation)
-{
-    return mentions(condition, relaxation, relaxation->wild)
-           || (mentions(condition, relaxation, relaxation->shaky) && contain_nonstrict_functions(condition));
-}
-
-bool any_accepts_nulls(Node *conditions, Relaxation *relaxation)
-{
-    ListCell *cell;
-    foreach (cell, make_ands_implicit(reinterpret_cast<Expr *>(conditions)))
-        if (accepts_nulls(static_cast<Node *>(lfirst(cell)), relaxation))
-            return true;
-    return false;
-}
-
-// Whether a tree reads a table that has changed; the context is the list of changes.
-bool reads_changed(Node *node, void *context)
-{
-    ListCell *cell;
-    if (node == nullptr)
-        return false;
-    if (IsA(node, RangeTblEntry)) {
-        auto *rte = reinterpret_cast<RangeTblEntry *>(node);
-        foreach (cell, static_cast<List *>(context))
-            if (rte->rtekind == RTE_RELATION && rte->relid == static_cast<NetChanges *>(lfirst(cell))->relation)
-                return true;
-        return false;
-    }
-    if (IsA(node, Query))
-        return query_tree_walker(reinterpret_cast<Query *>(node), pg::walker(reads_changed), context,
-                                 QTW_EXAMINE_RTES_BEFORE);
-    return expression_tree_walker(node, pg::walker(reads_changed), context);
-}
-
-// Whether an entry of the range table reads a table that has changed.
-bool entry_reads_changed(RangeTblEntry *rte, List *changes)
-{
-    return reads_changed(reinterpret_cast<Node *>(rte), changes)
-           || (rte->rtekind == RTE_SUBQUERY
-               && reads_changed(reinterpret_cast<Node *>(rte->subquery), changes));
-}
-
-// Makes an outer join inner whose nullable side holds the changed instance, and
-// finds what is shaky; returns the entries below.
-Relids relax_joins(Relaxation *relaxation, Node *node)
-{
-    check_stack_depth();
-    if (IsA(node, RangeTblRef))
-        return bms_make_singleton(reinterpret_cast<RangeTblRef *>(node)->rtindex);
-    auto *join = castNode(JoinExpr, node);
-    Relids left = relax_joins(relaxation, join->larg);
-    Relids right = relax_joins(relaxation, join->rarg);
-    bool outer = join->jointype == JOIN_LEFT;
-    bool shaky = mentions_any(join->quals, relaxation);
-    bool inner = !outer;
-    int rti = -1;
-
-    relaxation->hopeless |= join->jointype == JOIN_FULL || contain_subplans(join->quals);
-    while (outer && (rti = bms_next_member(right, rti)) >= 0) {
-        inner |= entry_holds(relaxation->query, rti, relaxation->changed);
-        shaky |= entry_reads_changed(rt_fetch(rti, relaxation->query->rtable), relaxation->changes);
-    }
-    // A row that such a condition filters may not be filtered in the other state, and
-    // of a join that stays outer it finds other rows there.
-    bool accepts = any_accepts_nulls(join->quals, relaxation);
-    relaxation->hopeless |= inner && accepts;
-    if (outer && inner)
-        pg::make_inner(relaxation->query, join, &relaxation->inner);
-    if (outer && accepts)
-        relaxation->wild = bms_add_members(relaxation->wild, right);
-    else if (outer && shaky)
-        relaxation->shaky = bms_add_members(relaxation->shaky, right);
-    return bms_union(left, right);
-}
-
-// Drops the conditions that accept the nulls of what is shaky, or have a subquery:
-// they may be false for a row of one state and true for what is in its place in the
-// other.
-Node *relax_conditions(Relaxation *relaxation, Node *conditions)
-{
-    List *kept = NIL;
-    ListCell *cell;
-    foreach (cell, make_ands_implicit(reinterpret_cast<Expr *>(conditions))) {
-        auto *condition = static_cast<Node *>(lfirst(cell));
-        if (!accepts_nulls(condition, relaxation) && !contain_subplans(condition))
-            kept = lappend(kept, condition);
-    }
-    return reinterpret_cast<Node *>(make_ands_explicit(kept));
-}
-
-// What relaxing a query comes to: how its output can differ between the states for
-// one and the same row of what is not nullable.
-enum class Relaxed { steady, shaky, wild, hopeless };
-
-Relaxed relax(Query *query, const Instance *changed, List *changes);
-
-// The same below an entry of the range table.
-Relaxed relax_entry(Query *query, RangeTblEntry *rte, const Instance *changed, List *changes)
-{
-    if (rte->rtekind != RTE_SUBQUERY)
-        return Relaxed::steady;
-    // Of a UNION ALL just the arm with the changed rows.
-    if (query->setOperations != nullptr && holds(query, changed) && !holds(rte->subquery, changed)
-        && rte->subquery->setOperations == nullptr) {
-        rte->subquery->jointree->quals = makeBoolConst(false, false);
-        return Relaxed::steady;
-    }
-    if (!entry_reads_changed(rte, changes))
-        return Relaxed::steady;
-    // Conditions of a security barrier must not be dropped: what is above would see
-    // the rows.
-    bool can_be = !rte->security_barrier
-                  && (anchor::only_joins(rte->subquery) || anchor::union_arms(rte->subquery) != NIL);
-    return can_be ? relax(rte->subquery, changed, changes) : Relaxed::hopeless;
-}
-
-// Relaxes what the entries of a query's range table hold.
-void relax_entries(Relaxation *relaxation)
-{
-    ListCell *cell;
-    foreach (cell, relaxation->query->rtable) {
-        int rti = foreach_current_index(cell) + 1;
-        Relaxed relaxed = relax_entry(relaxation->query, lfirst_node(RangeTblEntry, cell),
-                                      relaxation->changed, relaxation->changes);
-        relaxation->hopeless |= relaxed == Relaxed::hopeless;
-        if (relaxed == Relaxed::shaky)
-            relaxation->shaky = bms_add_member(relaxation->shaky, rti);
-        if (relaxed == Relaxed::wild)
-            relaxation->wild = bms_add_member(relaxation->wild, rti);
-    }
-}
-
-// How the output of a relaxed query can differ.
-Relaxed result_of(Relaxation *relaxation)
-{
-    Query *query = relaxation->query;
-    Relaxed result = relaxation->shaky || relaxation->wild ? Relaxed::shaky : Relaxed::steady;
-    ListCell *cell;
-
-    // What looks at the row beside it is not looked into.
-    foreach (cell, query->rtable)
-        relaxation->hopeless |= result != Relaxed::steady && lfirst_node(RangeTblEntry, cell)->lateral;
-    if (relaxation->hopeless)
-        return Relaxed::hopeless;
-    if (query->setOperations != nullptr)
-        return relaxation->wild ? Relaxed::wild : result;
-    foreach (cell, query->targetList)
-        if (accepts_nulls(reinterpret_cast<Node *>(lfirst_node(TargetEntry, cell)->expr), relaxation))
-            return Relaxed::wild;
-    return result;
-}
-
-// Makes a query that only joins return a superset of the rows of both states in
-// which the changed instance takes part.
-Relaxed relax(Query *query, const Instance *changed, List *changes)
-{
-    Relaxation relaxation = {query, changed, changes, nullptr, nullptr, nullptr, false};
-    ListCell *cell;
-
-    check_stack_depth();
-    relax_entries(&relaxation);
-    if (query->jointree != nullptr) {
-        foreach (cell, query->jointree->fromlist)
-            relax_joins(&relaxation, static_cast<Node *>(lfirst(cell)));
-        query->jointree->quals = relax_conditions(&relaxation, query->jointree->quals);
-        pg::forget_nulling(query, relaxation.inner);
-    }
-    return result_of(&relaxation);
-}
-
 // A query for the anchor values that the changed rows of an instance without an
 // anchor are joined with, in either state.
 Query *joined_parts(Query *original, const Anchoring &chosen, int place, List *changes,
@@ -467,7 +251,7 @@ Query *joined_parts(Query *original, const Anchoring &chosen, int place, List *c
     Instance *changed = instance_at(anchoring, place);
     ListCell *cell;
 
-    if (relax(query, changed, changes) == Relaxed::hopeless)
+    if (!relax::to_changed(query, changed, changes))
         return nullptr;
     foreach (cell, anchoring.instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
@@ -518,33 +302,55 @@ PartRows describe(const NamedRows &rows, Oid type)
     return parts;
 }
 
-// Finds the parts of changed rows of an instance without an anchor, as named rows;
-// null, with a reason, if that is not possible or would cost more than the limit.
-const char *find_joined(Query *query, const Anchoring &anchoring, int place, List *changes, double limit,
-                        QueryEnvironment *environment, const char **reason)
+// A search for parts under way.
+struct Search {
+    Query *query;
+    const Anchoring &anchoring;
+    List *changes;
+    double limit;
+    named::Result result;
+    QueryEnvironment *environment;
+    const char **reason;
+    double cost; // so far
+};
+
+// Runs a query of the search if that is affordable, and shows its rows; false, with a
+// reason, if it is not.
+bool run(Search *search, Query *query, const char *name, const char *reason)
 {
-    const char *table = get_rel_name(instance_at(anchoring, place)->relation);
+    PlannedStmt *plan = query::plan(query, 0);
+    search->cost += query::cost(plan);
+    if (search->cost > search->limit) {
+        *search->reason = reason;
+        return false;
+    }
+    named::show(search->environment, search->result(plan, name, search->environment));
+    return true;
+}
+
+// Finds the parts of changed rows of an instance without an anchor, as named rows;
+// null, with a reason, if that is not possible or would cost too much.
+const char *find_joined(Search *search, int place)
+{
+    const char *table = get_rel_name(instance_at(search->anchoring, place)->relation);
     const char *name = psprintf("refresh_mv_joined_%d", place);
-    Query *joined = joined_parts(query, anchoring, place, changes, environment);
+    Query *joined = joined_parts(search->query, search->anchoring, place, search->changes, search->environment);
 
     if (joined == nullptr)
-        *reason = psprintf("%s has changed, on the nullable side of a join that others depend on", table);
-    PlannedStmt *plan = joined ? query::plan(joined, 0) : nullptr;
-    if (plan != nullptr && query::cost(plan) > limit)
-        *reason = psprintf("a change of %s concerns too many rows", table);
-    if (*reason != nullptr)
+        *search->reason = psprintf("%s has changed, on the nullable side of a join that others depend on", table);
+    if (joined == nullptr
+        || !run(search, joined, name, psprintf("a change of %s concerns too many rows", table)))
         return nullptr;
-    named::show(environment, named::result_of(plan, name, environment));
     return psprintf("SELECT j.part FROM %s j", name);
 }
 
 // Whether rows of an instance have changed that matter to all parts.
-bool concerns_all(const Instance *instance, const NetChanges *changes, QueryEnvironment *environment)
+bool concerns_all(Search *search, const Instance *instance, const NetChanges *changes)
 {
     if (!instance->keeps_nulls)
         return false;
-    NamedRows own = named::result_of(query::unchecked(own_parts(instance, changes), environment),
-                                     "refresh_mv_own", environment);
+    Query *query = query::unchecked(own_parts(instance, changes), search->environment);
+    NamedRows own = search->result(query::plan(query, 0), "refresh_mv_own", search->environment);
     bool found = has_null(own);
     named::release(&own);
     return found;
@@ -552,26 +358,25 @@ bool concerns_all(const Instance *instance, const NetChanges *changes, QueryEnvi
 
 // A query for the anchor values of all changed rows, each of them perhaps many times;
 // null, with a reason, if there is none.
-const char *all_parts(Query *query, const Anchoring &anchoring, List *changes, double limit,
-                      QueryEnvironment *environment, const char **reason)
+const char *all_parts(Search *search)
 {
     StringInfoData text;
     ListCell *cell;
 
     initStringInfo(&text);
-    foreach (cell, anchoring.instances) {
+    foreach (cell, search->anchoring.instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
-        const NetChanges *own = changes_of(changes, instance);
+        const NetChanges *own = changes_of(search->changes, instance);
         if (own == nullptr)
             continue;
-        if (concerns_all(instance, own, environment))
-            *reason = psprintf("a null in %s has changed, which concerns all rows",
-                               get_rel_name(instance->relation));
-        const char *part = instance->anchor != 0
-                               ? own_parts(instance, own)
-                               : find_joined(query, anchoring, foreach_current_index(cell), changes, limit,
-                                             environment, reason);
-        if (*reason != nullptr)
+        if (concerns_all(search, instance, own)) {
+            *search->reason = psprintf("a null in %s has changed, which concerns all rows",
+                                       get_rel_name(instance->relation));
+            return nullptr;
+        }
+        const char *part = instance->anchor != 0 ? own_parts(instance, own)
+                                                 : find_joined(search, foreach_current_index(cell));
+        if (part == nullptr)
             return nullptr;
         appendStringInfo(&text, "%s%s", text.len > 0 ? " UNION ALL " : "", part);
     }
@@ -580,25 +385,33 @@ const char *all_parts(Query *query, const Anchoring &anchoring, List *changes, d
 
 // The parts that can have had rows: not those of new rows of a table whose key is the
 // anchor, if each row of the query has one of them.
-NamedRows parts_before(Query *query, const Anchoring &anchoring, List *changes, QueryEnvironment *environment)
+NamedRows parts_before(const Search *search)
 {
     StringInfoData text;
     ListCell *cell;
 
     initStringInfo(&text);
     appendStringInfoString(&text, "SELECT p.part FROM refresh_mv_parts_now p");
-    foreach (cell, anchoring.instances) {
+    foreach (cell, search->anchoring.instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
-        const NetChanges *own = changes_of(changes, instance);
+        const NetChanges *own = changes_of(search->changes, instance);
         if (own == nullptr || own->bag || instance->anchor == 0 || list_length(own->source->key) != 1
             || get_attnum(own->relation, static_cast<char *>(linitial(own->source->key))) != instance->anchor
-            || instance->query != query || anchor::is_nullable(query, instance->rti))
+            || instance->query != search->query || anchor::is_nullable(search->query, instance->rti))
             continue;
         appendStringInfo(&text, " EXCEPT ALL SELECT d.%s FROM %s d WHERE NOT d.\"?existed?\"",
                          column_name(own->relation, instance->anchor), own->rows.name);
     }
-    return named::result_of(query::unchecked(text.data, environment), parts_name(TableState::before),
-                            environment);
+    return search->result(query::plan(query::unchecked(text.data, search->environment), 0),
+                          parts_name(TableState::before), search->environment);
+}
+
+// The parts of now that are not null.
+NamedRows without_null(const Search *search)
+{
+    Query *query = query::unchecked("SELECT p.part FROM refresh_mv_parts_now p WHERE p.part IS NOT NULL",
+                                    search->environment);
+    return search->result(query::plan(query, 0), parts_name(TableState::now), search->environment);
 }
 
 } // namespace
@@ -634,32 +447,23 @@ const char *obstacle(const Anchoring &anchoring, List *changes)
 }
 
 const Parts *parts(Query *query, const Anchoring &anchoring, List *changes, double limit,
-                   QueryEnvironment *environment, const char **reason)
+                   named::Result result, QueryEnvironment *environment, const char **reason)
 {
-    const char *all = all_parts(query, anchoring, changes, limit, environment, reason);
-    if (all == nullptr)
+    Search search = {query, anchoring, changes, limit, result, environment, reason, 0};
+    auto shown = [&](TableState state) { return named::shown(environment, parts_name(state)); };
+    const char *all = all_parts(&search);
+    if (all == nullptr
+        || !run(&search, query::unchecked(psprintf("SELECT DISTINCT a.part FROM (%s) a", all), environment),
+                parts_name(TableState::now), "too many rows have changed"))
         return nullptr;
     auto *parts = static_cast<Parts *>(palloc0(sizeof(Parts)));
-    PlannedStmt *plan = query::plan(
-        query::unchecked(psprintf("SELECT DISTINCT a.part FROM (%s) a", all), environment), 0);
-    if (query::cost(plan) > limit) {
-        *reason = "too many rows have changed";
-        return nullptr;
-    }
-    NamedRows now = named::result_of(plan, parts_name(TableState::now), environment);
-    named::show(environment, now);
-    parts->has_null = has_null(now);
-    if (parts->has_null) {
-        NamedRows not_null = named::result_of(query::unchecked("SELECT p.part FROM refresh_mv_parts_now p"
-                                                " WHERE p.part IS NOT NULL", environment),
-                               parts_name(TableState::now), environment);
-        named::show(environment, not_null);
-        now = not_null;
-    }
-    NamedRows before = parts_before(query, anchoring, changes, environment);
-    named::show(environment, before);
-    parts->now = describe(now, anchoring.type);
-    parts->before = describe(before, anchoring.type);
+    parts->has_null = has_null(shown(TableState::now));
+    if (parts->has_null)
+        named::show(environment, without_null(&search));
+    named::show(environment, parts_before(&search));
+    parts->now = describe(shown(TableState::now), anchoring.type);
+    parts->before = describe(shown(TableState::before), anchoring.type);
+    parts->cost = search.cost;
     return parts;
 }
 

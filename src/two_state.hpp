@@ -34,6 +34,7 @@ struct Parts {
     bool has_null;
     PartRows now;
     PartRows before;
+    double cost; // of finding them, in the planner's units
 };
 
 namespace two_state {
@@ -44,10 +45,11 @@ const char *no_old_state(const Anchoring &anchoring);
 // Why the parts cannot be found; null if they can.
 const char *obstacle(const Anchoring &anchoring, List *changes);
 
-// Finds the parts of a query, which is not modified, that may differ.  null, with a
-// reason, if that would cost more than the limit, in the planner's units.
+// Finds the parts of a query, which is not modified, that may differ; with what is
+// expected instead of results, how many there may be.  null, with a reason, if that would
+// cost more than the limit, in the planner's units.
 const Parts *parts(Query *query, const Anchoring &anchoring, List *changes, double limit,
-                   QueryEnvironment *environment, const char **reason);
+                   named::Result result, QueryEnvironment *environment, const char **reason);
 
 // Turns the tables of a query, in place, into the state; anchored ones restricted to
 // the parts, if there are any.  Its FROM is that of the query of which the anchoring was

@@ -366,6 +366,17 @@ void add_implied_ranges(Query *query, WindowColumn column, Datum start, int days
         add_ranges(query, column.attno, column.type, start, days);
 }
 
+bool restrict_to(Relation view, WindowColumn column, int days, Node **condition, Query **fresh)
+{
+    Datum start;
+    *fresh = query::rewritten(view);
+    if (!window::start(view, *fresh, column, days, &start))
+        return false;
+    add_implied_ranges(*fresh, column, start, days);
+    *condition = window::condition(view, column, start);
+    return true;
+}
+
 Datum before_today(Oid type, Interval *age)
 {
     Datum today = DirectFunctionCall1(date_timestamp, DateADTGetDatum(GetSQLCurrentDate()));

@@ -29,6 +29,11 @@ Node *condition(Relation view, WindowColumn column, Datum start);
 // implies.  Calls functions as start() does.
 void add_implied_ranges(Query *query, WindowColumn column, Datum start, int days);
 
+// The view's rows of the last days: the condition for them, and the view's query with the
+// ranges that it implies; false where their start cannot be determined.  Calls functions
+// as start() does.
+bool restrict_to(Relation view, WindowColumn column, int days, Node **condition, Query **fresh);
+
 // current_date less so long, as a value of a date type.
 Datum before_today(Oid type, Interval *age);
 

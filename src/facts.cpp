@@ -1,0 +1,58 @@
+#include "facts.hpp"
+
+#include "bridge.hpp"
+#include "window.hpp"
+
+namespace {
+
+// What the window column of a view says.
+struct DateFacts {
+    bool has_data;
+    DateADT newest;
+    char newest_text[MAXDATELEN + 1];
+};
+
+DateFacts read_dates(const OpenView &view)
+{
+    DateFacts facts{};
+    if (!RelationIsPopulated(view.relation)
+        || !facts::newest_date(view.relation, view.window, &facts.newest))
+        return facts;
+    facts.has_data = true;
+    strlcpy(facts.newest_text,
+            DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(facts.newest))),
+            sizeof(facts.newest_text));
+    return facts;
+}
+
+} // namespace
+
+namespace facts {
+
+Facts of(const OpenView &view, const Knowledge &knowledge, bool with_dates)
+{
+    DateFacts dates = guard([&] { return with_dates ? read_dates(view) : DateFacts{}; });
+    Facts facts;
+    facts.populated = RelationIsPopulated(view.relation);
+    facts.windowable = view.window.attno != 0;
+    facts.not_windowable = view.window.reason ? view.window.reason : "";
+    facts.has_data = dates.has_data;
+    facts.days_behind = guard([] { return GetSQLCurrentDate(); }) - dates.newest;
+    facts.newest = dates.newest_text;
+    facts.window_days = view.settings.window_days;
+    facts.tracked = knowledge.tracked;
+    facts.unknown = knowledge.unknown ? knowledge.unknown : "";
+    facts.pending = knowledge.pending;
+    return facts;
+}
+
+bool newest_date(Relation view, WindowColumn column, DateADT *date)
+{
+    Datum newest;
+    if (column.attno == 0 || !window::newest(view, column, &newest))
+        return false;
+    *date = window::as_date(column.type, newest);
+    return true;
+}
+
+} // namespace facts

@@ -1,0 +1,17 @@
+// What strategy needs to know of an open view.
+#pragma once
+
+#include "knowledge.hpp"
+#include "model.hpp"
+#include "view.hpp"
+
+namespace facts {
+
+// The facts of a view under the active snapshot; those about its newest data, which
+// have to be read, only if they are wanted.
+Facts of(const OpenView &view, const Knowledge &knowledge, bool with_dates);
+
+// The newest date in the window column of a populated view; false if there is none.
+bool newest_date(Relation view, WindowColumn column, DateADT *date);
+
+} // namespace facts
