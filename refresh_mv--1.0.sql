@@ -516,6 +516,20 @@ COMMENT ON FUNCTION refresh_mv.changes(regclass, regclass) IS
 
 -- -------------------------------------------------------------- looking
 
+CREATE FUNCTION refresh_mv.explain(
+    view regclass, verbose boolean DEFAULT false,
+    OUT method text, OUT possible boolean, OUT chosen boolean, OUT cost double precision,
+    OUT reason text, OUT advice text, OUT details text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'refresh_mv_explain' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.explain(regclass, boolean) IS
+    'how a materialized view could be refreshed now, what each method would cost, and what would help';
+
+-- The advice of explain(), line by line.
+CREATE FUNCTION refresh_mv.remedies(view regclass, OUT statement text, OUT reason text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'refresh_mv_remedies' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
 CREATE FUNCTION refresh_mv.verify(
     view regclass, repair boolean DEFAULT false,
     OUT view_name regclass, OUT verdict text, OUT missing bigint, OUT extra bigint,

@@ -275,13 +275,13 @@ List *read(Oid view, List *sources, QueryEnvironment *environment, const char **
     return all;
 }
 
-NetChanges *imagined(const TrackedSource *source, double count, QueryEnvironment *environment)
+NetChanges *imagined(const TrackedSource *source, int number, double count, QueryEnvironment *environment)
 {
     auto *changes = static_cast<NetChanges *>(palloc0(sizeof(NetChanges)));
     changes->source = source;
     changes->relation = source->relation;
     changes->bag = source->key == NIL;
-    changes->rows = named::expected("refresh_mv_changes_0", decoder_of(*source).desc, count);
+    changes->rows = named::expected(psprintf("refresh_mv_imagined_%d", number), decoder_of(*source).desc, count);
     changes->existed = changes->rows.count;
     named::show(environment, changes->rows);
     return changes;

@@ -30,8 +30,9 @@ namespace net_changes {
 List *read(Oid view, List *sources, QueryEnvironment *environment, const char **reason);
 
 // Changes of a source that have not happened: so many rows of it updated.  They have a
-// number, and no rows (see named::expected_of()).
-NetChanges *imagined(const TrackedSource *source, double count, QueryEnvironment *environment);
+// number, and no rows (see named::expected_of()).  They are shown under a name with the
+// number of the source.
+NetChanges *imagined(const TrackedSource *source, int number, double count, QueryEnvironment *environment);
 
 // "the row t has the key of a changed row d", as a condition.
 const char *same_key(const NetChanges *changes);

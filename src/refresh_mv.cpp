@@ -21,6 +21,7 @@
 #include "configure.hpp"
 #include "ddl.hpp"
 #include "exact.hpp"
+#include "explain.hpp"
 #include "group_state.hpp"
 #include "logged.hpp"
 #include "on_commit.hpp"
@@ -49,6 +50,8 @@ PG_FUNCTION_INFO_V1(refresh_mv_total_size);
 PG_FUNCTION_INFO_V1(refresh_mv_track);
 PG_FUNCTION_INFO_V1(refresh_mv_untrack);
 PG_FUNCTION_INFO_V1(refresh_mv_changes);
+PG_FUNCTION_INFO_V1(refresh_mv_explain);
+PG_FUNCTION_INFO_V1(refresh_mv_remedies);
 PG_FUNCTION_INFO_V1(refresh_mv_verify);
 PG_FUNCTION_INFO_V1(refresh_mv_verify_all);
 PG_FUNCTION_INFO_V1(refresh_mv_log_change);
@@ -251,6 +254,52 @@ std::vector<Tracked> track_all(const std::vector<Oid> &views, const bool *on_com
     return outcomes;
 }
 
+// Puts what is explained of the methods into the function's result.
+void put_explained(FunctionCallInfo fcinfo, List *rows)
+{
+    auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+    ListCell *cell;
+    InitMaterializedSRF(fcinfo, 0);
+    foreach (cell, rows) {
+        auto *row = static_cast<Explained *>(lfirst(cell));
+        const char *remedies = remedy::text(row->remedies);
+        Datum values[] = {CStringGetTextDatum(name_of(row->method)), BoolGetDatum(row->possible),
+                          BoolGetDatum(row->chosen), Float8GetDatum(rint(row->cost)),
+                          CStringGetTextDatum(row->reason), CStringGetTextDatum(remedies),
+                          CStringGetTextDatum(row->details ? row->details : "")};
+        bool nulls[] = {false, false, false, row->cost < 0, false, *remedies == '\0', row->details == nullptr};
+        tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+    }
+}
+
+// The same of what would help, each statement once.
+void put_remedies(FunctionCallInfo fcinfo, List *rows)
+{
+    auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+    List *all = NIL;
+    ListCell *row, *cell;
+    InitMaterializedSRF(fcinfo, 0);
+    foreach (row, rows)
+        foreach (cell, static_cast<Explained *>(lfirst(row))->remedies) {
+            auto *remedy = static_cast<Remedy *>(lfirst(cell));
+            remedy::add(&all, remedy->statement, remedy->reason);
+        }
+    foreach (cell, all) {
+        auto *remedy = static_cast<Remedy *>(lfirst(cell));
+        Datum values[] = {CStringGetTextDatum(remedy->statement), CStringGetTextDatum(remedy->reason)};
+        bool nulls[] = {false, false};
+        tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+    }
+}
+
+// Fails unless the caller may know about a view what refresh_mv.history would tell him.
+void check_may_see(Oid view)
+{
+    if (pg_class_aclcheck(view, GetUserId(), ACL_SELECT) != ACLCHECK_OK && !view::is_owner(view)
+        && !has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS))
+        aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_MATVIEW, get_rel_name(view));
+}
+
 // Refreshes a view in full, within the caller's transaction.
 void repair(Oid view)
 {
@@ -451,6 +500,30 @@ Datum refresh_mv_changes(PG_FUNCTION_ARGS)
             InitMaterializedSRF(fcinfo, 0);
         });
         changes::put(view, source, reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo));
+        PG_RETURN_NULL();
+    });
+}
+
+Datum refresh_mv_explain(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        Oid view = arguments::view_of(fcinfo, 0);
+        if (PG_ARGISNULL(1))
+            throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "verbose must not be null", "", ""};
+        guard([&] { check_may_see(view); });
+        List *rows = explain::explain(view, PG_GETARG_BOOL(1));
+        guard([&] { put_explained(fcinfo, rows); });
+        PG_RETURN_NULL();
+    });
+}
+
+Datum refresh_mv_remedies(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        Oid view = arguments::view_of(fcinfo, 0);
+        guard([&] { check_may_see(view); });
+        List *rows = explain::explain(view, false);
+        guard([&] { put_remedies(fcinfo, rows); });
         PG_RETURN_NULL();
     });
 }

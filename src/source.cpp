@@ -46,7 +46,8 @@ void analyze_table(Source *source, Relation table)
     if (source->obstacle != nullptr || !source->exact)
         return;
     source->key = source::key(table);
-    if (!OidIsValid(source->key.index))
+    source->keyless = !OidIsValid(source->key.index);
+    if (source->keyless)
         refuse(source,
                psprintf("Table %s has no primary key, nor an immediate unique index over columns that are NOT NULL",
                         name),

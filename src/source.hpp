@@ -23,6 +23,7 @@ struct Source {
     bool exact;         // rows can be logged; else just that there were changes
     TrackingKey key;    // of a table
     Bitmapset *columns; // that the view uses, numbers as in the relation
+    bool keyless;       // it could be logged row by row if it had a key
     const char *obstacle; // why changes cannot be logged, in words; null: they can
     const char *hint;
 };

@@ -54,12 +54,9 @@ void check_isolation(const char *command)
                         command)));
 }
 
-// Fails unless the current user may have the changes of a relation logged.
-void check_right(Oid relation)
+// Fails: the current user may not have the changes of a relation logged.
+[[noreturn]] void lack_right(Oid relation)
 {
-    if (pg_class_aclcheck(relation, GetUserId(), ACL_TRIGGER) == ACLCHECK_OK
-        || view::is_owner(relation))
-        return;
     ereport(ERROR,
             (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
              errmsg("permission denied to track changes of table \"%s\"", get_rel_name(relation)),
@@ -71,14 +68,12 @@ void check_right(Oid relation)
 // The same, if the current user owns the view and may have them all logged.
 List *permitted_sources(Oid view)
 {
-    ListCell *cell, *member;
-
     view::check_kind(view);
     view::check_owner(view);
     List *sources = checked_sources(view);
-    foreach (cell, sources)
-        foreach (member, source::members(static_cast<Source *>(lfirst(cell))->relation, NoLock))
-            check_right(lfirst_oid(member));
+    Oid denied = track::without_right(sources);
+    if (OidIsValid(denied))
+        lack_right(denied);
     return sources;
 }
 
@@ -332,6 +327,17 @@ bool has_disabled_triggers(List *sources)
 } // namespace
 
 namespace track {
+
+Oid without_right(List *sources)
+{
+    ListCell *cell, *member;
+    foreach (cell, sources)
+        foreach (member, source::members(static_cast<Source *>(lfirst(cell))->relation, NoLock))
+            if (pg_class_aclcheck(lfirst_oid(member), GetUserId(), ACL_TRIGGER) != ACLCHECK_OK
+                && !view::is_owner(lfirst_oid(member)))
+                return lfirst_oid(member);
+    return InvalidOid;
+}
 
 const char *damage(List *sources, List *saved)
 {

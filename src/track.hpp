@@ -27,6 +27,10 @@ List *tables(Oid view);
 // that while others wait for locks on tables.  on_commit null: leaves that as it is.
 void track(Oid view, const bool *on_commit);
 
+// The first table among those of sources (Source *) whose changes the current user may not
+// have logged; InvalidOid if there is none.
+Oid without_right(List *sources);
+
 // Why track() or resume() failed, in short: "cannot be tracked" goes without saying.
 const char *obstacle(const ErrorData *error);
 
