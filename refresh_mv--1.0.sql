@@ -530,6 +530,177 @@ CREATE FUNCTION refresh_mv.remedies(view regclass, OUT statement text, OUT reaso
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'refresh_mv_remedies' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
+-- Why a view cannot be refreshed incrementally by a column; null if it can.
+CREATE FUNCTION refresh_mv.window_obstacle(view regclass, date_column text) RETURNS text
+AS 'MODULE_PATHNAME', 'refresh_mv_window_obstacle' LANGUAGE C STABLE STRICT;
+
+-- What the history of the last week says of a view: how often it was recomputed as a
+-- whole, and how long that took.
+CREATE VIEW refresh_mv.last_week WITH (security_barrier) AS
+SELECT h.view, count(*) AS refreshes,
+       count(*) FILTER (WHERE h.method IN ('full', 'rebuild')) AS whole,
+       pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY h.duration)
+           FILTER (WHERE h.method IN ('full', 'rebuild')) AS whole_duration
+FROM refresh_mv.history h
+WHERE h.success AND h.started > pg_catalog.now() - interval '7 days' AND h.method <> 'none'
+GROUP BY h.view;
+GRANT SELECT ON refresh_mv.last_week TO PUBLIC;
+
+-- A date column of a view whose data are recent, where those of the one that is used
+-- are not; null if there is none.
+CREATE FUNCTION refresh_mv.better_date_column(view regclass, OUT name text, OUT newest date)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF refresh_mv.data_through(view) >= current_date - 1 THEN
+        RETURN;
+    END IF;
+    FOR name IN
+        SELECT a.attname FROM pg_attribute a
+        WHERE a.attrelid = view AND a.attnum > 0 AND NOT a.attisdropped
+          AND a.atttypid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
+          AND refresh_mv.window_obstacle(view, a.attname) IS NULL
+        ORDER BY a.attnum
+    LOOP
+        EXECUTE format('SELECT max(v.%1$I)::date FROM %2$s v WHERE isfinite(v.%1$I)', name, view) INTO newest;
+        IF newest BETWEEN current_date - 1 AND current_date + 1 THEN
+            RETURN;
+        END IF;
+    END LOOP;
+    name := NULL;
+    newest := NULL;
+END
+$$;
+
+-- A schedule by what the scheduled runs of the last week found: more often if nearly
+-- all had something to do and took little of the time between them, less often if few
+-- had, or if they take long.
+CREATE FUNCTION refresh_mv.better_schedule(OUT smart text, OUT nightly boolean, OUT reason text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH runs AS (
+        SELECT h.run, min(h.started) AS started, sum(extract(epoch FROM h.duration)) AS seconds,
+               bool_or(h.method <> 'skip') AS busy
+        FROM refresh_mv.history h
+        WHERE h.source = 'procedure' AND h.mode = 'smart' AND h.started > now() - interval '7 days'
+        GROUP BY h.run
+    ), gaps AS (
+        SELECT *, extract(epoch FROM started - lag(started) OVER (ORDER BY started)) AS gap FROM runs
+    ), observed AS (
+        SELECT count(*) AS runs, avg(busy::int) AS busy,
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY gap) AS gap,
+               percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) AS seconds
+        FROM gaps
+    ), wanted AS (
+        SELECT *, CASE WHEN runs < 20 THEN 900
+                       WHEN seconds > gap / 2 THEN gap * 4
+                       WHEN busy < 0.1 THEN gap * 4
+                       WHEN busy > 0.9 AND seconds < gap / 20 THEN gap / 3
+                       ELSE gap END AS seconds_between
+        FROM observed
+    )
+    SELECT CASE WHEN seconds_between < 150 THEN '* * * * *'
+                WHEN seconds_between < 600 THEN '*/5 * * * *'
+                WHEN seconds_between < 1350 THEN '*/15 * * * *'
+                WHEN seconds_between < 2700 THEN '*/30 * * * *'
+                WHEN seconds_between < 7200 THEN '0 * * * *'
+                WHEN seconds_between < 43200 THEN '0 */4 * * *'
+                ELSE '0 3 * * *' END,
+           EXISTS (SELECT FROM refresh_mv.status s WHERE s.enabled AND NOT s.tracked),
+           CASE WHEN runs < 20
+                THEN format('%s scheduled runs in the last 7 days, too few to judge by', runs)
+                ELSE format('%s scheduled runs in the last 7 days, one in %s s, %s %% of them with something to do,'
+                            ' up to %s s long',
+                            runs, round(gap::numeric), round(100 * busy), ceil(seconds::numeric)) END
+    FROM wanted
+$$;
+
+-- The schedule of the caller's smart job in this database; null if there is none.
+CREATE FUNCTION refresh_mv.current_schedule() RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found text;
+BEGIN
+    IF to_regclass('cron.job') IS NOT NULL THEN
+        EXECUTE $q$SELECT j.schedule FROM cron.job j
+                   WHERE j.jobname = 'refresh_mv smart' AND j.active
+                     AND j.username = current_user AND j.database = current_database()$q$ INTO found;
+    END IF;
+    RETURN found;
+END
+$$;
+
+CREATE FUNCTION refresh_mv.advise(OUT view regclass, OUT statement text, OUT reason text)
+RETURNS SETOF record
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    candidate record;
+    better record;
+BEGIN
+    FOR candidate IN
+        SELECT c.oid::regclass AS view, format('%I.%I', s.schema, s.name) AS name, s.tracked, s.data_through,
+               w.refreshes, w.whole, w.whole_duration, u.n_tup_upd, u.n_tup_hot_upd,
+               c.reloptions::text LIKE '%fillfactor=%' IS TRUE AS has_fillfactor
+        FROM refresh_mv.status s
+        JOIN pg_namespace n ON n.nspname = s.schema
+        JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.name AND c.relkind = 'm'
+        LEFT JOIN refresh_mv.last_week w ON w.view = format('%I.%I', s.schema, s.name)
+        LEFT JOIN pg_stat_all_tables u ON u.relid = c.oid
+        WHERE s.enabled AND pg_has_role(c.relowner, 'USAGE')
+        ORDER BY s.schema, s.name
+    LOOP
+        advise.view := candidate.view;
+        BEGIN
+            FOR statement, reason IN SELECT r.statement, r.reason FROM refresh_mv.remedies(candidate.view) r LOOP
+                IF statement LIKE 'SELECT * FROM refresh\_mv.track(%' AND candidate.whole > 0 THEN
+                    reason := format('%s of its %s refreshes in the last 7 days recomputed everything, in %s ms each',
+                                     candidate.whole, candidate.refreshes,
+                                     round(1000 * extract(epoch FROM candidate.whole_duration)));
+                END IF;
+                RETURN NEXT;
+            END LOOP;
+            IF NOT candidate.tracked THEN
+                SELECT d.* INTO better FROM refresh_mv.better_date_column(candidate.view) d;
+                IF better.name IS NOT NULL THEN
+                    statement := format('SELECT refresh_mv.configure(%L, date_column => %L)', candidate.name, better.name);
+                    reason := format('its data reach to %s by this column, but to %s by the one in use:'
+                                     ' smart refreshes all of them', better.newest, candidate.data_through);
+                    RETURN NEXT;
+                END IF;
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            statement := '-- it cannot be refreshed';
+            reason := SQLERRM;
+            RETURN NEXT;
+        END;
+        IF candidate.n_tup_upd >= 1000 AND candidate.n_tup_hot_upd < candidate.n_tup_upd / 2
+           AND NOT candidate.has_fillfactor THEN
+            statement := format('ALTER MATERIALIZED VIEW %s SET (fillfactor = 85)', candidate.name);
+            reason := format('%s of %s updates of its rows found no room in their page (it shows as pages are written anew)',
+                             candidate.n_tup_upd - candidate.n_tup_hot_upd, candidate.n_tup_upd);
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+
+    SELECT b.* INTO better FROM refresh_mv.better_schedule() b;
+    IF refresh_mv.current_schedule() IS DISTINCT FROM better.smart
+       AND EXISTS (SELECT FROM refresh_mv.status s WHERE s.enabled) THEN
+        advise.view := NULL;
+        reason := better.reason;
+        statement := CASE
+            WHEN to_regclass('cron.job') IS NULL
+            THEN format('-- crontab: %s psql -X -c "CALL refresh_mv.run()"', better.smart)
+            WHEN better.nightly THEN format('SELECT refresh_mv.schedule(smart => %L)', better.smart)
+            ELSE format('SELECT refresh_mv.schedule(smart => %L, "full" => NULL)', better.smart) END;
+        RETURN NEXT;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION refresh_mv.advise() IS
+    'what would make refreshes of the caller''s materialized views cheaper, as statements to run';
+
 CREATE FUNCTION refresh_mv.verify(
     view regclass, repair boolean DEFAULT false,
     OUT view_name regclass, OUT verdict text, OUT missing bigint, OUT extra bigint,

@@ -25,6 +25,7 @@
 #include "group_state.hpp"
 #include "logged.hpp"
 #include "on_commit.hpp"
+#include "query.hpp"
 #include "refresh.hpp"
 #include "run.hpp"
 #include "statements.hpp"
@@ -52,6 +53,7 @@ PG_FUNCTION_INFO_V1(refresh_mv_untrack);
 PG_FUNCTION_INFO_V1(refresh_mv_changes);
 PG_FUNCTION_INFO_V1(refresh_mv_explain);
 PG_FUNCTION_INFO_V1(refresh_mv_remedies);
+PG_FUNCTION_INFO_V1(refresh_mv_window_obstacle);
 PG_FUNCTION_INFO_V1(refresh_mv_verify);
 PG_FUNCTION_INFO_V1(refresh_mv_verify_all);
 PG_FUNCTION_INFO_V1(refresh_mv_log_change);
@@ -525,6 +527,24 @@ Datum refresh_mv_remedies(PG_FUNCTION_ARGS)
         List *rows = explain::explain(view, false);
         guard([&] { put_remedies(fcinfo, rows); });
         PG_RETURN_NULL();
+    });
+}
+
+Datum refresh_mv_window_obstacle(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        Oid view = arguments::view_of(fcinfo, 0);
+        std::string column = arguments::text_of(fcinfo, 1, "date_column");
+        const char *name = column.c_str();
+        const char *reason = guard([&] {
+            Relation relation = table_open(view, AccessShareLock);
+            const char *found = shape::window_column(relation, query::stored(relation), name).reason;
+            table_close(relation, NoLock);
+            return found;
+        });
+        if (reason == nullptr)
+            PG_RETURN_NULL();
+        return guard([&] { return CStringGetTextDatum(reason); });
     });
 }
 
