@@ -338,7 +338,11 @@ SELECT t.view, t.since,
             ELSE coalesce(d.reason, l.reason) END AS reason,
        CASE WHEN s.snapshot IS NOT NULL AND d.reason IS NULL AND l.reason IS NULL
             THEN coalesce(l.records, 0) END AS pending
-FROM (SELECT view, min(since) AS since FROM refresh_mv.tracked GROUP BY view) t
+FROM (SELECT view, min(since) AS since FROM refresh_mv.tracked GROUP BY view
+      UNION ALL
+      -- tracked views that read no table
+      SELECT view, merged_at FROM refresh_mv.state
+      WHERE snapshot IS NOT NULL AND view NOT IN (SELECT view FROM refresh_mv.tracked)) t
 LEFT JOIN refresh_mv.state s USING (view)
 LEFT JOIN (SELECT u.view, sum(u.records)::bigint AS records, min(u.reason) AS reason
            FROM refresh_mv.unread u WHERE u.is_new GROUP BY u.view) l USING (view)
@@ -350,6 +354,10 @@ CREATE FUNCTION refresh_mv.data_through(view regclass) RETURNS date
 AS 'MODULE_PATHNAME', 'refresh_mv_data_through' LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION refresh_mv.data_through(regclass) IS
     'the newest date in a materialized view; null if it has none, or may not or cannot be read now';
+
+-- The same by another of its date columns; null if the view cannot be refreshed by it.
+CREATE FUNCTION refresh_mv.newest_date(view regclass, date_column text) RETURNS date
+AS 'MODULE_PATHNAME', 'refresh_mv_newest_date' LANGUAGE C STABLE STRICT;
 
 -- The size of a view with its indexes; null while somebody has it locked.
 CREATE FUNCTION refresh_mv.total_size(view regclass) RETURNS bigint
@@ -530,10 +538,6 @@ CREATE FUNCTION refresh_mv.remedies(view regclass, OUT statement text, OUT reaso
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'refresh_mv_remedies' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
--- Why a view cannot be refreshed incrementally by a column; null if it can.
-CREATE FUNCTION refresh_mv.window_obstacle(view regclass, date_column text) RETURNS text
-AS 'MODULE_PATHNAME', 'refresh_mv_window_obstacle' LANGUAGE C STABLE STRICT;
-
 -- What the history of the last week says of a view: how often it was recomputed as a
 -- whole, and how long that took.
 CREATE VIEW refresh_mv.last_week WITH (security_barrier) AS
@@ -559,10 +563,9 @@ BEGIN
         SELECT a.attname FROM pg_attribute a
         WHERE a.attrelid = view AND a.attnum > 0 AND NOT a.attisdropped
           AND a.atttypid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
-          AND refresh_mv.window_obstacle(view, a.attname) IS NULL
         ORDER BY a.attnum
     LOOP
-        EXECUTE format('SELECT max(v.%1$I)::date FROM %2$s v WHERE isfinite(v.%1$I)', name, view) INTO newest;
+        newest := refresh_mv.newest_date(view, name);
         IF newest BETWEEN current_date - 1 AND current_date + 1 THEN
             RETURN;
         END IF;

@@ -33,6 +33,7 @@ struct Examination {
     OpenView view;
     Knowledge knowledge;
     bool with_details;
+    bool to_owner;           // error messages may be told
     const char *broken;      // the error that its query meets when it is planned; null: none
     const char *untrackable; // why it cannot be tracked; null: it can
     List *tracking;          // remedies for that
@@ -497,16 +498,16 @@ List *explain_broken(const Examination *e)
 
 // ---- what smart would do ----
 
-// Runs leaf code that may fail because of the view; the error's message, or null.
+// Runs leaf code that may fail because of the view; what may be told of the error, or null.
 template <class F>
-const char *attempt(F &&code)
+const char *attempt(const Examination *e, F &&code)
 {
     try {
         subtransaction([&] { guard(code); });
     } catch (const PgError &error) {
         if (error.data->sqlerrcode == ERRCODE_QUERY_CANCELED)
             throw;
-        return error.data->message ? error.data->message : "unknown error";
+        return guard([&] { return view::told(error.data, e->to_owner); });
     }
     return nullptr;
 }
@@ -565,7 +566,7 @@ void examine_exact(Examination *e)
     guard([&] { imagine(e); });
     if (e->premise.changes == NIL)
         return;
-    const char *error = attempt([&] {
+    const char *error = attempt(e, [&] {
         plan_exact(e);
         if (real)
             decide_by_plans(e);
@@ -582,6 +583,7 @@ void examine_exact(Examination *e)
 Examination open(Oid oid, bool with_details)
 {
     Examination e{};
+    e.to_owner = view::is_owner(oid);
     view::lock_to_read(oid);
     PushCopiedSnapshot(GetTransactionSnapshot());
     e.view = view::open_to_read(oid);
@@ -609,7 +611,7 @@ List *examine(Examination *e)
     if (e->untrackable == nullptr)
         examine_exact(e);
     if (RelationIsPopulated(e->view.relation) && e->view.window.attno != 0
-        && attempt([&] { window = plan_window(e); }) != nullptr)
+        && attempt(e, [&] { window = plan_window(e); }) != nullptr)
         window.possible = false;
     if (e->decision == Method::window && !window.possible)
         decide(e, Method::full, "the start of the window cannot be determined for its date column");
@@ -623,7 +625,7 @@ namespace explain {
 List *explain(Oid oid, bool with_details)
 {
     Examination e = guard([&] { return open(oid, with_details); });
-    e.broken = attempt([&] {
+    e.broken = attempt(&e, [&] {
         examine_tracking(&e);
         e.full = exact::full_cost(e.view.relation);
     });

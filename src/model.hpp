@@ -85,6 +85,7 @@ struct Decision {
     Method method;
     int days; // reach of the window, for Method::window
     std::string reason;
+    std::string trouble = {}; // see Refreshed
 };
 
 // Rows that a refresh wrote, and rows it left alone inside its scope.
@@ -95,10 +96,12 @@ struct RowCounts {
     uint64_t unchanged;
 };
 
-// What a refresh did to a view.
+// What a refresh did to a view.  An error that it met on its way, and got round, may quote
+// data: its text is not part of the reason.
 struct Refreshed {
     Method method;
     std::string reason;
+    std::string trouble;
     RowCounts rows;
     bool damaged; // the view is tracked, and its tracking is not whole
 };

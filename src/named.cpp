@@ -78,7 +78,7 @@ namespace named {
 
 NamedRows make(const char *name, TupleDesc desc)
 {
-    return {pstrdup(name), desc, tuplestore_begin_heap(true, false, maintenance_work_mem / 8), 0};
+    return {pstrdup(name), desc, tuplestore_begin_heap(true, false, maintenance_work_mem / 16), 0};
 }
 
 void add(NamedRows *named, Datum *values, bool *nulls)

@@ -2,6 +2,7 @@
 
 #include "bridge.hpp"
 #include "tracking.hpp"
+#include "view.hpp"
 
 namespace {
 
@@ -49,12 +50,11 @@ void refresh_before_end()
         } catch (const PgError &error) {
             if (error.data->sqlerrcode == ERRCODE_QUERY_CANCELED)
                 throw;
-            const char *message = error.data->message;
             guard([&] {
                 ereport(WARNING,
                         (errcode(error.data->sqlerrcode),
                          errmsg("could not refresh materialized views on commit: %s",
-                                message ? message : "unknown error")));
+                                view::told(error.data, superuser()))));
             });
         }
     });

@@ -118,9 +118,17 @@ bool ends_refresh(const PgError &error)
            || is(error, ERRCODE_T_R_DEADLOCK_DETECTED);
 }
 
+// Notes an error that is not the end of the refresh; returns what the history may tell of
+// it to all.
+std::string got_round(const PgError &error, Decision *decision)
+{
+    decision->trouble = error.data->message ? error.data->message : "unknown error";
+    return std::string("it failed with SQLSTATE ") + unpack_sql_state(error.data->sqlerrcode);
+}
+
 // The query of a view, by way of a new state of its groups if it can have one; null,
-// with nothing done and a reason, if that fails: the view's own query may not.
-Query *make_state(const OpenView &view, const char **groups, std::string *reason)
+// with nothing done and the reason noted, if that fails: the view's own query may not.
+Query *make_state(const OpenView &view, const char **groups, Decision *decision)
 {
     Query *query = nullptr;
     try {
@@ -131,23 +139,21 @@ Query *make_state(const OpenView &view, const char **groups, std::string *reason
         if (ends_refresh(error))
             throw;
         *groups = nullptr;
-        *reason = std::string("no state of its groups could be made: ")
-                  + (error.data->message ? error.data->message : "unknown error");
+        decision->reason += "; no state of its groups could be made: " + got_round(error, decision);
         return nullptr;
     }
     return query;
 }
 
 // Merges all rows, but for those that keep_before keeps.  Of a view for which a
-// baseline is taken, makes the state of its groups, if it can have one; *reason says
-// why that has failed.
-Merged merge_whole(const OpenView &view, bool may_swap, bool with_state, std::string *reason)
+// baseline is taken, makes the state of its groups, if it can have one.
+Merged merge_whole(const OpenView &view, bool may_swap, bool with_state, Decision *decision)
 {
     Merged merged;
     const char *groups = nullptr;
     Scope all = guard([&] { return Scope{kept_rows(view), nullptr}; });
     if (with_state)
-        all.fresh = make_state(view, &groups, reason);
+        all.fresh = make_state(view, &groups, decision);
     if (all.fresh == nullptr)
         all.fresh = guard([&] { return query::rewritten(view.relation); });
 
@@ -224,13 +230,14 @@ void fall_back(const Request &request, Decision *decision, const std::string &re
 {
     if (!request.quiet)
         notice("Performing full refresh instead: %s", reason.c_str());
-    *decision = {Method::full, 0, reason};
+    *decision = {Method::full, 0, reason, decision->trouble};
 }
 
 // Merges exactly what the known changes make different.  False, with nothing done and
 // a reason, if there is no way or it costs too much.  An error here is none of the
 // view: it may be met only on rows that are not there any more.
-bool merge_exactly(const OpenView &view, const Knowledge &knowledge, Merged *merged, std::string *reason)
+bool merge_exactly(const OpenView &view, const Knowledge &knowledge, Merged *merged, Decision *decision,
+                   std::string *reason)
 {
     struct NoWay {};
     try {
@@ -255,7 +262,7 @@ bool merge_exactly(const OpenView &view, const Knowledge &knowledge, Merged *mer
     } catch (const PgError &error) {
         if (ends_refresh(error))
             throw;
-        *reason = error.data->message ? error.data->message : "unknown error";
+        *reason = got_round(error, decision);
     }
     return false;
 }
@@ -279,15 +286,11 @@ Merged carry_out(const OpenView &view, const Request &request, const Knowledge &
         std::string reason;
         if (kept_rows(view) != nullptr)
             reason = "keep_before keeps rows that the query does not return";
-        else if (merge_exactly(view, knowledge, &merged, &reason))
+        else if (merge_exactly(view, knowledge, &merged, decision, &reason))
             return merged;
         fall_back(request, decision, decision->reason + ", but " + reason);
     }
-    std::string problem;
-    merged = merge_whole(view, request.may_swap, knowledge.tracked && knowledge.baseline, &problem);
-    if (!problem.empty())
-        decision->reason += "; " + problem;
-    return merged;
+    return merge_whole(view, request.may_swap, knowledge.tracked && knowledge.baseline, decision);
 }
 
 // Whether the view now holds what its query returns, and the next refresh can
@@ -332,7 +335,7 @@ Refreshed refresh(Oid oid, const Request &request)
             knowledge::save(oid, knowledge, merged.method == Method::skip ? knowledge.groups : merged.groups);
         view::close(&view);
     });
-    return {merged.method, decision.reason, merged.rows, knowledge.damaged};
+    return {merged.method, decision.reason, decision.trouble, merged.rows, knowledge.damaged};
 }
 
 // Opens a view of which a part is to be refreshed, and finds that part.
@@ -370,22 +373,23 @@ Refreshed refresh_where(Oid oid, const std::string &condition)
         merged = merge_whole(view, false, false, nullptr);
     }
     guard([&] { view::close(&view); });
-    return {merged.method, decision.reason, merged.rows, false};
+    return {merged.method, decision.reason, decision.trouble, merged.rows, false};
 }
 
-bool data_through(Oid oid, DateADT *date)
+bool data_through(Oid oid, const char *column, DateADT *date)
 {
     bool found = false;
 
     if (!ConditionalLockRelationOid(oid, AccessShareLock))
         return false;
-    Relation view = try_relation_open(oid, NoLock);
-    if (view != nullptr && RelationIsPopulated(view)) {
-        const char *column = catalog::settings(oid).date_column;
-        found = facts::newest_date(view, shape::window_column(view, query::stored(view), column), date);
+    if (get_rel_relkind(oid) == RELKIND_MATVIEW) {
+        OpenView view = view::open_to_read(oid);
+        WindowColumn window = column == nullptr
+                                  ? view.window
+                                  : shape::window_column(view.relation, query::stored(view.relation), column);
+        found = RelationIsPopulated(view.relation) && facts::newest_date(view.relation, window, date);
+        view::close(&view);
     }
-    if (view != nullptr)
-        relation_close(view, NoLock);
     UnlockRelationOid(oid, AccessShareLock);
     return found;
 }

@@ -18,8 +18,9 @@ Refreshed refresh(Oid view, const Request &request);
 // merges the whole view instead.
 Refreshed refresh_where(Oid view, const std::string &condition);
 
-// The newest date in a view, in *date; false where there is none, where the view
-// has no date column, is not populated, or is locked against reading.
-bool data_through(Oid view, DateADT *date);
+// The newest date in a view by its date column or the one named, in *date, read as its
+// owner; false where there is none, where the view cannot be refreshed by that column, is
+// not populated, or is locked against reading.
+bool data_through(Oid view, const char *column, DateADT *date);
 
 } // namespace refresh

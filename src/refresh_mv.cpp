@@ -25,7 +25,6 @@
 #include "group_state.hpp"
 #include "logged.hpp"
 #include "on_commit.hpp"
-#include "query.hpp"
 #include "refresh.hpp"
 #include "run.hpp"
 #include "statements.hpp"
@@ -47,13 +46,13 @@ PG_FUNCTION_INFO_V1(refresh_mv_run);
 PG_FUNCTION_INFO_V1(refresh_mv_refresh_where);
 PG_FUNCTION_INFO_V1(refresh_mv_configure);
 PG_FUNCTION_INFO_V1(refresh_mv_data_through);
+PG_FUNCTION_INFO_V1(refresh_mv_newest_date);
 PG_FUNCTION_INFO_V1(refresh_mv_total_size);
 PG_FUNCTION_INFO_V1(refresh_mv_track);
 PG_FUNCTION_INFO_V1(refresh_mv_untrack);
 PG_FUNCTION_INFO_V1(refresh_mv_changes);
 PG_FUNCTION_INFO_V1(refresh_mv_explain);
 PG_FUNCTION_INFO_V1(refresh_mv_remedies);
-PG_FUNCTION_INFO_V1(refresh_mv_window_obstacle);
 PG_FUNCTION_INFO_V1(refresh_mv_verify);
 PG_FUNCTION_INFO_V1(refresh_mv_verify_all);
 PG_FUNCTION_INFO_V1(refresh_mv_log_change);
@@ -344,7 +343,7 @@ std::string verified(Oid view)
     } catch (const PgError &error) {
         if (error.data->sqlerrcode == ERRCODE_QUERY_CANCELED)
             throw;
-        complaint = error.data->message ? error.data->message : "unknown error";
+        complaint = guard([&] { return view::told(error.data, view::is_owner(view)); });
     }
     return complaint.empty() ? "" : name + ": " + complaint;
 }
@@ -425,20 +424,31 @@ Datum refresh_mv_configure(PG_FUNCTION_ARGS)
     });
 }
 
+// The newest date of what may be a view by now, for those who may read it.
+Datum newest_date(FunctionCallInfo fcinfo, const char *column)
+{
+    Oid view = PG_GETARG_OID(0);
+    DateADT date = 0;
+    bool found = guard([&] {
+        return get_rel_relkind(view) == RELKIND_MATVIEW
+               && pg_class_aclcheck(view, GetUserId(), ACL_SELECT) == ACLCHECK_OK
+               && refresh::data_through(view, column, &date);
+    });
+    if (!found)
+        PG_RETURN_NULL();
+    PG_RETURN_DATEADT(date);
+}
+
 Datum refresh_mv_data_through(PG_FUNCTION_ARGS)
 {
+    return entry([&]() -> Datum { return newest_date(fcinfo, nullptr); });
+}
+
+Datum refresh_mv_newest_date(PG_FUNCTION_ARGS)
+{
     return entry([&]() -> Datum {
-        if (guard([&] { return get_rel_relkind(PG_GETARG_OID(0)); }) == '\0')
-            PG_RETURN_NULL(); // dropped while its name was being read
-        Oid view = arguments::view_of(fcinfo, 0);
-        DateADT date = 0;
-        bool found = guard([&] {
-            return pg_class_aclcheck(view, GetUserId(), ACL_SELECT) == ACLCHECK_OK
-                   && refresh::data_through(view, &date);
-        });
-        if (!found)
-            PG_RETURN_NULL();
-        PG_RETURN_DATEADT(date);
+        std::string column = arguments::text_of(fcinfo, 1, "date_column");
+        return newest_date(fcinfo, column.c_str());
     });
 }
 
@@ -527,24 +537,6 @@ Datum refresh_mv_remedies(PG_FUNCTION_ARGS)
         List *rows = explain::explain(view, false);
         guard([&] { put_remedies(fcinfo, rows); });
         PG_RETURN_NULL();
-    });
-}
-
-Datum refresh_mv_window_obstacle(PG_FUNCTION_ARGS)
-{
-    return entry([&]() -> Datum {
-        Oid view = arguments::view_of(fcinfo, 0);
-        std::string column = arguments::text_of(fcinfo, 1, "date_column");
-        const char *name = column.c_str();
-        const char *reason = guard([&] {
-            Relation relation = table_open(view, AccessShareLock);
-            const char *found = shape::window_column(relation, query::stored(relation), name).reason;
-            table_close(relation, NoLock);
-            return found;
-        });
-        if (reason == nullptr)
-            PG_RETURN_NULL();
-        return guard([&] { return CStringGetTextDatum(reason); });
     });
 }
 

@@ -36,12 +36,14 @@ void warn(Oid oid, const PgError &error, const std::string &message)
 {
     std::string name = name_of(oid);
     guard([&] {
+        // On commit this may be a writer who may not read what the view reads.
+        bool owner = view::is_owner(oid);
         ereport(WARNING,
                 (errcode(error.data->sqlerrcode),
                  errmsg_internal("could not refresh materialized view %s: %s", name.c_str(),
-                                 message.c_str()),
-                 error.data->detail ? errdetail_internal("%s", error.data->detail) : 0,
-                 error.data->hint ? errhint("%s", error.data->hint) : 0));
+                                 owner ? message.c_str() : view::told(error.data, false)),
+                 owner && error.data->detail ? errdetail_internal("%s", error.data->detail) : 0,
+                 owner && error.data->hint ? errhint("%s", error.data->hint) : 0));
     });
 }
 
@@ -62,6 +64,11 @@ const char view_timeout[] = "canceling refresh due to the view's statement_timeo
 bool is_view_timeout(const PgError &error)
 {
     return view::timed_out() && error.data->sqlerrcode == ERRCODE_QUERY_CANCELED;
+}
+
+const char *text_or_null(const std::string &text)
+{
+    return text.empty() ? nullptr : text.c_str();
 }
 
 // Runs code in a memory context of its own, which ends with it; on an exception
@@ -287,7 +294,7 @@ private:
                              static_cast<int64>(done.rows.unchanged), outcome.snapshot_time,
                              outcome.success,
                              outcome.success ? nullptr : unpack_sql_state(outcome.sqlstate),
-                             outcome.success ? nullptr : outcome.error.c_str(),
+                             outcome.success ? text_or_null(done.trouble) : outcome.error.c_str(),
                              name_of(call_.source)});
             if (prepared && !IsolationUsesXactSnapshot())
                 catalog::purge(outcome.view, limits_.history_days);

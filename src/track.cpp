@@ -266,13 +266,45 @@ void release(Oid relation, bool wait)
     tracking::forget_source(relation);
 }
 
-// Locks the members of a source that only one view reads.
-void lock_to_release(TrackedSource *source)
+// The tables whose triggers go when a view is not tracked any more.
+List *tables_to_release(List *sources)
+{
+    List *tables = NIL;
+    ListCell *cell, *member;
+    foreach (cell, sources) {
+        auto *source = static_cast<TrackedSource *>(lfirst(cell));
+        if (tracking::count_readers(source->relation) == 1)
+            foreach (member, source->members)
+                tables = lappend_oid(tables, static_cast<Member *>(lfirst(member))->relation);
+    }
+    return tables;
+}
+
+// Locks tables, then the view against refreshes.  These lock the view first, and on
+// commit their transaction has written to the tables: while one is waited for here, no
+// table is locked.
+void lock_tables_and_view(Oid view, List *tables, LOCKMODE mode)
 {
     ListCell *cell;
-    if (tracking::count_readers(source->relation) == 1)
-        foreach (cell, source->members)
-            LockRelationOid(static_cast<Member *>(lfirst(cell))->relation, AccessExclusiveLock);
+    for (;;) {
+        lock_all(tables, mode, true);
+        if (view::keep_from_refresh(view))
+            return;
+        foreach (cell, tables)
+            UnlockRelationOid(lfirst_oid(cell), mode);
+        view::await_refresh(view);
+    }
+}
+
+// All tables that have triggers for sources, a list of Source *.
+List *members_of(List *sources)
+{
+    List *tables = NIL;
+    ListCell *cell;
+    foreach (cell, sources)
+        tables = list_concat(tables,
+                             source::members(static_cast<Source *>(lfirst(cell))->relation, NoLock));
+    return tables;
 }
 
 // ---- views ----
@@ -376,13 +408,7 @@ const char *damage(List *sources, List *saved)
 
 List *tables(Oid view)
 {
-    List *tables = NIL;
-    ListCell *cell;
-
-    foreach (cell, permitted_sources(view))
-        tables = list_concat(tables,
-                             source::members(static_cast<Source *>(lfirst(cell))->relation, NoLock));
-    return tables;
+    return members_of(permitted_sources(view));
 }
 
 void track(Oid view, const bool *on_commit)
@@ -390,8 +416,10 @@ void track(Oid view, const bool *on_commit)
     check_isolation("refresh_mv.track()");
     List *sources = permitted_sources(view);
     bool commit = on_commit ? *on_commit : catalog::settings(view).on_commit;
-    if (!is_whole(view, sources, commit))
-        save(view, sources, commit, true);
+    if (is_whole(view, sources, commit))
+        return;
+    lock_tables_and_view(view, members_of(sources), ShareRowExclusiveLock);
+    save(view, sources, commit, true);
 }
 
 void untrack(Oid view)
@@ -403,10 +431,9 @@ void untrack(Oid view)
     view::check_owner(view);
     if (!catalog::settings(view).tracked)
         return;
-    // Locks before rows: a refresh has locked the tables when it writes the rows.
+    // Locks before rows: a refresh has its locks when it writes the rows.
     List *saved = tracking::sources_of(view);
-    foreach (cell, saved)
-        lock_to_release(static_cast<TrackedSource *>(lfirst(cell)));
+    lock_tables_and_view(view, tables_to_release(saved), AccessExclusiveLock);
     set(view, false, false);
     tracking::forget_view(view);
     foreach (cell, saved)

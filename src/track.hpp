@@ -22,9 +22,8 @@ namespace track {
 List *tables(Oid view);
 
 // Tracks a view.  Fails, with detail and hint, if it cannot be tracked.  Locks
-// those of its sources that get triggers in ShareRowExclusiveLock until the
-// transaction ends.  No lock is taken on the view: its refresh on commit holds
-// that while others wait for locks on tables.  on_commit null: leaves that as it is.
+// its sources in ShareRowExclusiveLock, and the view against refreshes, until the
+// transaction ends, if there is anything to do.  on_commit null: leaves that as it is.
 void track(Oid view, const bool *on_commit);
 
 // The first table among those of sources (Source *) whose changes the current user may not
@@ -34,8 +33,8 @@ Oid without_right(List *sources);
 // Why track() or resume() failed, in short: "cannot be tracked" goes without saying.
 const char *obstacle(const ErrorData *error);
 
-// Stops tracking a view, and logging what no other tracked view reads; takes
-// AccessExclusiveLock on tables whose triggers are removed.  sweep() should follow.
+// Stops tracking a view, and logging what no other tracked view reads; locks the view as
+// track() does, and takes AccessExclusiveLock on tables whose triggers are removed.  sweep() should follow.
 void untrack(Oid view);
 
 // Clears away what dropped views have left: triggers, but for those of tables that

@@ -147,6 +147,17 @@ void lock(Oid oid)
     take_locks(oid, true);
 }
 
+bool keep_from_refresh(Oid oid)
+{
+    return ConditionalLockDatabaseObject(RelationRelationId, oid, lock_id, ExclusiveLock);
+}
+
+void await_refresh(Oid oid)
+{
+    LockDatabaseObject(RelationRelationId, oid, lock_id, ExclusiveLock);
+    UnlockDatabaseObject(RelationRelationId, oid, lock_id, ExclusiveLock);
+}
+
 Prepared prepare(Oid oid, bool wait, bool check_rights)
 {
     if (is_dropped(oid))
@@ -199,6 +210,7 @@ OpenView open(Oid oid)
     UpdateActiveSnapshotCommandId();
     OpenView view = enter(relation);
     start_clock(view.settings.statement_timeout);
+    view.timed = true;
     return view;
 }
 
@@ -225,9 +237,10 @@ void hand_over(OpenView *view)
 
 void close(OpenView *view)
 {
-    disable_clock();
-    CHECK_FOR_INTERRUPTS(); // it may have run out just now
-    if (clock_ran_out)      // and a function of the view's may have caught it
+    if (view->timed)
+        disable_clock();
+    CHECK_FOR_INTERRUPTS();            // it may have run out just now
+    if (view->timed && clock_ran_out) // and a function of the view's may have caught it
         ereport(ERROR,
                 (errcode(ERRCODE_QUERY_CANCELED),
                  errmsg("canceling refresh due to the view's statement_timeout")));
@@ -254,6 +267,13 @@ void check_serializable(Relation view)
     check_snapshot(view);
     catalog::note_merge(RelationGetRelid(view));
     UpdateActiveSnapshotCommandId();
+}
+
+const char *told(const ErrorData *error, bool to_owner)
+{
+    if (!to_owner)
+        return psprintf("it fails with SQLSTATE %s", unpack_sql_state(error->sqlerrcode));
+    return error->message ? error->message : "unknown error";
 }
 
 bool timed_out()

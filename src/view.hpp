@@ -23,6 +23,7 @@ struct OpenView {
     Oid saved_user;
     int saved_context;
     int guc_level;
+    bool timed; // its statement_timeout is in force
 };
 
 namespace view {
@@ -47,6 +48,11 @@ void check_owner(Oid oid);
 
 // Locks a view against refreshes and DDL, waiting for those under way.
 void lock(Oid oid);
+
+// Locks a view against refreshes alone, until the end of the transaction; false if it is
+// being refreshed.  The other one waits until it is not.
+bool keep_from_refresh(Oid oid);
+void await_refresh(Oid oid);
 
 // What keeps a view from being refreshed now.
 enum class Hindrance { none, dropped, locked, refreshing };
@@ -83,6 +89,10 @@ void hand_over(OpenView *view);
 // also unless it shows the last merge into the view.
 void check_snapshot(Relation view);
 void check_serializable(Relation view);
+
+// What may be told of an error that a view's query met, which may quote data: the message
+// to whoever has the rights of its owner, to others the SQLSTATE.
+const char *told(const ErrorData *error, bool to_owner);
 
 // Whether the time that a view's statement_timeout allows has run out.
 bool timed_out();
