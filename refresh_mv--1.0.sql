@@ -366,7 +366,7 @@ AS 'MODULE_PATHNAME', 'refresh_mv_total_size' LANGUAGE C STABLE STRICT;
 CREATE VIEW refresh_mv.freshness AS
 SELECT f.view_name, f.last_data_date, current_date - f.last_data_date AS days_behind
 FROM (SELECT c.oid::pg_catalog.regclass::text AS view_name,
-             refresh_mv.data_through(c.oid) AS last_data_date
+             CASE c.relkind WHEN 'm' THEN refresh_mv.data_through(c.oid) END AS last_data_date
       FROM pg_catalog.pg_class c WHERE c.relkind = 'm') f;
 GRANT SELECT ON refresh_mv.freshness TO PUBLIC;
 COMMENT ON VIEW refresh_mv.freshness IS 'how far the data of each materialized view reach';
@@ -400,7 +400,8 @@ CROSS JOIN LATERAL (
            pg_catalog.pg_has_role(c.relowner, 'USAGE')
            OR pg_catalog.has_table_privilege(c.oid, 'SELECT')
            OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') AS readable) r
-CROSS JOIN LATERAL (SELECT refresh_mv.data_through(c.oid) AS data_through) d
+CROSS JOIN LATERAL (
+    SELECT CASE c.relkind WHEN 'm' THEN refresh_mv.data_through(c.oid) END AS data_through) d
 LEFT JOIN refresh_mv.pending t ON t.view = c.oid
 LEFT JOIN refresh_mv.outcomes o
   ON r.readable AND o.view_schema = n.nspname AND o.view_name = c.relname
@@ -538,18 +539,6 @@ CREATE FUNCTION refresh_mv.remedies(view regclass, OUT statement text, OUT reaso
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'refresh_mv_remedies' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
--- What the history of the last week says of a view: how often it was recomputed as a
--- whole, and how long that took.
-CREATE VIEW refresh_mv.last_week WITH (security_barrier) AS
-SELECT h.view, count(*) AS refreshes,
-       count(*) FILTER (WHERE h.method IN ('full', 'rebuild')) AS whole,
-       pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY h.duration)
-           FILTER (WHERE h.method IN ('full', 'rebuild')) AS whole_duration
-FROM refresh_mv.history h
-WHERE h.success AND h.started > pg_catalog.now() - interval '7 days' AND h.method <> 'none'
-GROUP BY h.view;
-GRANT SELECT ON refresh_mv.last_week TO PUBLIC;
-
 -- A date column of a view whose data are recent, where those of the one that is used
 -- are not; null if there is none.
 CREATE FUNCTION refresh_mv.better_date_column(view regclass, OUT name text, OUT newest date)
@@ -625,7 +614,7 @@ AS $$
 DECLARE
     found text;
 BEGIN
-    IF to_regclass('cron.job') IS NOT NULL THEN
+    IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
         EXECUTE $q$SELECT j.schedule FROM cron.job j
                    WHERE j.jobname = 'refresh_mv smart' AND j.active
                      AND j.username = current_user AND j.database = current_database()$q$ INTO found;
@@ -643,13 +632,21 @@ DECLARE
     better record;
 BEGIN
     FOR candidate IN
+        -- how often a view was recomputed as a whole of late, and how long that took
+        WITH last_week AS (
+            SELECT h.view, count(*) AS refreshes, count(*) FILTER (WHERE h.method IN ('full', 'rebuild')) AS whole,
+                   percentile_cont(0.5) WITHIN GROUP (ORDER BY h.duration)
+                       FILTER (WHERE h.method IN ('full', 'rebuild')) AS whole_duration
+            FROM refresh_mv.history h
+            WHERE h.success AND h.started > now() - interval '7 days' AND h.method <> 'none'
+            GROUP BY h.view)
         SELECT c.oid::regclass AS view, format('%I.%I', s.schema, s.name) AS name, s.tracked, s.data_through,
                w.refreshes, w.whole, w.whole_duration, u.n_tup_upd, u.n_tup_hot_upd,
                c.reloptions::text LIKE '%fillfactor=%' IS TRUE AS has_fillfactor
         FROM refresh_mv.status s
         JOIN pg_namespace n ON n.nspname = s.schema
         JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.name AND c.relkind = 'm'
-        LEFT JOIN refresh_mv.last_week w ON w.view = format('%I.%I', s.schema, s.name)
+        LEFT JOIN last_week w ON w.view = format('%I.%I', s.schema, s.name)
         LEFT JOIN pg_stat_all_tables u ON u.relid = c.oid
         WHERE s.enabled AND pg_has_role(c.relowner, 'USAGE')
         ORDER BY s.schema, s.name
@@ -693,7 +690,7 @@ BEGIN
         advise.view := NULL;
         reason := better.reason;
         statement := CASE
-            WHEN to_regclass('cron.job') IS NULL
+            WHEN NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
             THEN format('-- crontab: %s psql -X -c "CALL refresh_mv.run()"', better.smart)
             WHEN better.nightly THEN format('SELECT refresh_mv.schedule(smart => %L)', better.smart)
             ELSE format('SELECT refresh_mv.schedule(smart => %L, "full" => NULL)', better.smart) END;

@@ -38,6 +38,14 @@ struct Error {
     std::string hint;
 };
 
+// Whether an error is a cancelled statement or session: not one that merely says so, which
+// a view's function can raise, or pass on from a remote server.
+inline bool is_cancel(const ErrorData *error)
+{
+    return error->sqlerrcode == ERRCODE_QUERY_CANCELED && error->funcname != nullptr
+           && strcmp(error->funcname, "ProcessInterrupts") == 0;
+}
+
 template <class T>
 concept LeafSafe = std::is_void_v<T> || std::is_trivially_destructible_v<T>;
 

@@ -114,7 +114,7 @@ void adapt(Oid relation)
     try {
         subtransaction([&] { guard([&] { track::adapt(relation); }); });
     } catch (const PgError &error) {
-        if (error.data->sqlerrcode == ERRCODE_QUERY_CANCELED)
+        if (is_cancel(error.data))
             throw;
         warning("changes of table %s cannot be logged: %s",
                 guard([&] { return get_rel_name(relation); }), error.data->message);

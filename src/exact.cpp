@@ -360,6 +360,10 @@ void find_scope(Work *work, const char *groups)
         refuse(work, "there is no state of its groups yet");
         return;
     }
+    if (!two_state::concerns(work->analysis.anchoring, work->changes)) {
+        work->scope.method = Method::skip; // a table that a CTE reads which nothing refers to
+        return;
+    }
     if (!find_parts(work, named::result_of))
         return;
     if (stateful)
@@ -427,7 +431,8 @@ ExactPlan plan(Relation view, const ExactQuestion &question, QueryEnvironment *e
         work.scope.reason = work.analysis.groups.obstacle;
     else
         work.scope.reason = two_state::obstacle(work.analysis.anchoring, work.changes);
-    if (work.scope.reason == nullptr
+    plan.concerned = two_state::concerns(work.analysis.anchoring, work.changes);
+    if (work.scope.reason == nullptr && plan.concerned
         && find_parts(&work, question.imagined ? named::expected_of
                                                : static_cast<named::Result>(named::result_of)))
         question.method == Method::delta ? delta(&work) : keys(&work);

@@ -34,6 +34,7 @@ struct Examination {
     Knowledge knowledge;
     bool with_details;
     bool to_owner;           // error messages may be told
+    bool to_reader;          // what the view holds may be told
     const char *broken;      // the error that its query meets when it is planned; null: none
     const char *untrackable; // why it cannot be tracked; null: it can
     List *tracking;          // remedies for that
@@ -65,7 +66,7 @@ void add_constancy_remedy(Examination *e, const char *depends_on)
     for (const char *prefix : {"volatile function ", "stable function "})
         if (strncmp(depends_on, prefix, strlen(prefix)) == 0)
             function = depends_on + strlen(prefix);
-    if (function == nullptr || strncmp(function, "pg_catalog.", 11) == 0)
+    if (function == nullptr || strncmp(function, "pg_catalog.", 11) == 0 || strchr(function, '.') == nullptr)
         remedy::add(&e->tracking, psprintf("-- take %s out of the view, and into the queries that read it", depends_on),
                     "");
     else
@@ -200,8 +201,8 @@ void imagine(Examination *e)
         NetChanges *changes = net_changes::imagined(
             source, foreach_current_index(cell), Max(1, Min(most_changed, rows * share_changed)), e->environment);
         Premise premise = {list_make1(changes), true,
-                           psprintf("a change of " INT64_FORMAT " rows of %s", changes->rows.count,
-                                    source::name(source->relation))};
+                           psprintf("a change of " INT64_FORMAT " row%s of %s", changes->rows.count,
+                                    changes->rows.count == 1 ? "" : "s", get_rel_name(source->relation))};
         ExactPlan planned = plan(e, premise, Method::delta);
         Method method = planned.stateful ? Method::delta : Method::keys;
         if (method == Method::keys)
@@ -356,7 +357,8 @@ const char *exact_details(const Examination *e, const ExactPlan &plan, Method me
         append_state(&text, plan.groups);
     if (e->by_source != nullptr && (method == Method::delta) == plan.stateful)
         appendStringInfoString(&text, e->by_source);
-    foreach (cell, plan.queries) {
+    // Queries for real changes may show their keys, which are for those who may read them.
+    foreach (cell, e->premise.imagined || e->to_owner ? plan.queries : NIL) {
         auto *planned = static_cast<PlannedQuery *>(lfirst(cell));
         appendStringInfo(&text, "-- %s\n%s;\n", planned->name, deparse::text(planned->query));
     }
@@ -449,7 +451,7 @@ Explained *explain_window(const Examination *e, WindowPlan plan)
                              : psprintf("an incremental refresh can be asked for; smart does not, for %s", e->why);
         List *queries = list_make2(copyObjectImpl(plan.fresh), copyObjectImpl(plan.held));
         remedy::add_indexes(&window->remedies, queries, window_cost, &plan, psprintf("the last %d days", plan.days));
-        if (e->with_details)
+        if (e->with_details && e->to_reader)
             window->details = psprintf("date column: %s\n-- rows of the last %d days\n%s;\n",
                                        NameStr(TupleDescAttr(RelationGetDescr(view.relation), view.window.attno - 1)->attname),
                                        plan.days, deparse::text(plan.fresh));
@@ -505,7 +507,7 @@ const char *attempt(const Examination *e, F &&code)
     try {
         subtransaction([&] { guard(code); });
     } catch (const PgError &error) {
-        if (error.data->sqlerrcode == ERRCODE_QUERY_CANCELED)
+        if (is_cancel(error.data))
             throw;
         return guard([&] { return view::told(error.data, e->to_owner); });
     }
@@ -551,7 +553,9 @@ void decide_by_plans(Examination *e)
     Method method = e->delta.stateful ? Method::delta : Method::keys;
     const ExactPlan &plan = method == Method::delta ? e->delta : e->keys;
     const char *obstacle = exact_obstacle(e, plan, method);
-    if (obstacle != nullptr)
+    if (!plan.concerned)
+        decide(e, Method::skip, "the changes come to nothing");
+    else if (obstacle != nullptr)
         decide(e, Method::full, psprintf("%s, but %s", e->premise.words, obstacle));
     else if (!is_affordable(e, plan))
         decide(e, Method::full, psprintf("%s, but that costs more than a full refresh", e->premise.words));
@@ -584,6 +588,7 @@ Examination open(Oid oid, bool with_details)
 {
     Examination e{};
     e.to_owner = view::is_owner(oid);
+    e.to_reader = e.to_owner || pg_class_aclcheck(oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
     view::lock_to_read(oid);
     PushCopiedSnapshot(GetTransactionSnapshot());
     e.view = view::open_to_read(oid);
@@ -626,7 +631,12 @@ List *explain(Oid oid, bool with_details)
 {
     Examination e = guard([&] { return open(oid, with_details); });
     e.broken = attempt(&e, [&] {
+        // Names in the remedies have to be found by everyone.
+        int level = NewGUCNestLevel();
+        set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+                          0, false);
         examine_tracking(&e);
+        AtEOXact_GUC(false, level);
         e.full = exact::full_cost(e.view.relation);
     });
     List *rows = e.broken ? guard([&] { return explain_broken(&e); }) : examine(&e);

@@ -132,7 +132,7 @@ bool find(Node *node, void *context)
 // ---- what the planner sees ----
 
 List *shown = NIL;
-get_relation_info_hook_type others = nullptr;
+get_relation_info_hook_type others = nullptr; // never our own
 
 // The columns of an index in a table that it is defined on, or a partition of that; false
 // if the table is neither.
@@ -270,7 +270,10 @@ List *candidates(List *queries)
 double with(List *indexes, double (*code)(void *), void *context)
 {
     double result = 0;
-    others = get_relation_info_hook;
+    List *outer = shown;
+    get_relation_info_hook_type hook = get_relation_info_hook;
+    if (hook != show_indexes)
+        others = hook;
     get_relation_info_hook = show_indexes;
     shown = indexes;
     PG_TRY();
@@ -279,8 +282,8 @@ double with(List *indexes, double (*code)(void *), void *context)
     }
     PG_FINALLY();
     {
-        get_relation_info_hook = others;
-        shown = NIL;
+        get_relation_info_hook = hook;
+        shown = outer;
     }
     PG_END_TRY();
     return result;

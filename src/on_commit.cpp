@@ -48,7 +48,7 @@ void refresh_before_end()
                 guard([] { PopActiveSnapshot(); });
             });
         } catch (const PgError &error) {
-            if (error.data->sqlerrcode == ERRCODE_QUERY_CANCELED)
+            if (is_cancel(error.data))
                 throw;
             guard([&] {
                 ereport(WARNING,

@@ -248,6 +248,9 @@ bool is_plain_equality(Oid equality, Expr *expr, bool by_image)
     if (equality != type->eq_opr || equality >= FirstGenbkiObjectId || !OidIsValid(type->hash_extended_proc)
         || (OidIsValid(collation) && !get_collation_isdeterministic(collation)))
         return false;
+    List *name = list_make2(makeString(pstrdup("pg_catalog")), makeString(pstrdup("=")));
+    if (equality != compatible_oper_opid(name, type->type_id, type->type_id, true))
+        return false;
     if (!by_image)
         return true;
     Oid opclass_type = type->btree_opintype;

@@ -16,7 +16,7 @@ const char *expression(GroupShape *shape, Query *query, const Anchoring &anchori
 Expr *count_rows();
 
 // Whether = of a type and collation, as the clause uses it, is the one of pg_catalog
-// that hashes; with by_image, also whether equal values have the same bytes.
+// that hashes, and the one that = by name is; with by_image, also whether equal values have the same bytes.
 bool is_plain_equality(Oid equality, Expr *expr, bool by_image);
 
 } // namespace pieces

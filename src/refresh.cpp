@@ -114,7 +114,7 @@ bool merge_part(const OpenView &view, Scope part, Method method, Merged *merged)
 // Whether an error ends the refresh, whatever else there was to try.
 bool ends_refresh(const PgError &error)
 {
-    return is(error, ERRCODE_QUERY_CANCELED) || is(error, ERRCODE_T_R_SERIALIZATION_FAILURE)
+    return is_cancel(error.data) || is(error, ERRCODE_T_R_SERIALIZATION_FAILURE)
            || is(error, ERRCODE_T_R_DEADLOCK_DETECTED);
 }
 
@@ -186,7 +186,7 @@ bool window_scope(const OpenView &view, int days, Scope *scope)
             });
         });
     } catch (const PgError &error) {
-        if (is(error, ERRCODE_QUERY_CANCELED) || is(error, ERRCODE_T_R_SERIALIZATION_FAILURE))
+        if (is_cancel(error.data) || is(error, ERRCODE_T_R_SERIALIZATION_FAILURE))
             throw;
     }
     return found;

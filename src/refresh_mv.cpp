@@ -71,6 +71,16 @@ run::Limits limits = {60000, 3, 31};
 
 constexpr char refresh_command[] = "a refresh of materialized views";
 
+// Fails within the query of a view: a refresh of another would find the settings of the
+// one under way in force, and its role.
+void check_not_restricted(const char *command)
+{
+    if (InSecurityRestrictedOperation())
+        ereport(ERROR,
+                (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                 errmsg("cannot execute %s within security-restricted operation", command)));
+}
+
 // Fails where a command that writes cannot run.
 void check_may_write(const char *command)
 {
@@ -78,12 +88,7 @@ void check_may_write(const char *command)
         PreventCommandIfReadOnly(command);
         PreventCommandIfParallelMode(command);
         PreventCommandDuringRecovery(command);
-        // A view's query that refreshes views would find the settings of its own
-        // refresh in force.
-        if (InSecurityRestrictedOperation())
-            ereport(ERROR,
-                    (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                     errmsg("cannot execute %s within security-restricted operation", command)));
+        check_not_restricted(command);
         catalog::check_version();
     });
 }
@@ -232,7 +237,7 @@ std::vector<Tracked> track_all(const std::vector<Oid> &views, const bool *on_com
             subtransaction(step);
             return "";
         } catch (const PgError &error) {
-            if (error.data->sqlerrcode == ERRCODE_QUERY_CANCELED)
+            if (is_cancel(error.data))
                 throw;
             return track::obstacle(error.data);
         }
@@ -301,6 +306,26 @@ void check_may_see(Oid view)
         aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_MATVIEW, get_rel_name(view));
 }
 
+// What is explained of a view to those who may see it.
+List *explained(Oid view, bool with_details)
+{
+    guard([&] {
+        check_not_restricted("refresh_mv.explain()");
+        check_may_see(view);
+    });
+    return explain::explain(view, with_details);
+}
+
+// What is found of a view that the caller may refresh.
+Verification verification(Oid view)
+{
+    guard([&] {
+        check_not_restricted("refresh_mv.verify()");
+        view::check_right(view);
+    });
+    return verify::verify(view);
+}
+
 // Refreshes a view in full, within the caller's transaction.
 void repair(Oid view)
 {
@@ -333,7 +358,7 @@ std::string verified(Oid view)
     std::string complaint;
     try {
         subtransaction([&] {
-            Verification found = verify::verify(view);
+            Verification found = verification(view);
             std::string remark = found.remark ? std::string(": ") + found.remark : "";
             notice("%s is %s%s", name.c_str(), name_of(found.verdict), remark.c_str());
             if (found.verdict == Verdict::wrong || found.verdict == Verdict::different)
@@ -341,7 +366,7 @@ std::string verified(Oid view)
                                    static_cast<long long>(found.missing), static_cast<long long>(found.extra));
         });
     } catch (const PgError &error) {
-        if (error.data->sqlerrcode == ERRCODE_QUERY_CANCELED)
+        if (is_cancel(error.data))
             throw;
         complaint = guard([&] { return view::told(error.data, view::is_owner(view)); });
     }
@@ -424,14 +449,15 @@ Datum refresh_mv_configure(PG_FUNCTION_ARGS)
     });
 }
 
-// The newest date of what may be a view by now, for those who may read it.
+// The newest date of a view, for those who may read it.
 Datum newest_date(FunctionCallInfo fcinfo, const char *column)
 {
-    Oid view = PG_GETARG_OID(0);
+    if (guard([&] { return get_rel_relkind(PG_GETARG_OID(0)); }) == '\0')
+        PG_RETURN_NULL(); // dropped while its name was being read
+    Oid view = arguments::view_of(fcinfo, 0);
     DateADT date = 0;
     bool found = guard([&] {
-        return get_rel_relkind(view) == RELKIND_MATVIEW
-               && pg_class_aclcheck(view, GetUserId(), ACL_SELECT) == ACLCHECK_OK
+        return pg_class_aclcheck(view, GetUserId(), ACL_SELECT) == ACLCHECK_OK
                && refresh::data_through(view, column, &date);
     });
     if (!found)
@@ -522,8 +548,7 @@ Datum refresh_mv_explain(PG_FUNCTION_ARGS)
         Oid view = arguments::view_of(fcinfo, 0);
         if (PG_ARGISNULL(1))
             throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "verbose must not be null", "", ""};
-        guard([&] { check_may_see(view); });
-        List *rows = explain::explain(view, PG_GETARG_BOOL(1));
+        List *rows = explained(view, PG_GETARG_BOOL(1));
         guard([&] { put_explained(fcinfo, rows); });
         PG_RETURN_NULL();
     });
@@ -533,8 +558,7 @@ Datum refresh_mv_remedies(PG_FUNCTION_ARGS)
 {
     return entry([&]() -> Datum {
         Oid view = arguments::view_of(fcinfo, 0);
-        guard([&] { check_may_see(view); });
-        List *rows = explain::explain(view, false);
+        List *rows = explained(view, false);
         guard([&] { put_remedies(fcinfo, rows); });
         PG_RETURN_NULL();
     });
@@ -546,8 +570,7 @@ Datum refresh_mv_verify(PG_FUNCTION_ARGS)
         Oid view = arguments::view_of(fcinfo, 0);
         if (PG_ARGISNULL(1))
             throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "repair must not be null", "", ""};
-        guard([&] { view::check_right(view); });
-        Verification found = verify::verify(view);
+        Verification found = verification(view);
         bool to_repair = PG_GETARG_BOOL(1) && found.verdict != Verdict::correct;
         if (to_repair)
             repair(view);

@@ -4,6 +4,21 @@
 
 namespace {
 
+// Text that fits into one line, so that what follows stays part of a comment.
+char *one_line(const char *text)
+{
+    char *line = pstrdup(text);
+    for (char *c = line; *c != '\0'; c++)
+        if (*c == '\n' || *c == '\r')
+            *c = ' ';
+    return line;
+}
+
+bool is_comment(const char *statement)
+{
+    return strncmp(statement, "--", 2) == 0;
+}
+
 // An index that saves less than this share of the costs is none to propose.
 constexpr double least_gain = 0.2;
 constexpr int most_indexes = 3;
@@ -101,16 +116,6 @@ char *set_not_null(Relation table, Oid oid)
     return text.data;
 }
 
-// Text that fits into one line, so that what follows stays part of a comment.
-char *one_line(const char *text)
-{
-    char *line = pstrdup(text);
-    for (char *c = line; *c != '\0'; c++)
-        if (*c == '\n' || *c == '\r')
-            *c = ' ';
-    return line;
-}
-
 } // namespace
 
 namespace remedy {
@@ -122,7 +127,7 @@ void add(List **remedies, const char *statement, const char *reason)
         if (strcmp(static_cast<Remedy *>(lfirst(cell))->statement, statement) == 0)
             return;
     auto *remedy = static_cast<Remedy *>(palloc(sizeof(Remedy)));
-    *remedy = {statement, reason};
+    *remedy = {is_comment(statement) ? one_line(statement) : statement, one_line(reason)};
     *remedies = lappend(*remedies, remedy);
 }
 
@@ -188,10 +193,9 @@ const char *text(List *remedies)
     initStringInfo(&text);
     foreach (cell, remedies) {
         auto *remedy = static_cast<Remedy *>(lfirst(cell));
-        bool comment = strncmp(remedy->statement, "--", 2) == 0;
-        appendStringInfo(&text, "%s%s%s%s", text.len > 0 ? "\n" : "", comment ? one_line(remedy->statement) : remedy->statement,
-                         comment ? "" : ";", *remedy->reason == '\0' ? "" : comment ? ": " : "  -- ");
-        appendStringInfoString(&text, one_line(remedy->reason));
+        bool comment = is_comment(remedy->statement);
+        appendStringInfo(&text, "%s%s%s%s%s", text.len > 0 ? "\n" : "", remedy->statement, comment ? "" : ";",
+                         *remedy->reason == '\0' ? "" : comment ? ": " : "  -- ", remedy->reason);
     }
     return text.data;
 }

@@ -52,8 +52,8 @@ void warn(Oid oid, const PgError &error, const std::string &message)
 // raise "query_canceled" too, or pass on that of a remote server.
 bool ends_call(const ErrorData *error, Caller source)
 {
-    if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-        return error->funcname != nullptr && strcmp(error->funcname, "ProcessInterrupts") == 0;
+    if (is_cancel(error))
+        return true;
     return source == Caller::function && IsolationUsesXactSnapshot()
            && (error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE
                || error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED);
@@ -370,7 +370,7 @@ bool resume_tracking(Oid oid)
         return true;
     } catch (const NotFree &) {
     } catch (const PgError &error) {
-        if (error.data->sqlerrcode == ERRCODE_QUERY_CANCELED)
+        if (is_cancel(error.data))
             throw;
         warning("tracking of materialized view %s cannot be resumed: %s", name_of(oid).c_str(),
                 track::obstacle(error.data));

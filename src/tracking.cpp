@@ -391,7 +391,7 @@ void collapse_if_large(Oid relation)
         try {
             subtransaction([&] { guard([&] { collapse(relation); }); });
         } catch (const PgError &error) {
-            if (error.data->sqlerrcode == ERRCODE_QUERY_CANCELED)
+            if (is_cancel(error.data))
                 throw; // the writer's own statement
         }
     });

@@ -431,6 +431,15 @@ const char *no_old_state(const Anchoring &anchoring)
     return nullptr;
 }
 
+bool concerns(const Anchoring &anchoring, List *changes)
+{
+    ListCell *cell;
+    foreach (cell, anchoring.instances)
+        if (changes_of(changes, static_cast<Instance *>(lfirst(cell))) != nullptr)
+            return true;
+    return false;
+}
+
 const char *obstacle(const Anchoring &anchoring, List *changes)
 {
     ListCell *cell;

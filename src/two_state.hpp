@@ -42,6 +42,9 @@ namespace two_state {
 // Why a query cannot be evaluated on its tables as they were; null if it can.
 const char *no_old_state(const Anchoring &anchoring);
 
+// Whether the query reads any table that has changed.
+bool concerns(const Anchoring &anchoring, List *changes);
+
 // Why the parts cannot be found; null if they can.
 const char *obstacle(const Anchoring &anchoring, List *changes);
 
