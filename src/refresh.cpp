@@ -1,6 +1,7 @@
 #include "refresh.hpp"
 
 #include "bridge.hpp"
+#include "changelog.hpp"
 #include "exact.hpp"
 #include "facts.hpp"
 #include "knowledge.hpp"
@@ -118,6 +119,22 @@ bool ends_refresh(const PgError &error)
            || is(error, ERRCODE_T_R_DEADLOCK_DETECTED);
 }
 
+// Runs code that plans several queries on the view's sources; fails if a partition has
+// come or gone meanwhile, which only some of them have read.  What partitions there are is
+// no part of the snapshot, and ATTACH does not wait for those who read.
+template <class F>
+void with_same_partitions(Relation view, F &&code)
+{
+    List *before = guard([&] { return query::lock_sources(view); });
+    code();
+    guard([&] {
+        if (!equal(before, query::lock_sources(view)))
+            ereport(ERROR,
+                    (errcode(ERRCODE_OBJECT_IN_USE),
+                     errmsg("a partition was attached or detached while its sources were being read")));
+    });
+}
+
 // Notes an error that is not the end of the refresh; returns what the history may tell of
 // it to all.
 std::string got_round(const PgError &error, Decision *decision)
@@ -133,7 +150,9 @@ Query *make_state(const OpenView &view, const char **groups, Decision *decision)
     Query *query = nullptr;
     try {
         subtransaction([&] {
-            query = guard([&] { return exact::query_with_state(view.relation, groups); });
+            with_same_partitions(view.relation, [&] {
+                query = guard([&] { return exact::query_with_state(view.relation, groups); });
+            });
         });
     } catch (const PgError &error) {
         if (ends_refresh(error))
@@ -233,29 +252,33 @@ void fall_back(const Request &request, Decision *decision, const std::string &re
     *decision = {Method::full, 0, reason, decision->trouble};
 }
 
-// Merges exactly what the known changes make different.  False, with nothing done and
-// a reason, if there is no way or it costs too much.  An error here is none of the
+struct NoWay {};
+
+// Merges exactly what the known changes make different; throws NoWay, with a reason, if
+// there is no way or it costs too much.
+void merge_known(const OpenView &view, const Knowledge &knowledge, Merged *merged, std::string *reason)
+{
+    ExactScope scope = exact::scope(view.relation, knowledge.sources, knowledge.pending, knowledge.groups);
+    if (scope.reason != nullptr) {
+        *reason = scope.reason;
+        throw NoWay{};
+    }
+    *merged = {{}, Method::skip, knowledge.groups};
+    if (scope.method != Method::skip) {
+        *merged = merge_sides(view.relation, {scope.held, scope.fresh, scope.environment}, scope.method, false);
+        merged->groups = scope.groups;
+    }
+    guard([&] { exact::release(&scope); });
+}
+
+// The same; false, with nothing done and a reason, if there is no way.  An error here is none of the
 // view: it may be met only on rows that are not there any more.
 bool merge_exactly(const OpenView &view, const Knowledge &knowledge, Merged *merged, Decision *decision,
                    std::string *reason)
 {
-    struct NoWay {};
     try {
         subtransaction([&] {
-            ExactScope scope = exact::scope(view.relation, knowledge.sources, knowledge.pending,
-                                             knowledge.groups);
-            if (scope.reason != nullptr) {
-                *reason = scope.reason;
-                throw NoWay{};
-            }
-            if (scope.method == Method::skip) {
-                *merged = {{}, Method::skip, knowledge.groups};
-                return;
-            }
-            *merged = merge_sides(view.relation, {scope.held, scope.fresh, scope.environment},
-                                  scope.method, false);
-            guard([&] { exact::release(&scope); });
-            merged->groups = scope.groups;
+            with_same_partitions(view.relation, [&] { merge_known(view, knowledge, merged, reason); });
         });
         return true;
     } catch (const NoWay &) {
@@ -302,6 +325,15 @@ bool becomes_baseline(Method method, const Knowledge &knowledge)
     return method != Method::skip || knowledge.entries > 0;
 }
 
+// Gives up the baseline of a view of which a part was brought to a state after it: what
+// has changed since would be netted against rows that are not there any more.
+void note_partial(const OpenView &view, const Knowledge &knowledge, const RowCounts &rows)
+{
+    if (knowledge.tracked && knowledge.entries > 0 && rows.inserted + rows.updated + rows.deleted > 0)
+        changelog::everything(RelationGetRelid(view.relation),
+                              "a part of it was refreshed while changes were waiting in the log");
+}
+
 } // namespace
 
 namespace refresh {
@@ -333,6 +365,8 @@ Refreshed refresh(Oid oid, const Request &request)
     guard([&] {
         if (becomes_baseline(merged.method, knowledge))
             knowledge::save(oid, knowledge, merged.method == Method::skip ? knowledge.groups : merged.groups);
+        if (merged.method == Method::window)
+            note_partial(view, knowledge, merged.rows);
         view::close(&view);
     });
     return {merged.method, decision.reason, decision.trouble, merged.rows, knowledge.damaged};
@@ -366,13 +400,21 @@ Refreshed refresh_where(Oid oid, const std::string &condition)
     Decision decision = {Method::where, 0, "a condition was given"};
     const char *text = condition.c_str();
 
-    OpenView view = guard([&] { return open_part(oid, text, &scope); });
+    Knowledge knowledge{};
+    OpenView view = guard([&] {
+        OpenView opened = open_part(oid, text, &scope);
+        knowledge = knowledge::of(opened.relation, opened.settings.tracked);
+        return opened;
+    });
     if (!merge_part(view, scope, Method::where, &merged)) {
         fall_back({RefreshMode::where, 0, false, false}, &decision,
                   "a row has moved into the condition, with the same unique key as before");
         merged = merge_whole(view, false, false, nullptr);
     }
-    guard([&] { view::close(&view); });
+    guard([&] {
+        note_partial(view, knowledge, merged.rows);
+        view::close(&view);
+    });
     return {merged.method, decision.reason, decision.trouble, merged.rows, false};
 }
 

@@ -9,11 +9,12 @@
 //   method      how it is recomputed: window, full, rebuild or where
 //   bucket      the values of a date that one row of a view stands for
 //
-// This file holds the functions that SQL calls, and nothing but the
-// composition of the stages behind them.
+// This file holds the functions that SQL calls to refresh, track and configure views, and
+// nothing but the composition of the stages behind them; inspect.cpp those that look.
 
 #include "arguments.hpp"
 #include "bridge.hpp"
+#include "calls.hpp"
 #include "capture.hpp"
 #include "catalog.hpp"
 #include "changelog.hpp"
@@ -21,7 +22,6 @@
 #include "configure.hpp"
 #include "ddl.hpp"
 #include "exact.hpp"
-#include "explain.hpp"
 #include "group_state.hpp"
 #include "logged.hpp"
 #include "on_commit.hpp"
@@ -32,7 +32,6 @@
 #include "track.hpp"
 #include "tracking.hpp"
 #include "triggers.hpp"
-#include "verify.hpp"
 #include "view.hpp"
 
 #include <algorithm>
@@ -45,16 +44,10 @@ PG_FUNCTION_INFO_V1(refresh_mv_smart);
 PG_FUNCTION_INFO_V1(refresh_mv_run);
 PG_FUNCTION_INFO_V1(refresh_mv_refresh_where);
 PG_FUNCTION_INFO_V1(refresh_mv_configure);
-PG_FUNCTION_INFO_V1(refresh_mv_data_through);
-PG_FUNCTION_INFO_V1(refresh_mv_newest_date);
 PG_FUNCTION_INFO_V1(refresh_mv_total_size);
 PG_FUNCTION_INFO_V1(refresh_mv_track);
 PG_FUNCTION_INFO_V1(refresh_mv_untrack);
 PG_FUNCTION_INFO_V1(refresh_mv_changes);
-PG_FUNCTION_INFO_V1(refresh_mv_explain);
-PG_FUNCTION_INFO_V1(refresh_mv_remedies);
-PG_FUNCTION_INFO_V1(refresh_mv_verify);
-PG_FUNCTION_INFO_V1(refresh_mv_verify_all);
 PG_FUNCTION_INFO_V1(refresh_mv_log_change);
 PG_FUNCTION_INFO_V1(refresh_mv_log_everything);
 PG_FUNCTION_INFO_V1(refresh_mv_drop_groups);
@@ -67,31 +60,6 @@ void _PG_init(void);
 namespace {
 
 bool skip_refresh = false;
-run::Limits limits = {60000, 3, 31};
-
-constexpr char refresh_command[] = "a refresh of materialized views";
-
-// Fails within the query of a view: a refresh of another would find the settings of the
-// one under way in force, and its role.
-void check_not_restricted(const char *command)
-{
-    if (InSecurityRestrictedOperation())
-        ereport(ERROR,
-                (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                 errmsg("cannot execute %s within security-restricted operation", command)));
-}
-
-// Fails where a command that writes cannot run.
-void check_may_write(const char *command)
-{
-    guard([&] {
-        PreventCommandIfReadOnly(command);
-        PreventCommandIfParallelMode(command);
-        PreventCommandDuringRecovery(command);
-        check_not_restricted(command);
-        catalog::check_version();
-    });
-}
 
 // Whether refreshing is switched off; says so if it is.
 bool is_switched_off()
@@ -122,18 +90,6 @@ Summary carry_out(const Call &call, Way way)
     return run::summary(outcomes, seconds);
 }
 
-// A row of the function's result type.
-template <size_t columns>
-Datum form_row(FunctionCallInfo fcinfo, Datum (&values)[columns], const bool (&is_null)[columns] = {})
-{
-    TupleDesc desc;
-    bool nulls[columns];
-    memcpy(nulls, is_null, sizeof(nulls));
-    if (get_call_result_type(fcinfo, nullptr, &desc) != TYPEFUNC_COMPOSITE)
-        elog(ERROR, "return type must be a row type");
-    return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
-}
-
 // The summary as the function's row.
 Datum row_of(FunctionCallInfo fcinfo, const Summary &summary)
 {
@@ -152,7 +108,7 @@ Datum row_of(FunctionCallInfo fcinfo, const Summary &summary)
         Datum values[] = {BoolGetDatum(summary.success), PointerGetDatum(array),
                           Float8GetDatum(summary.seconds), CStringGetTextDatum(summary.type.c_str()),
                           CStringGetTextDatum(summary.message.c_str())};
-        return form_row(fcinfo, values);
+        return calls::form_row(fcinfo, values);
     });
 }
 
@@ -164,22 +120,15 @@ Datum refresh_together(FunctionCallInfo fcinfo, GetCall get_call)
         if (is_switched_off())
             return row_of(fcinfo, {true, {}, 0, "none",
                                    "Skipped because refresh_mv.skip_refresh is on"});
-        check_may_write(refresh_command);
+        calls::check_may_write(calls::refresh);
         Call call = get_call();
-        return row_of(fcinfo, carry_out(call, [&] { return run::together(call, limits); }));
+        return row_of(fcinfo, carry_out(call, [&] { return run::together(call, run::limits); }));
     });
-}
-
-// Whether a procedure may commit.
-bool is_nonatomic(FunctionCallInfo fcinfo)
-{
-    return fcinfo->context && IsA(fcinfo->context, CallContext)
-           && !reinterpret_cast<CallContext *>(fcinfo->context)->atomic;
 }
 
 void check_not_atomic(FunctionCallInfo fcinfo)
 {
-    if (!is_nonatomic(fcinfo))
+    if (!calls::may_commit(fcinfo))
         throw Error{ERRCODE_ACTIVE_SQL_TRANSACTION,
                     "refresh_mv.run() cannot be called inside a transaction block or a function",
                     "It commits after each view.",
@@ -260,119 +209,6 @@ std::vector<Tracked> track_all(const std::vector<Oid> &views, const bool *on_com
     return outcomes;
 }
 
-// Puts what is explained of the methods into the function's result.
-void put_explained(FunctionCallInfo fcinfo, List *rows)
-{
-    auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
-    ListCell *cell;
-    InitMaterializedSRF(fcinfo, 0);
-    foreach (cell, rows) {
-        auto *row = static_cast<Explained *>(lfirst(cell));
-        const char *remedies = remedy::text(row->remedies);
-        Datum values[] = {CStringGetTextDatum(name_of(row->method)), BoolGetDatum(row->possible),
-                          BoolGetDatum(row->chosen), Float8GetDatum(rint(row->cost)),
-                          CStringGetTextDatum(row->reason), CStringGetTextDatum(remedies),
-                          CStringGetTextDatum(row->details ? row->details : "")};
-        bool nulls[] = {false, false, false, row->cost < 0, false, *remedies == '\0', row->details == nullptr};
-        tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-    }
-}
-
-// The same of what would help, each statement once.
-void put_remedies(FunctionCallInfo fcinfo, List *rows)
-{
-    auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
-    List *all = NIL;
-    ListCell *row, *cell;
-    InitMaterializedSRF(fcinfo, 0);
-    foreach (row, rows)
-        foreach (cell, static_cast<Explained *>(lfirst(row))->remedies) {
-            auto *remedy = static_cast<Remedy *>(lfirst(cell));
-            remedy::add(&all, remedy->statement, remedy->reason);
-        }
-    foreach (cell, all) {
-        auto *remedy = static_cast<Remedy *>(lfirst(cell));
-        Datum values[] = {CStringGetTextDatum(remedy->statement), CStringGetTextDatum(remedy->reason)};
-        bool nulls[] = {false, false};
-        tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-    }
-}
-
-// Fails unless the caller may know about a view what refresh_mv.history would tell him.
-void check_may_see(Oid view)
-{
-    if (pg_class_aclcheck(view, GetUserId(), ACL_SELECT) != ACLCHECK_OK && !view::is_owner(view)
-        && !has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS))
-        aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_MATVIEW, get_rel_name(view));
-}
-
-// What is explained of a view to those who may see it.
-List *explained(Oid view, bool with_details)
-{
-    guard([&] {
-        check_not_restricted("refresh_mv.explain()");
-        check_may_see(view);
-    });
-    return explain::explain(view, with_details);
-}
-
-// What is found of a view that the caller may refresh.
-Verification verification(Oid view)
-{
-    guard([&] {
-        check_not_restricted("refresh_mv.verify()");
-        view::check_right(view);
-    });
-    return verify::verify(view);
-}
-
-// Refreshes a view in full, within the caller's transaction.
-void repair(Oid view)
-{
-    check_may_write(refresh_command);
-    Call call = {{RefreshMode::full, 0, true, false}, {view}, {}, true, Caller::function};
-    std::vector<Outcome> outcomes = run::together(call, limits);
-    if (!outcomes[0].success)
-        throw Error{outcomes[0].sqlstate, outcomes[0].error, "", ""};
-}
-
-// What is found of a view, and whether it was repaired, as the function's row.
-Datum row_of(FunctionCallInfo fcinfo, Oid view, const Verification &found, bool repaired)
-{
-    return guard([&] {
-        const char *remark = found.remark ? found.remark : "";
-        Datum values[] = {ObjectIdGetDatum(view), CStringGetTextDatum(name_of(found.verdict)),
-                          Int64GetDatum(found.missing), Int64GetDatum(found.extra), found.some_missing,
-                          found.some_extra, Int64GetDatum(found.pending), BoolGetDatum(repaired),
-                          CStringGetTextDatum(remark)};
-        bool nulls[] = {false, false, !found.compared, !found.compared, found.some_missing == 0,
-                        found.some_extra == 0, !found.counted, false, *remark == '\0'};
-        return form_row(fcinfo, values, nulls);
-    });
-}
-
-// Verifies a view and says what was found; returns what is wrong with it, or nothing.
-std::string verified(Oid view)
-{
-    std::string name = guard([&] { return view::name(view); });
-    std::string complaint;
-    try {
-        subtransaction([&] {
-            Verification found = verification(view);
-            std::string remark = found.remark ? std::string(": ") + found.remark : "";
-            notice("%s is %s%s", name.c_str(), name_of(found.verdict), remark.c_str());
-            if (found.verdict == Verdict::wrong || found.verdict == Verdict::different)
-                complaint = format("%s: %lld rows missing, %lld extra", name_of(found.verdict),
-                                   static_cast<long long>(found.missing), static_cast<long long>(found.extra));
-        });
-    } catch (const PgError &error) {
-        if (is_cancel(error.data))
-            throw;
-        complaint = guard([&] { return view::told(error.data, view::is_owner(view)); });
-    }
-    return complaint.empty() ? "" : name + ": " + complaint;
-}
-
 } // namespace
 
 Datum refresh_mv_smart(PG_FUNCTION_ARGS)
@@ -395,7 +231,7 @@ Datum refresh_mv_run(PG_FUNCTION_ARGS)
         check_not_atomic(fcinfo);
         if (is_switched_off())
             PG_RETURN_VOID();
-        check_may_write(refresh_command);
+        calls::check_may_write(calls::refresh);
         if (PG_ARGISNULL(4))
             throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "wait must not be null", "", ""};
         Call call = arguments::call(fcinfo, arguments::request(fcinfo, 0, 1), 2, 3);
@@ -405,7 +241,7 @@ Datum refresh_mv_run(PG_FUNCTION_ARGS)
 
         std::vector<Outcome> outcomes;
         guard([] { SPI_connect_ext(SPI_OPT_NONATOMIC); });
-        carry_out(call, [&] { return outcomes = run::one_by_one(call, limits); });
+        carry_out(call, [&] { return outcomes = run::one_by_one(call, run::limits); });
         guard([] {
             track::sweep();
             SPI_commit();
@@ -426,15 +262,15 @@ Datum refresh_mv_refresh_where(PG_FUNCTION_ARGS)
         std::string condition = arguments::text_of(fcinfo, 1, "condition");
         RowCounts rows{};
         if (!is_switched_off()) {
-            check_may_write(refresh_command);
+            calls::check_may_write(calls::refresh);
             guard([&] { view::check_owner(view); });
             Call call = {{RefreshMode::where, 0, false, false}, {view}, {}, true, Caller::function};
-            rows = run::where(call, condition, limits)[0].refreshed.rows;
+            rows = run::where(call, condition, run::limits)[0].refreshed.rows;
         }
         return guard([&] {
             Datum values[] = {UInt64GetDatum(rows.inserted), UInt64GetDatum(rows.updated),
                               UInt64GetDatum(rows.deleted)};
-            return form_row(fcinfo, values);
+            return calls::form_row(fcinfo, values);
         });
     });
 }
@@ -442,39 +278,10 @@ Datum refresh_mv_refresh_where(PG_FUNCTION_ARGS)
 Datum refresh_mv_configure(PG_FUNCTION_ARGS)
 {
     return entry([&]() -> Datum {
-        check_may_write("refresh_mv.configure()");
+        calls::check_may_write("refresh_mv.configure()");
         Oid view = arguments::view_of(fcinfo, 0);
         guard([&] { configure::configure(view, fcinfo); });
         PG_RETURN_VOID();
-    });
-}
-
-// The newest date of a view, for those who may read it.
-Datum newest_date(FunctionCallInfo fcinfo, const char *column)
-{
-    if (guard([&] { return get_rel_relkind(PG_GETARG_OID(0)); }) == '\0')
-        PG_RETURN_NULL(); // dropped while its name was being read
-    Oid view = arguments::view_of(fcinfo, 0);
-    DateADT date = 0;
-    bool found = guard([&] {
-        return pg_class_aclcheck(view, GetUserId(), ACL_SELECT) == ACLCHECK_OK
-               && refresh::data_through(view, column, &date);
-    });
-    if (!found)
-        PG_RETURN_NULL();
-    PG_RETURN_DATEADT(date);
-}
-
-Datum refresh_mv_data_through(PG_FUNCTION_ARGS)
-{
-    return entry([&]() -> Datum { return newest_date(fcinfo, nullptr); });
-}
-
-Datum refresh_mv_newest_date(PG_FUNCTION_ARGS)
-{
-    return entry([&]() -> Datum {
-        std::string column = arguments::text_of(fcinfo, 1, "date_column");
-        return newest_date(fcinfo, column.c_str());
     });
 }
 
@@ -498,7 +305,7 @@ Datum refresh_mv_total_size(PG_FUNCTION_ARGS)
 Datum refresh_mv_track(PG_FUNCTION_ARGS)
 {
     return entry([&]() -> Datum {
-        check_may_write("refresh_mv.track()");
+        calls::check_may_write("refresh_mv.track()");
         bool on_commit = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
         const bool *wanted = PG_ARGISNULL(1) ? nullptr : &on_commit;
         if (PG_ARGISNULL(0))
@@ -515,7 +322,7 @@ Datum refresh_mv_track(PG_FUNCTION_ARGS)
 Datum refresh_mv_untrack(PG_FUNCTION_ARGS)
 {
     return entry([&]() -> Datum {
-        check_may_write("refresh_mv.untrack()");
+        calls::check_may_write("refresh_mv.untrack()");
         std::vector<Oid> views = PG_ARGISNULL(0) ? arguments::all_views()
                                                  : std::vector<Oid>{arguments::view_of(fcinfo, 0)};
         for (Oid view : views)
@@ -539,66 +346,6 @@ Datum refresh_mv_changes(PG_FUNCTION_ARGS)
         });
         changes::put(view, source, reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo));
         PG_RETURN_NULL();
-    });
-}
-
-Datum refresh_mv_explain(PG_FUNCTION_ARGS)
-{
-    return entry([&]() -> Datum {
-        Oid view = arguments::view_of(fcinfo, 0);
-        if (PG_ARGISNULL(1))
-            throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "verbose must not be null", "", ""};
-        List *rows = explained(view, PG_GETARG_BOOL(1));
-        guard([&] { put_explained(fcinfo, rows); });
-        PG_RETURN_NULL();
-    });
-}
-
-Datum refresh_mv_remedies(PG_FUNCTION_ARGS)
-{
-    return entry([&]() -> Datum {
-        Oid view = arguments::view_of(fcinfo, 0);
-        List *rows = explained(view, false);
-        guard([&] { put_remedies(fcinfo, rows); });
-        PG_RETURN_NULL();
-    });
-}
-
-Datum refresh_mv_verify(PG_FUNCTION_ARGS)
-{
-    return entry([&]() -> Datum {
-        Oid view = arguments::view_of(fcinfo, 0);
-        if (PG_ARGISNULL(1))
-            throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "repair must not be null", "", ""};
-        Verification found = verification(view);
-        bool to_repair = PG_GETARG_BOOL(1) && found.verdict != Verdict::correct;
-        if (to_repair)
-            repair(view);
-        return row_of(fcinfo, view, found, to_repair);
-    });
-}
-
-Datum refresh_mv_verify_all(PG_FUNCTION_ARGS)
-{
-    return entry([&]() -> Datum {
-        bool may_commit = is_nonatomic(fcinfo);
-        std::vector<Oid> views = arguments::all_views();
-        Error error = {ERRCODE_DATA_EXCEPTION, "", "", "See refresh_mv.verify()."};
-        size_t failed = 0;
-
-        guard([&] { SPI_connect_ext(may_commit ? SPI_OPT_NONATOMIC : 0); });
-        for (Oid view : views) {
-            std::string complaint = verified(view);
-            failed += !complaint.empty();
-            error.detail += (complaint.empty() || error.detail.empty() ? "" : "\n") + complaint;
-            if (may_commit)
-                guard([] { SPI_commit(); });
-        }
-        guard([] { SPI_finish(); });
-        error.message = format("%zu of %zu materialized views are not what they should be", failed, views.size());
-        if (failed > 0)
-            throw error;
-        PG_RETURN_VOID();
     });
 }
 
@@ -665,15 +412,15 @@ void _PG_init(void)
                              nullptr);
     DefineCustomIntVariable("refresh_mv.warn_after",
                             "Warns when the refresh of a view takes longer than this.",
-                            "0 never warns.", &limits.warn_after, 60000, 0, INT_MAX, PGC_USERSET,
+                            "0 never warns.", &run::limits.warn_after, 60000, 0, INT_MAX, PGC_USERSET,
                             GUC_UNIT_MS, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("refresh_mv.failure_limit",
                             "Warns when so many refreshes of a view have failed in a row.",
-                            "0 never warns.", &limits.failures, 3, 0, INT_MAX, PGC_USERSET, 0,
+                            "0 never warns.", &run::limits.failures, 3, 0, INT_MAX, PGC_USERSET, 0,
                             nullptr, nullptr, nullptr);
     DefineCustomIntVariable("refresh_mv.history_days",
                             "Removes entries from refresh_mv.history after so many days.", nullptr,
-                            &limits.history_days, 31, 1, most_days, PGC_SUSET, 0, nullptr, nullptr,
+                            &run::limits.history_days, 31, 1, most_days, PGC_SUSET, 0, nullptr, nullptr,
                             nullptr);
     DefineCustomIntVariable("refresh_mv.max_logged_rows",
                             "A statement that changes more rows is logged without them.",
@@ -692,6 +439,6 @@ void _PG_init(void)
                              nullptr);
     MarkGUCPrefixReserved("refresh_mv");
     logged::watch();
-    on_commit::watch(&skip_refresh, &limits);
+    on_commit::watch(&skip_refresh, &run::limits);
     statements::at_commit(capture::log_unfinished); // called before on_commit's
 }

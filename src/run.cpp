@@ -359,6 +359,8 @@ std::vector<Outcome> with_progress(F &&code)
 
 namespace run {
 
+Limits limits = {60000, 3, 31};
+
 bool resume_tracking(Oid oid)
 {
     struct NotFree {};

@@ -48,6 +48,9 @@ struct Limits {
     int history_days;
 };
 
+// As the settings have them.
+extern Limits limits;
+
 // Refreshes all views under one snapshot, within the caller's transaction.
 std::vector<Outcome> together(const Call &call, const Limits &limits);
 

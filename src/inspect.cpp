@@ -1,0 +1,227 @@
+// The functions that SQL calls to look at views, and nothing but the composition of the
+// stages behind them.
+
+#include "arguments.hpp"
+#include "bridge.hpp"
+#include "calls.hpp"
+#include "explain.hpp"
+#include "refresh.hpp"
+#include "run.hpp"
+#include "text.hpp"
+#include "verify.hpp"
+#include "view.hpp"
+
+extern "C" {
+PG_FUNCTION_INFO_V1(refresh_mv_data_through);
+PG_FUNCTION_INFO_V1(refresh_mv_newest_date);
+PG_FUNCTION_INFO_V1(refresh_mv_explain);
+PG_FUNCTION_INFO_V1(refresh_mv_remedies);
+PG_FUNCTION_INFO_V1(refresh_mv_verify);
+PG_FUNCTION_INFO_V1(refresh_mv_verify_all);
+}
+
+namespace {
+
+// Puts what is explained of the methods into the function's result.
+void put_explained(FunctionCallInfo fcinfo, List *rows)
+{
+    auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+    ListCell *cell;
+    InitMaterializedSRF(fcinfo, 0);
+    foreach (cell, rows) {
+        auto *row = static_cast<Explained *>(lfirst(cell));
+        const char *remedies = remedy::text(row->remedies);
+        Datum values[] = {CStringGetTextDatum(name_of(row->method)), BoolGetDatum(row->possible),
+                          BoolGetDatum(row->chosen), Float8GetDatum(rint(row->cost)),
+                          CStringGetTextDatum(row->reason), CStringGetTextDatum(remedies),
+                          CStringGetTextDatum(row->details ? row->details : "")};
+        bool nulls[] = {false, false, false, row->cost < 0, false, *remedies == '\0', row->details == nullptr};
+        tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+    }
+}
+
+// The same of what would help, each statement once.
+void put_remedies(FunctionCallInfo fcinfo, List *rows)
+{
+    auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+    List *all = NIL;
+    ListCell *row, *cell;
+    InitMaterializedSRF(fcinfo, 0);
+    foreach (row, rows)
+        foreach (cell, static_cast<Explained *>(lfirst(row))->remedies) {
+            auto *remedy = static_cast<Remedy *>(lfirst(cell));
+            remedy::add(&all, remedy->statement, remedy->reason);
+        }
+    foreach (cell, all) {
+        auto *remedy = static_cast<Remedy *>(lfirst(cell));
+        Datum values[] = {CStringGetTextDatum(remedy->statement), CStringGetTextDatum(remedy->reason)};
+        bool nulls[] = {false, false};
+        tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+    }
+}
+
+// Fails unless the caller may know about a view what refresh_mv.history would tell him.
+void check_may_see(Oid view)
+{
+    if (pg_class_aclcheck(view, GetUserId(), ACL_SELECT) != ACLCHECK_OK && !view::is_owner(view)
+        && !has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS))
+        aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_MATVIEW, get_rel_name(view));
+}
+
+// What is explained of a view to those who may see it.
+List *explained(Oid view, bool with_details)
+{
+    guard([&] {
+        calls::check_not_restricted("refresh_mv.explain()");
+        check_may_see(view);
+    });
+    return explain::explain(view, with_details);
+}
+
+// What is found of a view that the caller may refresh.
+Verification verification(Oid view)
+{
+    guard([&] {
+        calls::check_not_restricted("refresh_mv.verify()");
+        view::check_right(view);
+    });
+    return verify::verify(view);
+}
+
+// Refreshes a view in full, within the caller's transaction.
+void repair(Oid view)
+{
+    calls::check_may_write(calls::refresh);
+    Call call = {{RefreshMode::full, 0, true, false}, {view}, {}, true, Caller::function};
+    std::vector<Outcome> outcomes = run::together(call, run::limits);
+    if (!outcomes[0].success)
+        throw Error{outcomes[0].sqlstate, outcomes[0].error, "", ""};
+}
+
+// What is found of a view, and whether it was repaired, as the function's row.
+Datum row_of(FunctionCallInfo fcinfo, Oid view, const Verification &found, bool repaired)
+{
+    return guard([&] {
+        const char *remark = found.remark ? found.remark : "";
+        Datum values[] = {ObjectIdGetDatum(view), CStringGetTextDatum(name_of(found.verdict)),
+                          Int64GetDatum(found.missing), Int64GetDatum(found.extra), found.some_missing,
+                          found.some_extra, Int64GetDatum(found.pending), BoolGetDatum(repaired),
+                          CStringGetTextDatum(remark)};
+        bool nulls[] = {false, false, !found.compared, !found.compared, found.some_missing == 0,
+                        found.some_extra == 0, !found.counted, false, *remark == '\0'};
+        return calls::form_row(fcinfo, values, nulls);
+    });
+}
+
+// Verifies a view and says what was found; returns what is wrong with it, or nothing.
+std::string verified(Oid view)
+{
+    std::string name = guard([&] { return view::name(view); });
+    std::string complaint;
+    try {
+        subtransaction([&] {
+            Verification found = verification(view);
+            std::string remark = found.remark ? std::string(": ") + found.remark : "";
+            notice("%s is %s%s", name.c_str(), name_of(found.verdict), remark.c_str());
+            if (found.verdict == Verdict::wrong || found.verdict == Verdict::different)
+                complaint = format("%s: %lld rows missing, %lld extra", name_of(found.verdict),
+                                   static_cast<long long>(found.missing), static_cast<long long>(found.extra));
+        });
+    } catch (const PgError &error) {
+        if (is_cancel(error.data))
+            throw;
+        complaint = guard([&] { return view::told(error.data, view::is_owner(view)); });
+    }
+    return complaint.empty() ? "" : name + ": " + complaint;
+}
+
+// The newest date of a view, for those who may read it.
+Datum newest_date(FunctionCallInfo fcinfo, const char *column)
+{
+    if (guard([&] { return get_rel_relkind(PG_GETARG_OID(0)); }) == '\0')
+        PG_RETURN_NULL(); // dropped while its name was being read
+    Oid view = arguments::view_of(fcinfo, 0);
+    DateADT date = 0;
+    bool found = guard([&] {
+        return pg_class_aclcheck(view, GetUserId(), ACL_SELECT) == ACLCHECK_OK
+               && refresh::data_through(view, column, &date);
+    });
+    if (!found)
+        PG_RETURN_NULL();
+    PG_RETURN_DATEADT(date);
+}
+
+} // namespace
+
+Datum refresh_mv_data_through(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum { return newest_date(fcinfo, nullptr); });
+}
+
+Datum refresh_mv_newest_date(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        std::string column = arguments::text_of(fcinfo, 1, "date_column");
+        return newest_date(fcinfo, column.c_str());
+    });
+}
+
+Datum refresh_mv_explain(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        Oid view = arguments::view_of(fcinfo, 0);
+        if (PG_ARGISNULL(1))
+            throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "verbose must not be null", "", ""};
+        List *rows = explained(view, PG_GETARG_BOOL(1));
+        guard([&] { put_explained(fcinfo, rows); });
+        PG_RETURN_NULL();
+    });
+}
+
+Datum refresh_mv_remedies(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        Oid view = arguments::view_of(fcinfo, 0);
+        List *rows = explained(view, false);
+        guard([&] { put_remedies(fcinfo, rows); });
+        PG_RETURN_NULL();
+    });
+}
+
+Datum refresh_mv_verify(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        Oid view = arguments::view_of(fcinfo, 0);
+        if (PG_ARGISNULL(1))
+            throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "repair must not be null", "", ""};
+        Verification found = verification(view);
+        bool to_repair = PG_GETARG_BOOL(1) && found.verdict != Verdict::correct;
+        if (to_repair)
+            repair(view);
+        return row_of(fcinfo, view, found, to_repair);
+    });
+}
+
+Datum refresh_mv_verify_all(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        bool may_commit = calls::may_commit(fcinfo);
+        std::vector<Oid> views = arguments::all_views();
+        Error error = {ERRCODE_DATA_EXCEPTION, "", "", "See refresh_mv.verify()."};
+        size_t failed = 0;
+
+        guard([&] { SPI_connect_ext(may_commit ? SPI_OPT_NONATOMIC : 0); });
+        for (Oid view : views) {
+            std::string complaint = verified(view);
+            failed += !complaint.empty();
+            error.detail += (complaint.empty() || error.detail.empty() ? "" : "\n") + complaint;
+            if (may_commit)
+                guard([] { SPI_commit(); });
+        }
+        guard([] { SPI_finish(); });
+        error.message = format("%zu of %zu materialized views are not what they should be", failed, views.size());
+        if (failed > 0)
+            throw error;
+        PG_RETURN_VOID();
+    });
+}
