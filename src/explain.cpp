@@ -1,5 +1,6 @@
 #include "explain.hpp"
 
+#include "ambiguity.hpp"
 #include "bridge.hpp"
 #include "constancy.hpp"
 #include "deparse.hpp"
@@ -468,6 +469,10 @@ Explained *explain_full(const Examination *e)
     full->reason = full->chosen     ? e->why
                    : full->possible ? "always possible"
                                     : "the view is not populated";
+    const char *ambiguous = ambiguity::of(query::rewritten(e->view.relation));
+    if (ambiguous != nullptr)
+        remedy::add(&full->remedies, "-- its query can have several right answers, and each refresh may give another",
+                    ambiguous);
     if (e->with_details)
         full->details = psprintf("-- the view's query\n%s;\n", deparse::text(query::rewritten(e->view.relation)));
     return full;

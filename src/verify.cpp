@@ -1,5 +1,6 @@
 #include "verify.hpp"
 
+#include "ambiguity.hpp"
 #include "bridge.hpp"
 #include "diff.hpp"
 #include "knowledge.hpp"
@@ -160,6 +161,16 @@ void verify_now(const OpenView &view, const Knowledge &knowledge, bool with_samp
         result->remark = psprintf("what has changed since its last refresh is not known: %s", knowledge.unknown);
 }
 
+// Says so if a difference may be none.
+void note_ambiguity(Relation view, Verification *result)
+{
+    const char *ambiguous = ambiguity::of(query::rewritten(view));
+    if (result->missing + result->extra == 0 || ambiguous == nullptr)
+        return;
+    result->remark = psprintf("%s%sits query can have several right answers: %s", result->remark ? result->remark : "",
+                              result->remark ? "; " : "", ambiguous);
+}
+
 } // namespace
 
 namespace verify {
@@ -184,6 +195,7 @@ Verification verify(Oid oid)
             guard([&] { verify_now(view, knowledge, with_samples, &result); });
     }
     guard([&] {
+        note_ambiguity(view.relation, &result);
         view::close(&view);
         PopActiveSnapshot();
     });

@@ -1,0 +1,122 @@
+#include "ambiguity.hpp"
+
+#include "pieces.hpp"
+
+#include <initializer_list>
+
+namespace {
+
+bool is_one_of(const char *name, std::initializer_list<const char *> names)
+{
+    for (const char *known : names)
+        if (name != nullptr && strcmp(name, known) == 0)
+            return true;
+    return false;
+}
+
+// Whether an aggregate adds floating-point numbers: its last digits depend on the order.
+bool adds_floats(Oid aggregate)
+{
+    HeapTuple tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggregate));
+    if (!HeapTupleIsValid(tuple))
+        return false;
+    auto *form = reinterpret_cast<Form_pg_aggregate>(GETSTRUCT(tuple));
+    Oid type = form->aggtranstype;
+    bool extreme = OidIsValid(form->aggsortop);
+    ReleaseSysCache(tuple);
+    return !extreme && (type == FLOAT4OID || type == FLOAT8OID || type == FLOAT8ARRAYOID);
+}
+
+const char *of_aggregate(const Aggref *aggregate)
+{
+    char *name = get_func_name(aggregate->aggfnoid);
+    if (aggregate->aggorder != NIL || aggregate->aggdistinct != NIL || aggregate->aggkind != AGGKIND_NORMAL)
+        return nullptr;
+    if (adds_floats(aggregate->aggfnoid))
+        return psprintf("the last digits of %s() depend on the order of rows", name);
+    if (is_one_of(name, {"array_agg", "string_agg", "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg",
+                         "xmlagg"}))
+        return psprintf("%s() has no ORDER BY", name);
+    return nullptr;
+}
+
+const char *of_window_function(const WindowFunc *function)
+{
+    char *name = get_func_name(function->winfnoid);
+    if (is_one_of(name, {"row_number", "ntile", "lag", "lead", "first_value", "last_value", "nth_value"}))
+        return psprintf("%s() of rows that sort alike can be any of theirs", name);
+    return nullptr;
+}
+
+// Whether the rows are sorted by all that a query groups by.
+bool sorts_groups(const Query *query)
+{
+    ListCell *cell;
+    if (query->groupClause == NIL || query->groupingSets != NIL)
+        return false;
+    foreach (cell, query->groupClause) {
+        auto *group = lfirst_node(SortGroupClause, cell);
+        bool found = false;
+        ListCell *sort;
+        foreach (sort, query->sortClause)
+            found |= lfirst_node(SortGroupClause, sort)->tleSortGroupRef == group->tleSortGroupRef;
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+// Whether equal values of all that clauses of a query group by look the same.
+bool groups_by_image(Query *query, List *clauses)
+{
+    ListCell *cell;
+    foreach (cell, clauses) {
+        auto *clause = lfirst_node(SortGroupClause, cell);
+        TargetEntry *entry = get_sortgroupclause_tle(clause, query->targetList);
+        auto *expr = reinterpret_cast<Expr *>(pg::flatten(query, static_cast<Node *>(copyObjectImpl(entry->expr))));
+        if (OidIsValid(clause->eqop) && !pieces::is_plain_equality(clause->eqop, expr, true))
+            return false;
+    }
+    return true;
+}
+
+const char *of_clauses(Query *query)
+{
+    if ((query->limitCount || query->limitOffset) && !sorts_groups(query))
+        return "LIMIT can cut among rows that sort alike";
+    if (query->hasDistinctOn)
+        return "DISTINCT ON can take any of the rows that sort alike";
+    if (!groups_by_image(query, query->groupClause) || !groups_by_image(query, query->distinctClause))
+        return "a group of values that are equal and look different can be shown as any of them";
+    return nullptr;
+}
+
+bool walk(Node *node, void *context)
+{
+    auto **found = static_cast<const char **>(context);
+    if (node == nullptr || *found != nullptr)
+        return false;
+    if (IsA(node, Aggref))
+        *found = of_aggregate(reinterpret_cast<Aggref *>(node));
+    else if (IsA(node, WindowFunc))
+        *found = of_window_function(reinterpret_cast<WindowFunc *>(node));
+    else if (IsA(node, Query)) {
+        auto *query = reinterpret_cast<Query *>(node);
+        *found = of_clauses(query);
+        return *found == nullptr && query_tree_walker(query, pg::walker(walk), context, 0);
+    }
+    return *found != nullptr || expression_tree_walker(node, pg::walker(walk), context);
+}
+
+} // namespace
+
+namespace ambiguity {
+
+const char *of(Query *query)
+{
+    const char *found = nullptr;
+    walk(reinterpret_cast<Node *>(query), &found);
+    return found;
+}
+
+} // namespace ambiguity
