@@ -141,6 +141,7 @@ ExactPlan plan(const Examination *e, const Premise &premise, Method method)
                        {method, premise.changes, premise.imagined, limit, e->knowledge.groups}, e->environment);
 }
 
+// How many rows a table has as far as that is known.
 double rows_in(Oid relation)
 {
     HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
@@ -148,7 +149,7 @@ double rows_in(Oid relation)
         return 0;
     double rows = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->reltuples;
     ReleaseSysCache(tuple);
-    return rows;
+    return Max(rows, 0);
 }
 
 // An exact method under a premise, for whoever wants to know its cost.

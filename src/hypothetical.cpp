@@ -132,7 +132,9 @@ bool find(Node *node, void *context)
 // ---- what the planner sees ----
 
 List *shown = NIL;
-get_relation_info_hook_type others = nullptr; // never our own
+int depth = 0;                                 // of plans being made
+get_relation_info_hook_type others = nullptr;
+planner_hook_type other_planner = nullptr;
 
 // The columns of an index in a table that it is defined on, or a partition of that; false
 // if the table is neither.
@@ -232,13 +234,31 @@ IndexOptInfo *describe(RelOptInfo *rel, Oid table, const AttrNumber *columns, in
     return info;
 }
 
+// Counts how deep planning is nested: functions that it calls can plan queries of their
+// own, which they keep.
+PlannedStmt *plan(Query *query, const char *text, int options, ParamListInfo parameters)
+{
+    PlannedStmt *result;
+    depth++;
+    PG_TRY();
+    {
+        result = (other_planner ? other_planner : standard_planner)(query, text, options, parameters);
+    }
+    PG_FINALLY();
+    {
+        depth--;
+    }
+    PG_END_TRY();
+    return result;
+}
+
 // Adds the indexes of a table to those that it has.
 void show_indexes(PlannerInfo *root, Oid table, bool is_parent, RelOptInfo *rel)
 {
     ListCell *cell;
     if (others != nullptr)
         others(root, table, is_parent, rel);
-    foreach (cell, is_parent || get_rel_relkind(table) == RELKIND_PARTITIONED_TABLE ? NIL : shown) {
+    foreach (cell, is_parent || depth > 1 || get_rel_relkind(table) == RELKIND_PARTITIONED_TABLE ? NIL : shown) {
         auto *index = static_cast<Candidate *>(lfirst(cell));
         AttrNumber columns[INDEX_MAX_KEYS];
         Oid number = OID_MAX - static_cast<Oid>(foreach_current_index(cell));
@@ -270,20 +290,21 @@ List *candidates(List *queries)
 double with(List *indexes, double (*code)(void *), void *context)
 {
     double result = 0;
-    List *outer = shown;
-    get_relation_info_hook_type hook = get_relation_info_hook;
-    if (hook != show_indexes)
-        others = hook;
+    others = get_relation_info_hook;
+    other_planner = planner_hook;
     get_relation_info_hook = show_indexes;
+    planner_hook = plan;
     shown = indexes;
+    depth = 0;
     PG_TRY();
     {
         result = code(context);
     }
     PG_FINALLY();
     {
-        get_relation_info_hook = hook;
-        shown = outer;
+        get_relation_info_hook = others;
+        planner_hook = other_planner;
+        shown = NIL;
     }
     PG_END_TRY();
     return result;

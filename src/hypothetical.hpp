@@ -19,7 +19,7 @@ namespace hypothetical {
 // list of Candidate *, each once.
 List *candidates(List *queries);
 
-// Calls code while the planner sees the indexes, a list of Candidate *.
+// Calls code while the planner sees the indexes, a list of Candidate *.  Not to be nested.
 double with(List *indexes, double (*code)(void *), void *context);
 
 // The command that creates an index.

@@ -20,6 +20,15 @@ struct Decoder {
     int key_width;
 };
 
+// A column name that a table does not have.
+const char *free_name(TupleDesc table, const char *name)
+{
+    for (int i = 0; i < table->natts; i++)
+        if (!TupleDescAttr(table, i)->attisdropped && strcmp(NameStr(TupleDescAttr(table, i)->attname), name) == 0)
+            return free_name(table, psprintf("%s?", name));
+    return name;
+}
+
 // The row description of net changes: the columns of the table keep their numbers.
 TupleDesc describe(TupleDesc table)
 {
@@ -27,14 +36,14 @@ TupleDesc describe(TupleDesc table)
     for (int i = 0; i < table->natts; i++) {
         Form_pg_attribute attribute = TupleDescAttr(table, i);
         if (attribute->attisdropped)
-            TupleDescInitEntry(desc, i + 1, psprintf("........dropped.%d", i), INT4OID, -1, 0);
+            TupleDescInitEntry(desc, i + 1, free_name(table, psprintf("?dropped %d?", i)), INT4OID, -1, 0);
         else {
             TupleDescInitEntry(desc, i + 1, NameStr(attribute->attname), attribute->atttypid,
                                attribute->atttypmod, 0);
             TupleDescInitEntryCollation(desc, i + 1, attribute->attcollation);
         }
     }
-    TupleDescInitEntry(desc, table->natts + 1, "?existed?", BOOLOID, -1, 0);
+    TupleDescInitEntry(desc, table->natts + 1, free_name(table, "?existed?"), BOOLOID, -1, 0);
     return desc;
 }
 
@@ -281,10 +290,17 @@ NetChanges *imagined(const TrackedSource *source, int number, double count, Quer
     changes->source = source;
     changes->relation = source->relation;
     changes->bag = source->key == NIL;
+    changes->imagined = true;
     changes->rows = named::expected(psprintf("refresh_mv_imagined_%d", number), decoder_of(*source).desc, count);
     changes->existed = changes->rows.count;
     named::show(environment, changes->rows);
     return changes;
+}
+
+const char *existed_column(const NetChanges *changes)
+{
+    TupleDesc desc = changes->rows.desc;
+    return quote_identifier(NameStr(TupleDescAttr(desc, desc->natts - 1)->attname));
 }
 
 const char *same_key(const NetChanges *changes)
@@ -309,6 +325,8 @@ NamedRows without_gained(const NetChanges *changes, Query *query, const char *na
     Remover remover{};
     NamedRows left{};
 
+    if (changes->imagined)
+        return guard([&] { return named::expected_of(query::plan(query, 0), name, environment); });
     guard([&] {
         decoder = decoder_of(*changes->source);
         left = named::make(name, ExecCleanTypeFromTL(query->targetList));

@@ -2,7 +2,7 @@
 // queries can read.
 //
 // The rows of a source have the columns of its table by number (null where they are
-// not logged), and "?existed?", a name that no table is likely to have:
+// not logged), and "?existed?" (or more of these question marks, if the table has that):
 //
 //     table with a key:   one row for each changed key, with the old image if it existed
 //     materialized view:  one row for each image that was lost (existed) or gained
@@ -17,6 +17,7 @@ struct NetChanges {
     NamedRows rows;
     int64 existed;  // rows that did
     bool bag;       // of a materialized view
+    bool imagined;  // see imagined()
     bool has_range; // the key is one integer
     int64 least;
     int64 greatest;
@@ -34,11 +35,15 @@ List *read(Oid view, List *sources, QueryEnvironment *environment, const char **
 // number of the source.
 NetChanges *imagined(const TrackedSource *source, int number, double count, QueryEnvironment *environment);
 
+// The name of the column that tells whether a row existed, quoted.
+const char *existed_column(const NetChanges *changes);
+
 // "the row t has the key of a changed row d", as a condition.
 const char *same_key(const NetChanges *changes);
 
 // The rows of a materialized view, as a query returns them, less those that were
-// gained.  The rows have the columns of the view.
+// gained; or expected rows, if the changes are imagined.  The rows have the columns of the
+// view.
 NamedRows without_gained(const NetChanges *changes, Query *query, const char *name,
                          QueryEnvironment *environment);
 

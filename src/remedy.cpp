@@ -21,6 +21,8 @@ bool is_comment(const char *statement)
 
 // An index that saves less than this share of the costs is none to propose.
 constexpr double least_gain = 0.2;
+// Nor is there one for what costs less than this, in the planner's units.
+constexpr double least_cost = 100;
 constexpr int most_indexes = 3;
 
 char *qualified_name(Oid relation)
@@ -137,7 +139,8 @@ void add_indexes(List **remedies, List *queries, double (*cost)(void *), void *c
     List *chosen = NIL;
     double now = cost(context);
 
-    if (candidates == NIL || hypothetical::with(candidates, cost, context) > now * (1 - least_gain))
+    if (candidates == NIL || now < least_cost
+        || hypothetical::with(candidates, cost, context) > now * (1 - least_gain))
         return;
     while (list_length(chosen) < most_indexes) {
         double before = now;

@@ -179,8 +179,8 @@ char *old_bag(const Instance *instance, const NetChanges *changes, const Parts *
     NamedRows left = entry([&] { return net_changes::without_gained(changes, query, name, environment); });
     named::show(environment, left);
     bool restricted = parts != nullptr && instance->anchor != 0;
-    return psprintf("SELECT %s FROM %s t UNION ALL SELECT %s FROM %s t WHERE t.\"?existed?\" AND %s",
-                    columns, name, columns, changes->rows.name,
+    return psprintf("SELECT %s FROM %s t UNION ALL SELECT %s FROM %s t WHERE t.%s AND %s", columns, name, columns,
+                    changes->rows.name, net_changes::existed_column(changes),
                     restricted ? in_parts(instance, parts, TableState::before) : "true");
 }
 
@@ -198,8 +198,8 @@ char *old_state(const Instance *instance, const NetChanges *changes, const Parts
                           net_changes::same_key(changes));
     if (changes->existed == 0)
         return psprintf("%s%s", kept, restricted ? as_it_stands : "");
-    return psprintf("%s UNION ALL SELECT %s FROM %s t WHERE t.\"?existed?\" AND %s", kept, columns,
-                    changes->rows.name, restricted ? in_parts(instance, parts, TableState::before) : "true");
+    return psprintf("%s UNION ALL SELECT %s FROM %s t WHERE t.%s AND %s", kept, columns, changes->rows.name,
+                    net_changes::existed_column(changes), restricted ? in_parts(instance, parts, TableState::before) : "true");
 }
 
 // ---- parts ----
@@ -223,15 +223,16 @@ char *changed_rows(const Instance *instance, const NetChanges *changes, const ch
     char *now = psprintf("SELECT %s FROM %s", columns, from_changed(instance, changes));
     return changes->existed == 0
                ? now
-               : psprintf("%s UNION ALL SELECT %s FROM %s t WHERE t.\"?existed?\"", now, columns,
-                          changes->rows.name);
+               : psprintf("%s UNION ALL SELECT %s FROM %s t WHERE t.%s", now, columns, changes->rows.name,
+                          net_changes::existed_column(changes));
 }
 
 // The rows of both states.
 char *all_rows(const Instance *instance, const NetChanges *changes, const char *columns)
 {
-    return psprintf("SELECT %s FROM %s t UNION ALL SELECT %s FROM %s t WHERE t.\"?existed?\"",
-                    columns, qualified_name(instance->relation), columns, changes->rows.name);
+    return psprintf("SELECT %s FROM %s t UNION ALL SELECT %s FROM %s t WHERE t.%s", columns,
+                    qualified_name(instance->relation), columns, changes->rows.name,
+                    net_changes::existed_column(changes));
 }
 
 // The anchor values of an anchored instance's changed rows, as a query.
@@ -399,8 +400,9 @@ NamedRows parts_before(const Search *search)
             || get_attnum(own->relation, static_cast<char *>(linitial(own->source->key))) != instance->anchor
             || instance->query != search->query || anchor::is_nullable(search->query, instance->rti))
             continue;
-        appendStringInfo(&text, " EXCEPT ALL SELECT d.%s FROM %s d WHERE NOT d.\"?existed?\"",
-                         column_name(own->relation, instance->anchor), own->rows.name);
+        appendStringInfo(&text, " EXCEPT ALL SELECT d.%s FROM %s d WHERE NOT d.%s",
+                         column_name(own->relation, instance->anchor), own->rows.name,
+                         net_changes::existed_column(own));
     }
     return search->result(query::plan(query::unchecked(text.data, search->environment), 0),
                           parts_name(TableState::before), search->environment);
