@@ -658,7 +658,7 @@ Anchoring of(Query *query, List *changed)
         foreach (cell, choice.from.entries)
             consider_entry(&choice, static_cast<RangeTblRef *>(lfirst(cell))->rtindex, true);
     clear(anchoring.instances);
-    return anchoring.column == nullptr ? anchoring : again(query, anchoring);
+    return again(query, anchoring);
 }
 
 Anchoring again(Query *query, const Anchoring &chosen)
@@ -668,6 +668,8 @@ Anchoring again(Query *query, const Anchoring &chosen)
     anchoring.instances = NIL;
     collect(reinterpret_cast<Node *>(query), &anchoring.instances);
     mark_joined(&anchoring, query);
+    if (chosen.column == nullptr)
+        return anchoring;
     attempt(anchoring.instances, from_of(query), chosen.column, chosen.other);
     anchoring.type = chosen.column->vartype;
     anchoring.collation = chosen.column->varcollid;

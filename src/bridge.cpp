@@ -2,6 +2,29 @@
 
 namespace bridge {
 
+// Copies the error that is being handled; where there is no memory for that, one that
+// says so takes its place.
+static ErrorData *copy_error()
+{
+    static ErrorData out_of_memory;
+    ErrorData *volatile copy = nullptr;
+
+    PG_TRY();
+    {
+        copy = CopyErrorData();
+    }
+    PG_CATCH();
+    {
+        out_of_memory = ErrorData{};
+        out_of_memory.elevel = ERROR;
+        out_of_memory.sqlerrcode = ERRCODE_OUT_OF_MEMORY;
+        out_of_memory.message = const_cast<char *>("out of memory");
+        copy = &out_of_memory;
+    }
+    PG_END_TRY();
+    return copy;
+}
+
 ErrorData *call(void (*leaf)(void *), void *data)
 {
     MemoryContext context = CurrentMemoryContext;
@@ -14,7 +37,7 @@ ErrorData *call(void (*leaf)(void *), void *data)
     PG_CATCH();
     {
         MemoryContextSwitchTo(context);
-        error = CopyErrorData();
+        error = copy_error();
         FlushErrorState();
     }
     PG_END_TRY();

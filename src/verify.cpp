@@ -161,12 +161,14 @@ void verify_now(const OpenView &view, const Knowledge &knowledge, bool with_samp
         result->remark = psprintf("what has changed since its last refresh is not known: %s", knowledge.unknown);
 }
 
-// Says so if a difference may be none.
-void note_ambiguity(Relation view, Verification *result)
+// Takes it into account that a difference may be none.
+void consider_ambiguity(Relation view, Verification *result)
 {
     const char *ambiguous = ambiguity::of(query::rewritten(view));
     if (result->missing + result->extra == 0 || ambiguous == nullptr)
         return;
+    if (result->verdict == Verdict::wrong)
+        result->verdict = Verdict::ambiguous;
     result->remark = psprintf("%s%sits query can have several right answers: %s", result->remark ? result->remark : "",
                               result->remark ? "; " : "", ambiguous);
 }
@@ -195,7 +197,7 @@ Verification verify(Oid oid)
             guard([&] { verify_now(view, knowledge, with_samples, &result); });
     }
     guard([&] {
-        note_ambiguity(view.relation, &result);
+        consider_ambiguity(view.relation, &result);
         view::close(&view);
         PopActiveSnapshot();
     });

@@ -11,9 +11,10 @@
 #include "pg.hpp"
 
 // correct: the view holds what its query returns.  stale: it does not have to, since its
-// sources have changed.  wrong: it should and does not.  different: it does not, and
-// whether it should is not known, for the view is not tracked.
-enum class Verdict { correct, stale, wrong, different, unpopulated };
+// sources have changed.  wrong: it should and does not.  ambiguous: it does not, but its
+// query can have several right answers.  different: it does not, and whether it should is
+// not known, for the view is not tracked.
+enum class Verdict { correct, stale, wrong, ambiguous, different, unpopulated };
 
 struct Verification {
     Verdict verdict;
@@ -36,6 +37,8 @@ constexpr const char *name_of(Verdict verdict)
         return "stale";
     case Verdict::wrong:
         return "wrong";
+    case Verdict::ambiguous:
+        return "ambiguous";
     case Verdict::different:
         return "different";
     case Verdict::unpopulated:
