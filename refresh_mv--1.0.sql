@@ -130,7 +130,8 @@ FROM refresh_mv.readers r
 JOIN refresh_mv.state s USING (view)
 JOIN refresh_mv.log l ON l.relation = r.relation AND l.seq >= s.floor_seq
 WHERE s.snapshot IS NOT NULL
-  AND (r.relation <> r.view OR l.data IS NULL); -- not the view's own merges
+  -- not the view's own merges, nor that the baseline of a view below is lost
+  AND CASE WHEN r.relation = r.view THEN l.data IS NULL ELSE l.layout <> -1 END;
 
 COMMENT ON COLUMN refresh_mv.settings.statement_timeout IS 'milliseconds';
 COMMENT ON COLUMN refresh_mv.settings.lock_timeout IS 'milliseconds';

@@ -198,6 +198,12 @@ void everything(Oid relation, const char *reason)
     insert(relation, 0, false, 0, nullptr, reason);
 }
 
+void baseline_lost(Oid view, const char *reason)
+{
+    constexpr int64 not_for_readers = -1; // as refresh_mv.unread knows it
+    insert(view, not_for_readers, false, 0, nullptr, reason);
+}
+
 int64 position()
 {
     return static_cast<int64>(GetXLogInsertRecPtr());

@@ -40,6 +40,10 @@ void finish(Writer *writer);
 // Writes that anything may have changed in a source, or about a view.
 void everything(Oid relation, const char *reason);
 
+// Logs that a tracked view is not what it was when it was last refreshed, which is nothing
+// to the views that read it.
+void baseline_lost(Oid view, const char *reason);
+
 // The number that the next entry would get.
 int64 position();
 

@@ -330,8 +330,8 @@ bool becomes_baseline(Method method, const Knowledge &knowledge)
 void note_partial(const OpenView &view, const Knowledge &knowledge, const RowCounts &rows)
 {
     if (knowledge.tracked && knowledge.entries > 0 && rows.inserted + rows.updated + rows.deleted > 0)
-        changelog::everything(RelationGetRelid(view.relation),
-                              "a part of it was refreshed while changes were waiting in the log");
+        changelog::baseline_lost(RelationGetRelid(view.relation),
+                                 "a part of it was refreshed while changes were waiting in the log");
 }
 
 } // namespace

@@ -318,7 +318,7 @@ void give_up_baseline(Oid view, const char *reason)
                     " AND snapshot IS NOT NULL",
                     {1, oid_types, values, nullptr}, SPI_OK_SELECT);
     if (SPI_processed > 0)
-        changelog::everything(view, reason);
+        changelog::baseline_lost(view, reason);
     SPI_finish();
 }
 
