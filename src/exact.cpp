@@ -411,11 +411,14 @@ ExactScope scope(Relation view, List *sources, int64 pending, const char *groups
     return work.scope;
 }
 
-ExactPlan plan(Relation view, const ExactQuestion &question, QueryEnvironment *environment)
+ExactPlan plan(Relation view, const ExactQuestion &question)
 {
     Work work{};
+    ListCell *cell;
     work.view = view;
-    work.environment = environment;
+    work.environment = create_queryEnv();
+    foreach (cell, question.changes)
+        named::lend(work.environment, static_cast<NetChanges *>(lfirst(cell))->rows);
     work.limit = question.limit;
     work.planned = true;
     work.changes = question.changes;
@@ -439,6 +442,7 @@ ExactPlan plan(Relation view, const ExactQuestion &question, QueryEnvironment *e
     plan.obstacle = work.scope.reason;
     plan.cost = work.cost;
     plan.queries = work.queries;
+    named::release_all(work.environment);
     return plan;
 }
 

@@ -37,7 +37,7 @@ struct PlannedQuery {
 // Which exact refresh is to be planned.
 struct ExactQuestion {
     Method method;      // delta or keys
-    List *changes;      // NetChanges *, shown by the environment
+    List *changes;      // NetChanges *
     bool imagined;      // so are the changes
     double limit;       // of costs
     const char *groups; // as the baseline has it
@@ -67,7 +67,7 @@ double full_cost(Relation view);
 
 // Plans an exact refresh of a view.  Nothing is run but queries for the parts of changes
 // that have really happened, and nothing is written.
-ExactPlan plan(Relation view, const ExactQuestion &question, QueryEnvironment *environment);
+ExactPlan plan(Relation view, const ExactQuestion &question);
 
 // Finds the scope of an exact refresh after so many changes.  sources as a list of
 // TrackedSource *; groups says what the baseline's state is of.  With method delta, the

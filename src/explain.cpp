@@ -44,7 +44,7 @@ struct Examination {
     Method decision;         // what smart begins with
     const char *why;
     Premise premise;         // no changes: no exact method can be planned
-    QueryEnvironment *environment;
+    QueryEnvironment *environment; // shows the changes
     ExactPlan delta;
     ExactPlan keys;
     List *indexes;           // remedies that make the exact methods cheaper
@@ -138,7 +138,7 @@ ExactPlan plan(const Examination *e, const Premise &premise, Method method)
 {
     double limit = premise.imagined ? DBL_MAX : e->full * exact::cost_limit;
     return exact::plan(e->view.relation,
-                       {method, premise.changes, premise.imagined, limit, e->knowledge.groups}, e->environment);
+                       {method, premise.changes, premise.imagined, limit, e->knowledge.groups});
 }
 
 // How many rows a table has as far as that is known.

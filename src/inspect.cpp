@@ -113,26 +113,42 @@ Datum row_of(FunctionCallInfo fcinfo, Oid view, const Verification &found, bool 
     });
 }
 
-// Verifies a view and says what was found; returns what is wrong with it, or nothing.
-std::string verified(Oid view)
+// What verify_all() has found so far.
+struct Findings {
+    size_t wrong;      // views that are not what they should be
+    size_t unverified; // where an error came in between
+    int sqlstate;      // of the first such error
+    std::string detail;
+};
+
+void complain(Findings *findings, const std::string &name, const std::string &complaint)
+{
+    findings->detail += (findings->detail.empty() ? "" : "\n") + name + ": " + complaint;
+}
+
+// Verifies a view, says what was found, and notes it if it should not be so.
+void verify_next(Oid view, Findings *findings)
 {
     std::string name = guard([&] { return view::name(view); });
-    std::string complaint;
     try {
         subtransaction([&] {
             Verification found = verification(view);
             std::string remark = found.remark ? std::string(": ") + found.remark : "";
             notice("%s is %s%s", name.c_str(), name_of(found.verdict), remark.c_str());
-            if (found.verdict == Verdict::wrong || found.verdict == Verdict::different)
-                complaint = format("%s: %lld rows missing, %lld extra", name_of(found.verdict),
-                                   static_cast<long long>(found.missing), static_cast<long long>(found.extra));
+            if (found.verdict != Verdict::wrong && found.verdict != Verdict::different)
+                return;
+            findings->wrong++;
+            complain(findings, name,
+                     format("%s: %lld rows missing, %lld extra", name_of(found.verdict),
+                            static_cast<long long>(found.missing), static_cast<long long>(found.extra)));
         });
     } catch (const PgError &error) {
         if (is_cancel(error.data))
             throw;
-        complaint = guard([&] { return view::told(error.data, view::is_owner(view)); });
+        if (findings->unverified++ == 0)
+            findings->sqlstate = error.data->sqlerrcode;
+        complain(findings, name, guard([&] { return view::told(error.data, view::is_owner(view)); }));
     }
-    return complaint.empty() ? "" : name + ": " + complaint;
 }
 
 // The newest date of a view, for those who may read it.
@@ -207,21 +223,23 @@ Datum refresh_mv_verify_all(PG_FUNCTION_ARGS)
     return entry([&]() -> Datum {
         bool may_commit = calls::may_commit(fcinfo);
         std::vector<Oid> views = arguments::all_views();
-        Error error = {ERRCODE_DATA_EXCEPTION, "", "", "See refresh_mv.verify()."};
-        size_t failed = 0;
+        Findings findings{};
 
         guard([&] { SPI_connect_ext(may_commit ? SPI_OPT_NONATOMIC : 0); });
         for (Oid view : views) {
-            std::string complaint = verified(view);
-            failed += !complaint.empty();
-            error.detail += (complaint.empty() || error.detail.empty() ? "" : "\n") + complaint;
+            verify_next(view, &findings);
             if (may_commit)
                 guard([] { SPI_commit(); });
         }
         guard([] { SPI_finish(); });
-        error.message = format("%zu of %zu materialized views are not what they should be", failed, views.size());
-        if (failed > 0)
-            throw error;
+        if (findings.wrong > 0)
+            throw Error{ERRCODE_DATA_EXCEPTION,
+                        format("%zu of %zu materialized views are not what they should be", findings.wrong, views.size()),
+                        findings.detail, "See refresh_mv.verify()."};
+        if (findings.unverified > 0)
+            throw Error{findings.sqlstate,
+                        format("%zu of %zu materialized views could not be verified", findings.unverified, views.size()),
+                        findings.detail, ""};
         PG_RETURN_VOID();
     });
 }

@@ -124,6 +124,11 @@ void show(QueryEnvironment *environment, const NamedRows &rows)
     names->reldata = list_append_unique(static_cast<List *>(names->reldata), makeString(pstrdup(rows.name)));
 }
 
+void lend(QueryEnvironment *environment, const NamedRows &rows)
+{
+    register_ENR(environment, as_relation(rows));
+}
+
 void release_all(QueryEnvironment *environment)
 {
     ListCell *cell;

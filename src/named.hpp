@@ -36,7 +36,10 @@ using Result = NamedRows (*)(PlannedStmt *, const char *, QueryEnvironment *);
 // of that name, which are released.
 void show(QueryEnvironment *environment, const NamedRows &rows);
 
-// Releases all rows that the environment shows: their files have to be closed before
+// The same for rows that somebody else releases.
+void lend(QueryEnvironment *environment, const NamedRows &rows);
+
+// Releases all rows that the environment shows, but for those lent: their files have to be closed before
 // the (sub)transaction ends.
 void release_all(QueryEnvironment *environment);
 
