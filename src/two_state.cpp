@@ -107,10 +107,19 @@ const PartRows &rows_of(const Parts *parts, TableState state)
     return state == TableState::now ? parts->now : parts->before;
 }
 
-// Whether the values fill most of their range: such as the keys of new rows.
+bool is_without_gaps(const PartRows &rows)
+{
+    return rows.has_range && rows.greatest - rows.least + 1 == rows.count;
+}
+
+// Whether the values are best looked for in their range, such as the keys of new rows:
+// they fill most of it, and the planner can hash those that are to be picked out of it.
 bool is_run(const PartRows &rows)
 {
-    return rows.has_range && rows.greatest - rows.least < rows.count * 4;
+    constexpr int64 bytes_each = 64;
+    return is_without_gaps(rows)
+           || (rows.has_range && rows.greatest - rows.least < rows.count * 4
+               && rows.count * bytes_each < work_mem * INT64CONST(1024));
 }
 
 char *between(const char *column, int64 least, int64 greatest)
@@ -128,7 +137,7 @@ char *in_parts(const Instance *instance, const Parts *parts, TableState state)
     char *restriction = psprintf("t.%s = ANY (SELECT p.part FROM %s p)", column, parts_name(state));
     if (is_run(rows)) {
         char *range = between(column, rows.least, rows.greatest);
-        restriction = rows.greatest - rows.least + 1 == rows.count
+        restriction = is_without_gaps(rows)
                           ? range
                           : psprintf("%s AND (%s) IS TRUE", range, restriction);
     }
