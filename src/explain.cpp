@@ -22,6 +22,9 @@ namespace {
 constexpr double share_changed = 0.001;
 constexpr double most_changed = 1000;
 
+// So many microseconds may be spent on trying what indexes would bring.
+constexpr int64 time_for_indexes = USECS_PER_SEC;
+
 // Changes with which exact methods are planned: those in the log, or imagined ones.
 struct Premise {
     List *changes; // NetChanges *
@@ -45,6 +48,7 @@ struct Examination {
     const char *why;
     Premise premise;         // no changes: no exact method can be planned
     QueryEnvironment *environment; // shows the changes
+    TimestampTz deadline;    // for trying indexes
     ExactPlan delta;
     ExactPlan keys;
     List *indexes;           // remedies that make the exact methods cheaper
@@ -182,7 +186,7 @@ void find_indexes(Examination *e, Premise premise, Method method, const ExactPla
     premise.imagined = true; // nothing is to be run for this
     Costing costing = {e, premise, method};
     remedy::add_indexes(&e->indexes, queries_of(e->view.relation, planned), cost_of, &costing,
-                        psprintf("%s after %s", name_of(method), premise.words));
+                        psprintf("%s after %s", name_of(method), premise.words), e->deadline);
 }
 
 // Imagines a change of each source in turn.  If nothing has changed, that of the biggest
@@ -452,7 +456,8 @@ Explained *explain_window(const Examination *e, WindowPlan plan)
                              ? "an incremental refresh can be asked for; smart does not need it for a tracked view"
                              : psprintf("an incremental refresh can be asked for; smart does not, for %s", e->why);
         List *queries = list_make2(copyObjectImpl(plan.fresh), copyObjectImpl(plan.held));
-        remedy::add_indexes(&window->remedies, queries, window_cost, &plan, psprintf("the last %d days", plan.days));
+        remedy::add_indexes(&window->remedies, queries, window_cost, &plan, psprintf("the last %d days", plan.days),
+                            e->deadline);
         if (e->with_details && e->to_reader)
             window->details = psprintf("date column: %s\n-- rows of the last %d days\n%s;\n",
                                        NameStr(TupleDescAttr(RelationGetDescr(view.relation), view.window.attno - 1)->attname),
@@ -602,6 +607,7 @@ Examination open(Oid oid, bool with_details)
     e.knowledge = knowledge::of(e.view.relation, e.view.settings.tracked);
     e.with_details = with_details;
     e.environment = create_queryEnv();
+    e.deadline = GetCurrentTimestamp() + time_for_indexes;
     return e;
 }
 

@@ -2,6 +2,11 @@
 
 namespace {
 
+// Reading a table of so few pages is as quick as any index.
+constexpr BlockNumber few_pages = 16;
+// An index over more columns is a copy of the table.
+constexpr int most_columns = 3;
+
 // ---- candidates ----
 
 // A search through nested queries, the innermost first.
@@ -60,11 +65,19 @@ void add(List **candidates, const Candidate &candidate)
     *candidates = lappend(*candidates, added);
 }
 
-bool is_indexable(Oid relation)
+// Whether an index on a relation is possible, and of any use.
+bool is_indexable(Oid oid)
 {
-    char kind = get_rel_relkind(relation);
-    return (kind == RELKIND_RELATION || kind == RELKIND_MATVIEW || kind == RELKIND_PARTITIONED_TABLE)
-           && get_rel_persistence(relation) == RELPERSISTENCE_PERMANENT && !IsCatalogRelationOid(relation);
+    char kind = get_rel_relkind(oid);
+    if (kind == RELKIND_PARTITIONED_TABLE)
+        return true;
+    if ((kind != RELKIND_RELATION && kind != RELKIND_MATVIEW) || IsCatalogRelationOid(oid)
+        || get_rel_persistence(oid) != RELPERSISTENCE_PERMANENT)
+        return false;
+    Relation relation = table_open(oid, AccessShareLock);
+    BlockNumber pages = RelationGetNumberOfBlocks(relation);
+    table_close(relation, NoLock);
+    return pages > few_pages;
 }
 
 // Whether a btree index of the column's type knows the operator.
@@ -92,12 +105,13 @@ void add_column(Search *search, Oid op, Node *side, int place)
     ListCell *cell;
     foreach (cell, search->columns) {
         auto *together = static_cast<Candidate *>(lfirst(cell));
-        if (together->relation != rte->relid || together->count == INDEX_MAX_KEYS)
+        if (together->relation != rte->relid)
             continue;
         for (int i = 0; i < together->count; i++)
             if (together->columns[i] == var->varattno)
                 return;
-        together->columns[together->count++] = var->varattno;
+        if (together->count < most_columns)
+            together->columns[together->count++] = var->varattno;
         return;
     }
     auto *together = static_cast<Candidate *>(palloc(sizeof(Candidate)));
@@ -170,7 +184,6 @@ int describe_column(IndexOptInfo *info, int place, Oid table, AttrNumber column)
     info->indexcollations[place] = collation;
     info->opfamily[place] = get_opclass_family(opclass);
     info->opcintype[place] = get_opclass_input_type(opclass);
-    info->canreturn[place] = true;
     int width = get_attavgwidth(table, column);
     return width > 0 ? width : get_typavgwidth(type, typmod);
 }

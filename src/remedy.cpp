@@ -32,13 +32,16 @@ char *qualified_name(Oid relation)
 
 // The candidate that lowers the costs most, together with the indexes chosen so far; null
 // if none lowers them enough.
-Candidate *best(List *candidates, List *chosen, double (*cost)(void *), void *context, double *lowest)
+Candidate *best(List *candidates, List *chosen, double (*cost)(void *), void *context, double *lowest,
+                TimestampTz deadline)
 {
     Candidate *best = nullptr;
     double limit = *lowest * (1 - least_gain);
     ListCell *cell;
     foreach (cell, candidates) {
         auto *candidate = static_cast<Candidate *>(lfirst(cell));
+        if (GetCurrentTimestamp() > deadline)
+            break;
         double with = hypothetical::with(lappend(list_copy(chosen), candidate), cost, context);
         // Of two that are as good the one with fewer columns.
         bool better = best == nullptr || with < *lowest * 0.95
@@ -133,18 +136,19 @@ void add(List **remedies, const char *statement, const char *reason)
     *remedies = lappend(*remedies, remedy);
 }
 
-void add_indexes(List **remedies, List *queries, double (*cost)(void *), void *context, const char *what)
+void add_indexes(List **remedies, List *queries, double (*cost)(void *), void *context, const char *what,
+                 TimestampTz deadline)
 {
     List *candidates = hypothetical::candidates(queries);
     List *chosen = NIL;
     double now = cost(context);
 
-    if (candidates == NIL || now < least_cost
+    if (candidates == NIL || now < least_cost || GetCurrentTimestamp() > deadline
         || hypothetical::with(candidates, cost, context) > now * (1 - least_gain))
         return;
     while (list_length(chosen) < most_indexes) {
         double before = now;
-        Candidate *index = best(candidates, chosen, cost, context, &now);
+        Candidate *index = best(candidates, chosen, cost, context, &now, deadline);
         if (index == nullptr)
             break;
         chosen = lappend(chosen, index);

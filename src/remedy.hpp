@@ -17,8 +17,10 @@ namespace remedy {
 void add(List **remedies, const char *statement, const char *reason);
 
 // Adds the indexes that lower what code says some work costs, by a fifth at least, of
-// those that the work's queries could use.  what: the work, in words.
-void add_indexes(List **remedies, List *queries, double (*cost)(void *), void *context, const char *what);
+// those that the work's queries could use.  what: the work, in words.  To try them takes
+// time: what has not been tried by the deadline is not proposed.
+void add_indexes(List **remedies, List *queries, double (*cost)(void *), void *context, const char *what,
+                 TimestampTz deadline);
 
 // Adds a statement that gives a table a key by which its rows can be logged.
 void add_key(List **remedies, Oid table);
