@@ -709,7 +709,7 @@ CREATE FUNCTION refresh_mv.verify(
     OUT pending_changes bigint, OUT repaired boolean, OUT remark text)
 AS 'MODULE_PATHNAME', 'refresh_mv_verify' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION refresh_mv.verify(regclass, boolean) IS
-    'compares a materialized view with its query; repair: refreshes it in full if they differ';
+    'compares a materialized view with its query; repair: refreshes it in full unless it is correct';
 
 CREATE PROCEDURE refresh_mv.verify_all()
 AS 'MODULE_PATHNAME', 'refresh_mv_verify_all' LANGUAGE C;

@@ -429,7 +429,8 @@ ExactPlan plan(Relation view, const ExactQuestion &question)
     plan.anchoring = work.analysis.anchoring;
     plan.groups = work.analysis.groups;
     plan.stateful = has_state(work.analysis);
-    plan.has_state = plan.stateful && has_state_of(&work, question.groups) && group_state::is_there(RelationGetRelid(view));
+    // Not read: that would lock it, and is impossible on a standby.
+    plan.has_state = plan.stateful && has_state_of(&work, question.groups) && group_state::exists(RelationGetRelid(view));
     if (question.method == Method::delta && work.analysis.groups.obstacle != nullptr)
         work.scope.reason = work.analysis.groups.obstacle;
     else

@@ -504,6 +504,8 @@ List *explain_broken(const Examination *e)
     for (Method method : {Method::skip, Method::delta, Method::keys, Method::window, Method::full, Method::rebuild}) {
         Explained *none = row(method);
         none->reason = e->broken;
+        if (method == Method::full)
+            remedy::add(&none->remedies, "-- it cannot be refreshed", e->broken);
         rows = lappend(rows, none);
     }
     return rows;
@@ -564,10 +566,10 @@ void decide_by_plans(Examination *e)
     Method method = e->delta.stateful ? Method::delta : Method::keys;
     const ExactPlan &plan = method == Method::delta ? e->delta : e->keys;
     const char *obstacle = exact_obstacle(e, plan, method);
-    if (!plan.concerned)
-        decide(e, Method::skip, "the changes come to nothing");
-    else if (obstacle != nullptr)
+    if (obstacle != nullptr)
         decide(e, Method::full, psprintf("%s, but %s", e->premise.words, obstacle));
+    else if (!plan.concerned)
+        decide(e, Method::skip, "the changes come to nothing");
     else if (!is_affordable(e, plan))
         decide(e, Method::full, psprintf("%s, but that costs more than a full refresh", e->premise.words));
     else

@@ -422,11 +422,16 @@ const char *table(Oid view)
     return table_name(view);
 }
 
+bool exists(Oid view)
+{
+    const char *name = strchr(table(view), '.') + 1;
+    return OidIsValid(get_relname_relid(name, get_namespace_oid("refresh_mv", false)));
+}
+
 bool is_there(Oid view)
 {
     Datum mark;
-    const char *name = strchr(table(view), '.') + 1;
-    return OidIsValid(get_relname_relid(name, get_namespace_oid("refresh_mv", false)))
+    return exists(view)
            && query::single_value(query::unchecked(psprintf("SELECT s.n FROM %s s WHERE s.h IS NULL", table(view))),
                                   &mark);
 }

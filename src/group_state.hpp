@@ -24,6 +24,9 @@ namespace group_state {
 // The name of the table of a view's groups, for queries.
 const char *table(Oid view);
 
+// Whether a view has a state.  A crash may have emptied it.
+bool exists(Oid view);
+
 // Whether a view has a state, and no crash has emptied it.
 bool is_there(Oid view);
 

@@ -25,7 +25,7 @@ bool same(const Candidate *one, const Candidate *other)
 // Whether an index of the relation begins with the columns, in any order.
 bool begins_with(Relation index, const Candidate *candidate)
 {
-    if (index->rd_index->indnkeyatts < candidate->count || !index->rd_index->indisvalid
+    if (index->rd_rel->relam != BTREE_AM_OID || index->rd_index->indnkeyatts < candidate->count || !index->rd_index->indisvalid
         || RelationGetIndexPredicate(index) != NIL)
         return false;
     for (int i = 0; i < candidate->count; i++) {
@@ -87,15 +87,36 @@ bool is_comparison(Oid op, Oid type)
     return OidIsValid(opclass) && op_in_opfamily(op, get_opclass_family(opclass));
 }
 
+// The column of a table that an expression of a query is, be it handed up by subqueries;
+// null if it is none.  *rte: the table's entry.
+Var *base_column(Query *query, Node *expr, RangeTblEntry **rte)
+{
+    Node *bare = strip_implicit_coercions(pg::flatten(query, static_cast<Node *>(copyObjectImpl(expr))));
+    check_stack_depth();
+    if (!IsA(bare, Var) || reinterpret_cast<Var *>(bare)->varlevelsup > 0)
+        return nullptr;
+    auto *var = reinterpret_cast<Var *>(bare);
+    *rte = rt_fetch(var->varno, query->rtable);
+    if ((*rte)->rtekind != RTE_SUBQUERY)
+        return var;
+    TargetEntry *entry = get_tle_by_resno((*rte)->subquery->targetList, var->varattno);
+    bool plain = entry != nullptr && (*rte)->subquery->setOperations == nullptr;
+    return plain ? base_column((*rte)->subquery, reinterpret_cast<Node *>(entry->expr), rte) : nullptr;
+}
+
 // Adds the column that one side of a comparison is, if it is one of a table.
 void add_column(Search *search, Oid op, Node *side, int place)
 {
     Node *bare = strip_implicit_coercions(side);
     if (!IsA(bare, Var))
         return;
-    auto *var = reinterpret_cast<Var *>(bare);
-    auto *query = static_cast<Query *>(list_nth_node(Query, search->queries, var->varlevelsup));
-    RangeTblEntry *rte = rt_fetch(var->varno, query->rtable);
+    auto level = static_cast<int>(reinterpret_cast<Var *>(bare)->varlevelsup);
+    auto *local = static_cast<Var *>(copyObjectImpl(bare));
+    RangeTblEntry *rte = nullptr;
+    local->varlevelsup = 0;
+    Var *var = base_column(list_nth_node(Query, search->queries, level), reinterpret_cast<Node *>(local), &rte);
+    if (var == nullptr)
+        return;
     if (rte->rtekind != RTE_RELATION || var->varattno <= 0 || !is_indexable(rte->relid)
         || !is_comparison(place == 0 ? op : get_commutator(op), var->vartype))
         return;

@@ -11,6 +11,8 @@
 #include "verify.hpp"
 #include "view.hpp"
 
+#include <algorithm>
+
 extern "C" {
 PG_FUNCTION_INFO_V1(refresh_mv_data_through);
 PG_FUNCTION_INFO_V1(refresh_mv_newest_date);
@@ -223,6 +225,7 @@ Datum refresh_mv_verify_all(PG_FUNCTION_ARGS)
     return entry([&]() -> Datum {
         bool may_commit = calls::may_commit(fcinfo);
         std::vector<Oid> views = arguments::all_views();
+        std::sort(views.begin(), views.end());
         Findings findings{};
 
         guard([&] { SPI_connect_ext(may_commit ? SPI_OPT_NONATOMIC : 0); });

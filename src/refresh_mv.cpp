@@ -23,6 +23,7 @@
 #include "ddl.hpp"
 #include "exact.hpp"
 #include "group_state.hpp"
+#include "lock_order.hpp"
 #include "logged.hpp"
 #include "on_commit.hpp"
 #include "refresh.hpp"
@@ -175,37 +176,32 @@ void put_tracked(FunctionCallInfo fcinfo, const std::vector<Tracked> &outcomes)
         });
 }
 
-// Tracks those of the views that the caller owns and that can be.  All tables
-// are locked first, in the order of their oids: two calls do not deadlock.
+// Runs a step of track() in a subtransaction; returns why it failed.
+template <class F>
+std::string attempt(F &&step)
+{
+    try {
+        subtransaction([&] { guard(step); });
+        return "";
+    } catch (const PgError &error) {
+        if (is_cancel(error.data))
+            throw;
+        return track::obstacle(error.data);
+    }
+}
+
+// Tracks those of the views that the caller owns and that can be.  All is locked first.
 std::vector<Tracked> track_all(const std::vector<Oid> &views, const bool *on_commit)
 {
     std::vector<Tracked> outcomes;
-    std::vector<Oid> tables;
-    auto attempt = [](auto step) -> std::string {
-        try {
-            subtransaction(step);
-            return "";
-        } catch (const PgError &error) {
-            if (is_cancel(error.data))
-                throw;
-            return track::obstacle(error.data);
-        }
-    };
+    List *locks = nullptr;
     for (Oid view : views)
         if (guard([&] { return view::is_owner(view); }))
-            outcomes.push_back({view, attempt([&] {
-                                    List *list = guard([&] { return track::tables(view); });
-                                    for (int i = 0; i < list_length(list); i++)
-                                        tables.push_back(list_nth_oid(list, i));
-                                })});
-    std::sort(tables.begin(), tables.end());
-    tables.erase(std::unique(tables.begin(), tables.end()), tables.end());
-    for (Oid table : tables)
-        guard([&] { LockRelationOid(table, ShareRowExclusiveLock); });
+            outcomes.push_back({view, attempt([&] { locks = track::locks(locks, view); })});
+    guard([&] { lock_order::take(locks); });
     for (Tracked &outcome : outcomes)
         if (outcome.obstacle.empty())
-            outcome.obstacle = attempt(
-                [&] { guard([&] { track::track(outcome.view, on_commit); }); });
+            outcome.obstacle = attempt([&] { track::track(outcome.view, on_commit); });
     return outcomes;
 }
 
@@ -323,11 +319,15 @@ Datum refresh_mv_untrack(PG_FUNCTION_ARGS)
 {
     return entry([&]() -> Datum {
         calls::check_may_write("refresh_mv.untrack()");
-        std::vector<Oid> views = PG_ARGISNULL(0) ? arguments::all_views()
+        std::vector<Oid> named = PG_ARGISNULL(0) ? arguments::all_views()
                                                  : std::vector<Oid>{arguments::view_of(fcinfo, 0)};
-        for (Oid view : views)
-            if (!PG_ARGISNULL(0) || guard([&] { return view::is_owner(view); }))
-                guard([&] { track::untrack(view); });
+        List *views = nullptr;
+        for (Oid view : named)
+            guard([&] {
+                if (!PG_ARGISNULL(0) || view::is_owner(view))
+                    views = lappend_oid(views, view);
+            });
+        guard([&] { track::untrack(views); });
         guard([] { track::sweep(); });
         PG_RETURN_VOID();
     });

@@ -3,6 +3,7 @@
 #include "catalog.hpp"
 #include "changelog.hpp"
 #include "group_state.hpp"
+#include "lock_order.hpp"
 #include "logged.hpp"
 #include "query.hpp"
 #include "source.hpp"
@@ -242,9 +243,9 @@ bool install(Oid relation, bool wait)
     return true;
 }
 
-// Stops logging a source that no view reads any more, or has what is left logged.
-// Without waiting, the triggers of a table that is in use stay for now.
-void release(Oid relation, bool wait)
+// Stops logging a source that no view reads any more, or has what is left logged.  The
+// triggers of a table that is in use, and not locked by us, stay for now.
+void release(Oid relation)
 {
     TrackedSource source{};
     List *locked = NIL;
@@ -253,11 +254,11 @@ void release(Oid relation, bool wait)
     tracking::source(relation, &source);
     foreach (cell, tracking::count_readers(relation) > 0 ? NIL : source.members)
         locked = lappend_oid(locked, static_cast<Member *>(lfirst(cell))->relation);
-    if (!lock_all(locked, AccessExclusiveLock, wait))
+    if (!lock_all(locked, AccessExclusiveLock, false))
         return;
     if (tracking::count_readers(relation) > 0) { // meanwhile somebody may have begun
         if (get_rel_relkind(relation) != '\0')
-            install(relation, wait);
+            install(relation, false);
         return;
     }
     foreach (cell, locked)
@@ -266,45 +267,42 @@ void release(Oid relation, bool wait)
     tracking::forget_source(relation);
 }
 
-// The tables whose triggers go when a view is not tracked any more.
-List *tables_to_release(List *sources)
+// Adds the locks that it takes to track a view with such sources (Source *).
+List *add_locks(List *wanted, Oid view, List *sources)
 {
-    List *tables = NIL;
     ListCell *cell, *member;
-    foreach (cell, sources) {
-        auto *source = static_cast<TrackedSource *>(lfirst(cell));
-        if (tracking::count_readers(source->relation) == 1)
-            foreach (member, source->members)
-                tables = lappend_oid(tables, static_cast<Member *>(lfirst(member))->relation);
-    }
-    return tables;
-}
-
-// Locks tables, then the view against refreshes.  These lock the view first, and on
-// commit their transaction has written to the tables: while one is waited for here, no
-// table is locked.
-void lock_tables_and_view(Oid view, List *tables, LOCKMODE mode)
-{
-    ListCell *cell;
-    for (;;) {
-        lock_all(tables, mode, true);
-        if (view::keep_from_refresh(view))
-            return;
-        foreach (cell, tables)
-            UnlockRelationOid(lfirst_oid(cell), mode);
-        view::await_refresh(view);
-    }
-}
-
-// All tables that have triggers for sources, a list of Source *.
-List *members_of(List *sources)
-{
-    List *tables = NIL;
-    ListCell *cell;
     foreach (cell, sources)
-        tables = list_concat(tables,
-                             source::members(static_cast<Source *>(lfirst(cell))->relation, NoLock));
-    return tables;
+        foreach (member, source::members(static_cast<Source *>(lfirst(cell))->relation, NoLock))
+            wanted = lock_order::add(wanted, lfirst_oid(member), ShareRowExclusiveLock);
+    return lock_order::add(wanted, view, NoLock);
+}
+
+// How many of the views read a source.
+int64 count_reading(List *views, Oid relation)
+{
+    int64 count = 0;
+    ListCell *cell;
+    foreach (cell, views)
+        count += source::find<TrackedSource>(tracking::sources_of(lfirst_oid(cell)), relation) != nullptr;
+    return count;
+}
+
+// The locks that it takes to track views no more: tables lose their triggers if no other
+// view reads them.
+List *locks_to_untrack(List *views)
+{
+    List *wanted = NIL;
+    ListCell *view, *cell, *member;
+    foreach (view, views) {
+        foreach (cell, tracking::sources_of(lfirst_oid(view))) {
+            auto *source = static_cast<TrackedSource *>(lfirst(cell));
+            bool last = tracking::count_readers(source->relation) == count_reading(views, source->relation);
+            foreach (member, last ? source->members : NIL)
+                wanted = lock_order::add(wanted, static_cast<Member *>(lfirst(member))->relation, AccessExclusiveLock);
+        }
+        wanted = lock_order::add(wanted, lfirst_oid(view), NoLock);
+    }
+    return wanted;
 }
 
 // ---- views ----
@@ -339,7 +337,7 @@ bool save(Oid view, List *sources, bool on_commit, bool wait)
         if (!install(static_cast<Source *>(lfirst(cell))->relation, wait))
             return false;
     foreach (cell, before)
-        release(lfirst_oid(cell), false);
+        release(lfirst_oid(cell));
     if (!whole)
         tracking::give_up_baseline(view, "the view has not been refreshed since it is tracked");
     return true;
@@ -406,9 +404,9 @@ const char *damage(List *sources, List *saved)
     return nullptr;
 }
 
-List *tables(Oid view)
+List *locks(List *wanted, Oid view)
 {
-    return members_of(permitted_sources(view));
+    return add_locks(wanted, view, permitted_sources(view));
 }
 
 void track(Oid view, const bool *on_commit)
@@ -418,28 +416,40 @@ void track(Oid view, const bool *on_commit)
     bool commit = on_commit ? *on_commit : catalog::settings(view).on_commit;
     if (is_whole(view, sources, commit))
         return;
-    lock_tables_and_view(view, members_of(sources), ShareRowExclusiveLock);
+    // Locks before rows: a refresh has its locks when it writes the rows.
+    lock_order::take(add_locks(NIL, view, sources));
     save(view, sources, commit, true);
 }
 
-void untrack(Oid view)
+// Stops tracking a view that is locked.
+static void untrack_locked(Oid view)
 {
+    ListCell *cell;
+    List *saved = tracking::sources_of(view);
+    set(view, false, false);
+    tracking::forget_view(view);
+    // Of a source that others read too, columns may go on being logged in vain if it is in use.
+    foreach (cell, saved)
+        release(static_cast<TrackedSource *>(lfirst(cell))->relation);
+    tracking::drop_baseline(view);
+    group_state::drop(view);
+}
+
+void untrack(List *views)
+{
+    List *tracked = NIL;
     ListCell *cell;
 
     check_isolation("refresh_mv.untrack()");
-    view::check_kind(view);
-    view::check_owner(view);
-    if (!catalog::settings(view).tracked)
-        return;
-    // Locks before rows: a refresh has its locks when it writes the rows.
-    List *saved = tracking::sources_of(view);
-    lock_tables_and_view(view, tables_to_release(saved), AccessExclusiveLock);
-    set(view, false, false);
-    tracking::forget_view(view);
-    foreach (cell, saved)
-        release(static_cast<TrackedSource *>(lfirst(cell))->relation, true);
-    tracking::drop_baseline(view);
-    group_state::drop(view);
+    foreach (cell, views) {
+        view::check_kind(lfirst_oid(cell));
+        view::check_owner(lfirst_oid(cell));
+        if (catalog::settings(lfirst_oid(cell)).tracked)
+            tracked = lappend_oid(tracked, lfirst_oid(cell));
+    }
+    lock_order::take(locks_to_untrack(tracked));
+    foreach (cell, tracked)
+        untrack_locked(lfirst_oid(cell));
 }
 
 void sweep()
@@ -448,7 +458,7 @@ void sweep()
     if (IsolationUsesXactSnapshot())
         return;
     foreach (cell, tracking::unread_sources())
-        release(lfirst_oid(cell), false);
+        release(lfirst_oid(cell));
     foreach (cell, tracking::stray_tables())
         if (ConditionalLockRelationOid(lfirst_oid(cell), AccessExclusiveLock)
             && get_rel_relkind(lfirst_oid(cell)) != '\0')

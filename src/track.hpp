@@ -17,9 +17,9 @@
 
 namespace track {
 
-// The tables whose changes would have to be logged to track a view.  Fails, as
-// track() does, if it cannot be tracked or the caller lacks the rights.
-List *tables(Oid view);
+// Adds the locks that it takes to track a view (see lock_order.hpp).  Fails, as track()
+// does, if it cannot be tracked or the caller lacks the rights.
+List *locks(List *wanted, Oid view);
 
 // Tracks a view.  Fails, with detail and hint, if it cannot be tracked.  Locks
 // its sources in ShareRowExclusiveLock, and the view against refreshes, until the
@@ -33,9 +33,10 @@ Oid without_right(List *sources);
 // Why track() or resume() failed, in short: "cannot be tracked" goes without saying.
 const char *obstacle(const ErrorData *error);
 
-// Stops tracking a view, and logging what no other tracked view reads; locks the view as
-// track() does, and takes AccessExclusiveLock on tables whose triggers are removed.  sweep() should follow.
-void untrack(Oid view);
+// Stops tracking views, and logging what no other tracked view reads; locks as track()
+// does, but tables whose triggers are removed in AccessExclusiveLock.  sweep() should
+// follow.
+void untrack(List *views);
 
 // Clears away what dropped views have left: triggers, but for those of tables that
 // are in use right now, and entries.  Takes AccessExclusiveLock as untrack() does.

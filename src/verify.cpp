@@ -135,7 +135,7 @@ void verify_before(const OpenView &view, const Knowledge &knowledge, bool with_s
         result->verdict = Verdict::stale;
         result->remark = stale;
         if (reference.query == nullptr)
-            result->remark = psprintf("%s; what it should have held before them is not known: %s", stale, reason);
+            result->remark = psprintf("%s; what it should have held before is not known: %s", stale, reason);
         else
             compare(view, reference, with_samples, result);
         if (result->missing + result->extra > 0) {

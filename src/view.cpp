@@ -147,14 +147,18 @@ void lock(Oid oid)
     take_locks(oid, true);
 }
 
-bool keep_from_refresh(Oid oid)
+void lock_against_refresh(Oid oid)
+{
+    LockDatabaseObject(RelationRelationId, oid, lock_id, ExclusiveLock);
+}
+
+bool lock_against_refresh_if_free(Oid oid)
 {
     return ConditionalLockDatabaseObject(RelationRelationId, oid, lock_id, ExclusiveLock);
 }
 
-void await_refresh(Oid oid)
+void unlock_against_refresh(Oid oid)
 {
-    LockDatabaseObject(RelationRelationId, oid, lock_id, ExclusiveLock);
     UnlockDatabaseObject(RelationRelationId, oid, lock_id, ExclusiveLock);
 }
 

@@ -49,10 +49,11 @@ void check_owner(Oid oid);
 // Locks a view against refreshes and DDL, waiting for those under way.
 void lock(Oid oid);
 
-// Locks a view against refreshes alone, until the end of the transaction; false if it is
-// being refreshed.  The other one waits until it is not.
-bool keep_from_refresh(Oid oid);
-void await_refresh(Oid oid);
+// Locks a view against refreshes alone, until the end of the transaction or until it is
+// unlocked; the second one only if nobody is refreshing it, else it returns false.
+void lock_against_refresh(Oid oid);
+bool lock_against_refresh_if_free(Oid oid);
+void unlock_against_refresh(Oid oid);
 
 // What keeps a view from being refreshed now.
 enum class Hindrance { none, dropped, locked, refreshing };
