@@ -17,6 +17,7 @@ static ErrorData *copy_error()
     {
         out_of_memory = ErrorData{};
         out_of_memory.elevel = ERROR;
+        out_of_memory.output_to_server = out_of_memory.output_to_client = true;
         out_of_memory.sqlerrcode = ERRCODE_OUT_OF_MEMORY;
         out_of_memory.message = const_cast<char *>("out of memory");
         copy = &out_of_memory;
