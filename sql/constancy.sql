@@ -21,6 +21,9 @@ CREATE FUNCTION reading(int) RETURNS bigint STABLE LANGUAGE sql AS 'SELECT count
 CREATE FUNCTION any_time(int) RETURNS int VOLATILE LANGUAGE sql AS 'SELECT $1';
 CREATE FUNCTION since(int, timestamptz DEFAULT now()) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1';
 CREATE FUNCTION add_up(int, int) RETURNS int STABLE LANGUAGE sql AS 'SELECT $1 + $2';
+CREATE FUNCTION pairs() RETURNS SETOF pair IMMUTABLE LANGUAGE sql AS 'SELECT 1, date ''2024-01-01''';
+CREATE FUNCTION nameds() RETURNS SETOF named IMMUTABLE LANGUAGE sql AS 'SELECT 1, NULL::regclass';
+CREATE FUNCTION outs(int, OUT a int, OUT b regclass) IMMUTABLE LANGUAGE sql AS 'SELECT 1, NULL::regclass';
 CREATE AGGREGATE adding(int) (sfunc = add_up, stype = int, initcond = '0');
 CREATE FUNCTION alike(int, int) RETURNS boolean STABLE LANGUAGE sql AS 'SELECT $1 = $2';
 CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = alike);
@@ -74,6 +77,17 @@ INSERT INTO definitions (definition, expected) VALUES
     ('SELECT id FROM recent', 'stable function now()'),
     ('SELECT id FROM source WHERE d = current_date', 'current_date'),
     ('SELECT id, current_user FROM source', 'current_user'),
+    ('SELECT id FROM source WHERE tz::timetz = current_time', 'current_time'),
+    ('SELECT id FROM source WHERE tz > current_timestamp(0)', 'current_timestamp'),
+    ('SELECT id FROM source WHERE ts::time < localtime', 'localtime'),
+    ('SELECT id FROM source WHERE ts < localtimestamp', 'localtimestamp'),
+    ('SELECT id FROM source WHERE s = current_role', 'current_role'),
+    ('SELECT id FROM source WHERE s = user', 'user'),
+    ('SELECT id FROM source WHERE s = session_user', 'session_user'),
+    ('SELECT id FROM source WHERE s = current_catalog', 'current_catalog'),
+    ('SELECT id FROM source WHERE s = current_schema', 'current_schema'),
+    ('SELECT id FROM source WHERE any_time(id) = ANY (ARRAY[id, 2])', 'volatile function any_time(integer)'),
+    ('SELECT id FROM source WHERE (id, s) < (any_time(id), s)', 'volatile function any_time(integer)'),
     ('SELECT id, current_setting(''TimeZone'') FROM source', 'stable function current_setting(text)'),
     ('SELECT id, age(tz) FROM source', 'stable function age(timestamp with time zone)'),
     ('SELECT id, pg_column_size(s) FROM source', 'stable function pg_column_size("any")'),
@@ -110,14 +124,53 @@ INSERT INTO definitions (definition, expected) VALUES
     ('SELECT json_agg(q) FROM (SELECT id, r FROM source) q', 'stable function regclassout(regclass)'),
     ('WITH w AS (SELECT id, r FROM source) SELECT json_agg((SELECT x FROM (SELECT w.id, w.r) x)) FROM w', 'stable function regclassout(regclass)'),
     ('SELECT to_json(q.x) FROM (SELECT ROW(id) AS x FROM source UNION ALL SELECT ROW(r) FROM source) q', 'the columns of an anonymous record'),
+    -- Text of records without a name, as good as what their columns come from.
+    ('WITH w AS (SELECT id, s FROM source) SELECT to_json(w) FROM w', 'ok'),
+    ('WITH w AS (SELECT id, r FROM source) SELECT (SELECT to_json(w) FROM (SELECT 1) one) FROM w', 'stable function regclassout(regclass)'),
+    ('SELECT (SELECT to_json(q)) AS j FROM (SELECT id, r FROM source OFFSET 0) q', 'stable function regclassout(regclass)'),
+    ('SELECT to_json(q) FROM (VALUES (1, ''a''::text), (2, ''b'')) q(a, b)', 'ok'),
+    ('SELECT to_json(q) FROM (VALUES (1, ''source''::regclass), (2, NULL)) q(a, b)', 'stable function regclassout(regclass)'),
+    ('SELECT to_json(q) FROM source, jsonb_to_recordset(j) AS q(a int, b text)', 'ok'),
+    ('SELECT to_json(q) FROM source, jsonb_to_recordset(j) AS q(a int, b regclass)', 'stable function regclassin(cstring)'),
+    ('SELECT to_json(q) FROM source, ROWS FROM (generate_series(1, id), pairs()) AS q', 'ok'),
+    ('SELECT to_json(q) FROM source, ROWS FROM (generate_series(1, id), nameds()) AS q', 'stable function regclassout(regclass)'),
+    ('SELECT to_json(q) FROM source, ROWS FROM (generate_series(1, id), unnest(rs)) AS q', 'stable function regclassout(regclass)'),
+    ('SELECT to_json(nameds()) FROM source', 'stable function regclassout(regclass)'),
+    ('SELECT to_json(CASE WHEN id > 1 THEN ROW(id, s) END) FROM source', 'ok'),
+    ('SELECT to_json(CASE WHEN id > 1 THEN ROW(id, s) ELSE ROW(id, r) END) FROM source', 'stable function regclassout(regclass)'),
+    ('SELECT to_json(CASE WHEN id > 1 THEN ROW(id, r) ELSE ROW(id, s) END) FROM source', 'stable function regclassout(regclass)'),
+    ('SELECT to_json(coalesce(NULL::record, ROW(id, r))) FROM source', 'stable function regclassout(regclass)'),
+    ('SELECT to_json(ARRAY[ROW(id, s), ROW(id, n)]) FROM source', 'ok'),
+    ('SELECT to_json(ARRAY[ROW(id, s), ROW(id, r)]) FROM source', 'stable function regclassout(regclass)'),
+    ('SELECT to_json(array_agg(ROW(id, s))) FROM source', 'ok'),
+    ('SELECT to_json(array_agg(ROW(id, r) ORDER BY id)) FROM source', 'stable function regclassout(regclass)'),
+    ('SELECT to_json(lag(ROW(id, s)) OVER (ORDER BY id)) FROM source', 'ok'),
+    ('SELECT to_json(lag(ROW(id, r)) OVER (ORDER BY id)) FROM source', 'stable function regclassout(regclass)'),
+    ('SELECT to_json(q.x) FROM (VALUES (ROW(1, ''a''::text))) q(x)', 'ok'),
+    ('SELECT to_json(q.x) FROM (VALUES (ROW(1, ''source''::regclass))) q(x)', 'stable function regclassout(regclass)'),
+    ('WITH v AS (SELECT 1), w AS (SELECT id, r FROM source) SELECT (SELECT to_json(w) FROM w WHERE id = 1) AS j FROM v', 'stable function regclassout(regclass)'),
+    ('SELECT to_json((SELECT ROW(r))) FROM source', 'stable function regclassout(regclass)'),
+    ('SELECT to_json(outs(id)) FROM source', 'stable function regclassout(regclass)'),
+    ('SELECT to_json(least(ROW(id), ROW(2))) FROM source', 'the columns of an anonymous record'),
     -- Text read as values: 'now' is a date.
     ('SELECT s::int AS a, s::interval AS b, s::mood AS c, s::int[] AS d FROM source', 'ok'),
     ('SELECT s::date FROM source', 'stable function date_in(cstring)'),
     ('SELECT s::daterange FROM source', 'stable function date_in(cstring)'),
+    ('SELECT s::datemultirange FROM source', 'stable function date_in(cstring)'),
     ('SELECT s::pair FROM source', 'stable function date_in(cstring)'),
     ('SELECT s::regclass FROM source', 'stable function regclass(text)'),
     ('SELECT q.* FROM source, jsonb_to_recordset(j) AS q(a int, b text)', 'ok'),
     ('SELECT q.* FROM source, jsonb_to_recordset(j) AS q(a int, b date)', 'stable function date_in(cstring)'),
+    -- Other expressions.
+    ('SELECT greatest(id, 3) AS g, nullif(id, 1) AS n, s IS DISTINCT FROM ''a'' AS d FROM source WHERE (id, s) < (3, ''b'')', 'ok'),
+    ('SELECT xmlforest(s, n)::text, xmlelement(name a, s)::text AS e FROM source', 'ok'),
+    ('SELECT xmlforest(r)::text FROM source', 'stable function regclassout(regclass)'),
+    ('SELECT x.* FROM source, xmltable(''/a'' PASSING xmlelement(name a, s) COLUMNS b int PATH ''b'', c text PATH ''c'') x', 'ok'),
+    ('SELECT x.* FROM source, xmltable(''/a'' PASSING xmlelement(name a, s) COLUMNS b date PATH ''b'') x', 'stable function date_in(cstring)'),
+    ('SELECT to_json(x) FROM source, xmltable(''/a'' PASSING xmlelement(name a, s) COLUMNS b int PATH ''b'') x', 'ok'),
+    ('SELECT rs[1]::text FROM source', 'stable function regclassout(regclass)'),
+    ('SELECT id FROM source WHERE tz IN (d, now())', 'stable function now()'),
+    ('SELECT CASE s WHEN ''a'' THEN any_time(1) END AS c FROM source', 'volatile function any_time(integer)'),
     -- Text search, by the configuration named or the default one.
     ('SELECT to_tsvector(s), to_tsvector(''simple'', s) AS simple FROM source', 'ok');
 CREATE TABLE outcomes AS SELECT no, definition, expected, tracking(definition) AS outcome FROM definitions;

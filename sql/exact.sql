@@ -271,6 +271,49 @@ SET refresh_mv.exact_cost_limit = 0;
 UPDATE t SET g = 1 WHERE id = 1;
 SELECT * FROM smart();
 
+-- What cannot be grouped by pieces, nor told apart by keys, is refreshed in full or by keys.
+CALL clear();
+CREATE TABLE t (id int PRIMARY KEY, g int, j json, m money, ts timestamp, b boolean);
+CREATE TABLE u (id int PRIMARY KEY, t int, x int);
+INSERT INTO t SELECT i, i % 5, '{}', i, '2024-01-01', i > 3 FROM generate_series(1, 100) i;
+INSERT INTO u SELECT i, i % 50, i FROM generate_series(1, 100) i;
+SET refresh_mv.exact_cost_limit = 1e9;
+SELECT count(make(name, query)) FROM (VALUES
+    ('dependent', 'SELECT t.id, t.j::text AS j, count(u.id) AS n FROM t LEFT JOIN u ON u.t = t.id GROUP BY t.id'),
+    ('row', 'SELECT g, count(t) AS n, max(t::text) AS row FROM t GROUP BY g'),
+    ('rows', 'SELECT g, generate_series(1, 2) AS i, count(*) AS n FROM t GROUP BY g'),
+    ('pairs', 'SELECT g, count(DISTINCT (id, b)) AS n FROM t GROUP BY g'),
+    ('unhashed', 'SELECT g, count(DISTINCT m) AS n FROM t GROUP BY g'),
+    ('seconds', 'SELECT extract(second FROM ts) AS s, date_part(''year'', ts) AS y, count(*) AS n FROM t GROUP BY 1, 2'),
+    ('less', 'SELECT id FROM t WHERE id < ANY (SELECT x FROM u)'),
+    ('either', 'SELECT id FROM t WHERE EXISTS (SELECT FROM u WHERE u.t = t.id UNION SELECT FROM u WHERE u.x = t.id)'),
+    ('deep', 'SELECT id FROM t WHERE id IN (SELECT u.t FROM u WHERE u.x IN (SELECT v.x FROM u v WHERE v.id > 3))'),
+    ('twice', 'SELECT t.id, u.x, w.x AS y FROM t LEFT JOIN u ON u.t = t.id FULL JOIN u w ON w.id = u.id'),
+    ('chain', 'SELECT t.id, u.x, w.g FROM t LEFT JOIN (u JOIN t w ON w.id = u.t) ON u.t = t.id AND u.x = t.id')) AS v(name, query);
+SELECT make('many', (SELECT 'SELECT g, ' || string_agg(format('count(nullif(id, %s)) AS c%1$s, min(id + %1$s) AS m%1$s', i), ', ') || ' FROM t GROUP BY g'
+    FROM generate_series(1, 200) i));
+UPDATE t SET g = 7, m = 3, ts = '2024-01-01 00:00:01.5' WHERE id = 4;
+UPDATE u SET t = 4 WHERE id IN (7, 60);
+DELETE FROM t WHERE id = 9;
+SELECT view, method, CASE WHEN view <> 'many' THEN reason END AS reason, differences FROM smart();
+
+-- Sums of numeric that can be subtracted are made by parallel workers, too.
+CALL clear();
+CREATE TABLE t AS SELECT i AS id, CASE WHEN i < 500 THEN (i % 7)::numeric / (10 ^ (i % 5))::int WHEN i = 501 THEN 'NaN' WHEN i = 502 THEN '-Infinity' END AS n
+    FROM generate_series(1, 1000) i;
+ANALYZE t;
+SELECT refresh_mv.exact_sum(n)::text AS serial FROM t \gset
+BEGIN;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+SET LOCAL parallel_leader_participation = off;
+ALTER TABLE t SET (parallel_workers = 2);
+EXPLAIN (COSTS OFF) SELECT refresh_mv.exact_sum(n) FROM t;
+SELECT refresh_mv.exact_sum(n)::text = :'serial' AS same FROM t;
+SELECT refresh_mv.exact_sum(n)::text FROM t WHERE id > 600;
+COMMIT;
+
 DROP SCHEMA suite CASCADE;
 DROP SCHEMA mallory CASCADE;
 DROP ROLE refresh_mv_mallory;

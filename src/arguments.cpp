@@ -73,6 +73,7 @@ std::vector<Edge> all_edges()
     int count = 0;
     catalog::ViewPair *pairs = guard([&] { return catalog::dependencies(&count); });
     std::vector<Edge> edges;
+    edges.reserve(static_cast<size_t>(count));
     for (int i = 0; i < count; i++)
         edges.push_back({pairs[i].view, pairs[i].source});
     return edges;

@@ -29,7 +29,7 @@ struct Change {
 };
 
 // An image of more bytes than this is not logged.
-constexpr Size largest_image = 64 * 1024 * 1024;
+constexpr Size largest_image = Size{64} * 1024 * 1024;
 
 Rows open_rows(Relation relation, Tuplestorestate *store)
 {

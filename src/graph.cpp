@@ -24,7 +24,7 @@ static void visit(uint32_t view, const std::set<uint32_t> &wanted, const std::ve
         return;
     for (uint32_t source : sources_of(view, edges))
         visit(source, wanted, edges, seen, order);
-    if (wanted.count(view))
+    if (wanted.contains(view))
         order.push_back(view);
 }
 
@@ -45,7 +45,7 @@ std::vector<uint32_t> with_dependents(const std::vector<uint32_t> &views,
     for (bool grown = true; grown;) {
         grown = false;
         for (const Edge &edge : edges)
-            if (all.count(edge.source))
+            if (all.contains(edge.source))
                 grown |= all.insert(edge.view).second;
     }
     return {all.begin(), all.end()};

@@ -257,7 +257,7 @@ private:
             record(outcome, prepared);
             warn_of_limits(outcome);
         }
-        if (!outcome.success && !stopped_by_.count(outcome.view))
+        if (!outcome.success && !stopped_by_.contains(outcome.view))
             stop_dependents(outcome);
         outcomes_.push_back(std::move(outcome));
     }

@@ -133,9 +133,9 @@ bool is_used(Form_pg_attribute attribute, Bitmapset *selected)
 // A column that is used and generated when it is read; null if there is none.
 const char *used_virtual_column(Relation relation, Bitmapset *selected)
 {
-    for (AttrNumber i = 1; i <= RelationGetDescr(relation)->natts; i++) {
+    for (int i = 1; i <= RelationGetDescr(relation)->natts; i++) {
         Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), i - 1);
-        if (is_used(attribute, selected) && is_virtual(relation, i))
+        if (is_used(attribute, selected) && is_virtual(relation, static_cast<AttrNumber>(i)))
             return NameStr(attribute->attname);
     }
     return nullptr;
@@ -147,13 +147,13 @@ Bitmapset *map_columns(Relation relation, Oid source, Bitmapset *selected)
     Bitmapset *columns = nullptr;
     TupleDesc desc = RelationGetDescr(relation);
 
-    for (AttrNumber i = 1; i <= desc->natts; i++) {
+    for (int i = 1; i <= desc->natts; i++) {
         Form_pg_attribute attribute = TupleDescAttr(desc, i - 1);
         if (!is_used(attribute, selected))
             continue;
-        AttrNumber number = source == RelationGetRelid(relation)
-                                ? i
-                                : get_attnum(source, NameStr(attribute->attname));
+        int number = source == RelationGetRelid(relation)
+                         ? i
+                         : get_attnum(source, NameStr(attribute->attname));
         columns = bms_add_member(columns, number);
     }
     return columns;

@@ -249,6 +249,11 @@ run_make() {
     make -s -C "$BUILD_DIR" PG_CONFIG="$PG_CONFIG" "$@"
 }
 
+# Prints the Makefile's variable $1.
+make_variable() {
+    run_make --eval="print-variable: ; @echo \$($1)" print-variable
+}
+
 # True if every file that "make install" would install is there already.
 is_installed() {
     local stage=$SCRATCH/stage file
