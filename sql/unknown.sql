@@ -393,8 +393,8 @@ SELECT smart('slow'), check_view('slow');
 SELECT smart('slow');
 SELECT smart('v');
 
--- Refreshing a part of a view leaves all changes to be seen; a full refresh,
--- in whichever way, does not.
+-- Refreshing a part of a view while changes wait makes the next refresh a full one; a
+-- full refresh, in whichever way, leaves nothing to be seen.
 CREATE TABLE facts (id int PRIMARY KEY, day date, n int);
 INSERT INTO facts SELECT i, current_date - i, i FROM generate_series(1, 9) i;
 CREATE MATERIALIZED VIEW by_day AS SELECT day, sum(n) FROM facts GROUP BY day;
