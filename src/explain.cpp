@@ -46,6 +46,7 @@ struct Examination {
     double full;             // the cost of a full refresh
     Method decision;         // what smart begins with
     const char *why;
+    const char *hindrance;   // why the changes in the log lead to a full refresh; null: perhaps not
     Premise premise;         // no changes: no exact method can be planned
     QueryEnvironment *environment; // shows the changes
     TimestampTz deadline;    // for trying indexes
@@ -263,9 +264,11 @@ Explained *explain_skip(const Examination *e)
     skip->remedies = e->tracking;
     if (skip->possible)
         skip->cost = 0;
-    skip->reason = obstacle         ? obstacle
-                   : skip->possible ? "nothing has changed since the last refresh"
-                                    : psprintf(INT64_FORMAT " changes in the log", e->knowledge.pending);
+    const char *changes = psprintf(INT64_FORMAT " changes in the log", e->knowledge.pending);
+    skip->reason = obstacle                     ? obstacle
+                   : !skip->possible            ? changes
+                   : e->knowledge.pending == 0 ? "nothing has changed since the last refresh"
+                                               : psprintf("%s, which come to nothing", changes);
     return skip;
 }
 
@@ -381,7 +384,8 @@ Explained *explain_exact(const Examination *e, Method method)
     const ExactPlan &plan = method == Method::delta ? e->delta : e->keys;
     Explained *exact = row(method);
     const char *shape = e->untrackable ? nullptr : exact_obstacle(e, plan, method);
-    const char *obstacle = shape ? shape : log_obstacle(e);
+    const char *log = log_obstacle(e);
+    const char *obstacle = shape ? shape : log ? log : e->hindrance;
     bool mine = plan.stateful == (method == Method::delta);
 
     exact->possible = obstacle == nullptr;
@@ -395,7 +399,9 @@ Explained *explain_exact(const Examination *e, Method method)
     if (shape == nullptr)
         exact->remedies = mine ? list_concat_copy(e->tracking, e->indexes) : list_copy(e->tracking);
     exact->reason = obstacle                  ? obstacle
-                    : !mine                   ? "possible, but smart prefers delta for a view with a state"
+                    : !mine                   ? (plan.has_state || e->premise.imagined
+                                                   ? "possible, but smart prefers delta for a view with a state"
+                                                   : "possible, but smart makes a state of its groups first, by a full refresh")
                     : !is_affordable(e, plan) ? psprintf("%s: costs more than a full refresh", e->premise.words)
                                               : e->premise.words;
     if (e->view.settings.keep_before != nullptr)
@@ -545,15 +551,18 @@ void decide_by_facts(Examination *e)
 void look_at_changes(Examination *e)
 {
     const char *reason = nullptr;
+    List *changes = nullptr;
     if (e->view.settings.keep_before != nullptr)
-        return decide(e, Method::full, "keep_before keeps rows that the query does not return");
-    if (static_cast<double>(e->knowledge.pending) > e->full * exact::cost_limit)
-        return decide(e, Method::full, "too many rows have changed");
-    List *changes = net_changes::read(RelationGetRelid(e->view.relation), e->knowledge.sources, e->environment, &reason);
+        reason = "keep_before keeps rows that the query does not return";
+    else if (static_cast<double>(e->knowledge.pending) > e->full * exact::cost_limit)
+        reason = "too many rows have changed";
+    else
+        changes = net_changes::read(RelationGetRelid(e->view.relation), e->knowledge.sources, e->environment, &reason);
     guard([&] {
-        if (reason != nullptr)
-            decide(e, Method::full, reason);
-        else if (changes == NIL)
+        if (reason != nullptr) {
+            e->hindrance = psprintf("%s, but %s", e->why, reason);
+            decide(e, Method::full, e->hindrance);
+        } else if (changes == NIL)
             decide(e, Method::skip, "the changes come to nothing");
         else
             e->premise = {changes, false, psprintf(INT64_FORMAT " changes in the log", e->knowledge.pending)};
