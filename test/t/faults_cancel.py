@@ -99,7 +99,8 @@ def one_round(server, dice, seconds):
     with faulty.Writers(server, *EXPECTED) as writers:
         task = fault(Round(server, dice, sql, seconds[sql]), writers)
         task.join(*EXPECTED)
-    print(f"{fault.__name__}: {sql:.50}: {task.error or 'done'}, {writers.refused} transactions cancelled".replace("\n", " "))
+    print(f"{fault.__name__}: {sql:.50}: {str(task.error or 'done'):.60}", f"{writers.refused} transactions cancelled",
+          sep="; ", flush=True)
     faulty.check_recovery(server, *EXPECTED, of_states=("delta", "full") if "untrack" in sql else ("delta",))
     writers.check(server)
     return fault.__name__, task.error is not None, writers.refused

@@ -29,11 +29,11 @@ VICTIMS = ("refresher", "refresher", "writer", "postmaster", "all at once")
 def kill(server, victim, task, writers):
     """Kills a process, and waits until the server is there again."""
     if victim == "refresher":
-        server.signal(task.session.pid)
+        faulty.kill(task.session.pid)
     elif victim == "writer":
-        server.signal(writers.sessions[0].pid)
+        faulty.kill(writers.sessions[0].pid)
     elif victim == "postmaster":
-        server.signal(server.postmaster())
+        faulty.kill(server.postmaster())
     else:
         server.stop("immediate")
     writers.join()

@@ -13,12 +13,14 @@ ROUNDS = 60 if faulty.LONG else 6
 CHANGES = """UPDATE orders SET amount = amount + 1 WHERE id % 50 = 3;
     INSERT INTO orders VALUES (1000000, 7, 1, 5, 'prepared') ON CONFLICT (id) DO UPDATE SET amount = orders.amount + 1;
     UPDATE customers SET name = name || '!' WHERE id = 7;"""
+EXACT = "SELECT refresh_materialized_views_smart('{by_region,joined}')"
+FULL = "SELECT refresh_materialized_views(views => '{by_region,joined}')"
 # What is prepared, and the views that are locked until that ends.
 WORK = {
     "changes": (CHANGES, []),
     "a refresh on commit": (CHANGES + "UPDATE items SET n = n + 1 WHERE id % 7 = 3", ["stock"]),
-    "an exact refresh": (CHANGES + "SELECT refresh_materialized_views_smart('{by_region,joined}')", ["by_region", "joined"]),
-    "a full refresh": (CHANGES + "SELECT refresh_materialized_views(views => '{by_region,joined}')", ["by_region", "joined"]),
+    "an exact refresh": (CHANGES + EXACT, ["by_region", "joined"]),
+    "a full refresh": (CHANGES + FULL, ["by_region", "joined"]),
 }
 STOPS = ["fast", "immediate", "kill"]
 
@@ -26,7 +28,7 @@ STOPS = ["fast", "immediate", "kill"]
 def restart(server, how):
     """Stops the server in one of these ways, and starts it again."""
     if how == "kill":
-        server.signal(server.postmaster())
+        faulty.kill(server.postmaster())
     else:
         server.stop(how)
     server.start()

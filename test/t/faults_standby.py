@@ -33,8 +33,6 @@ READS = [
     "SELECT refresh_mv.verify('joined')",
     "SELECT refresh_mv.verify('by_region')",
 ]
-# Sent on only when the standby has it, so that nothing that was acknowledged is lost.
-SYNCHRONOUS = "ALTER SYSTEM SET synchronous_standby_names = '*'"
 
 
 def check_standby(standby):
@@ -44,11 +42,20 @@ def check_standby(standby):
             try:
                 session.execute(sql)
             except psycopg2.Error as error:
-                faulty.require(error.pgcode == errorcodes.READ_ONLY_SQL_TRANSACTION, sql, "failed:", error.pgcode, error)
+                faulty.require(error.pgcode == errorcodes.READ_ONLY_SQL_TRANSACTION,
+                               sql, "failed:", error.pgcode, error)
             else:
                 faulty.require(False, sql, "is possible on a standby")
         for sql in READS:
             session.execute(sql)
+
+
+def make_synchronous(primary):
+    """From now on no commit is acknowledged before the standby has it."""
+    primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+    primary.execute("SELECT pg_reload_conf()")
+    faulty.await_true(lambda: primary.execute("SELECT true FROM pg_stat_replication WHERE sync_state = 'sync'"),
+                      "the standby is synchronous")
 
 
 def one_round(dice):
@@ -57,19 +64,17 @@ def one_round(dice):
         faulty.set_up(primary)
         seconds = faulty.durations(primary, ["CALL refresh_mv.run()"])["CALL refresh_mv.run()"]
         with faulty.Server(copy_of=primary) as standby:
-            primary.execute(SYNCHRONOUS)
-            primary.execute("SELECT pg_reload_conf()")
-            faulty.await_true(lambda: primary.execute("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'")[0][0],
-                              "the standby is synchronous")
+            make_synchronous(primary)
             primary.execute("UPDATE orders SET amount = amount + 0.5 WHERE id % 10 = 4")
             check_standby(standby)
             with faulty.Writers(primary) as writers:
                 task = faulty.Task(primary, "CALL refresh_mv.run()")
                 time.sleep(dice.random() * seconds)  # the moment to be tested
-                primary.signal(primary.postmaster())
+                faulty.kill(primary.postmaster())
                 writers.join()
                 task.join()
-            print("killed after", writers.acknowledged, "transactions, during", "nothing" if task.seconds else task.sql, flush=True)
+            print("killed after", writers.acknowledged, "transactions,",
+                  "after" if task.seconds else "during", "the refresh", flush=True)
             standby.run("pg_ctl", "-D", standby.data, "-w", "promote")
             faulty.check_recovery(standby, of_states=("full",))
             writers.check(standby)

@@ -26,7 +26,8 @@ SETUP = f"""
     CREATE EXTENSION amcheck;
     CREATE EXTENSION refresh_mv;
     CREATE TABLE customers (id integer PRIMARY KEY, region integer NOT NULL, name text NOT NULL);
-    CREATE TABLE orders (id bigint PRIMARY KEY, customer integer NOT NULL, product integer, amount numeric(12, 2), note text);
+    CREATE TABLE orders (id bigint PRIMARY KEY, customer integer NOT NULL, product integer,
+        amount numeric(12, 2), note text);
     CREATE INDEX ON orders (customer);
     CREATE TABLE items (id integer PRIMARY KEY, grp integer NOT NULL, n bigint NOT NULL);
     CREATE TABLE written (writer integer PRIMARY KEY, n bigint NOT NULL);
@@ -47,7 +48,8 @@ SETUP = f"""
     CREATE MATERIALIZED VIEW joined AS
         SELECT o.id, c.name, o.amount, o.note FROM orders AS o JOIN customers AS c ON c.id = o.customer;
     CREATE MATERIALIZED VIEW of_view AS SELECT name, count(*) AS n, sum(amount) AS amount FROM joined GROUP BY name;
-    CREATE MATERIALIZED VIEW stock AS SELECT grp, count(*) AS kinds, sum(n) AS n, max(n) AS most FROM items GROUP BY grp;
+    CREATE MATERIALIZED VIEW stock AS
+        SELECT grp, count(*) AS kinds, sum(n) AS n, max(n) AS most FROM items GROUP BY grp;
     CREATE MATERIALIZED VIEW progress AS SELECT writer, n FROM written;
     CREATE UNIQUE INDEX ON by_region (region);
     CREATE INDEX ON notes (md5(notes));
@@ -73,7 +75,8 @@ INCONSISTENT = {
         " (SELECT FROM pg_class WHERE oid = t.view AND relkind = 'm')",
     "tracked views whose settings differ":
         "SELECT n.view, s.tracked FROM refresh_mv.names n JOIN refresh_mv.settings s USING (view_schema, view_name)"
-        " WHERE s.tracked <> EXISTS (SELECT FROM refresh_mv.tracked t WHERE t.view = n.view AND t.on_commit = s.on_commit)",
+        " WHERE s.tracked <> EXISTS (SELECT FROM refresh_mv.tracked t"
+        " WHERE t.view = n.view AND t.on_commit = s.on_commit)",
     "sources that nobody reads, or that are not logged":
         "SELECT t.view, relation FROM refresh_mv.tracked t FULL JOIN refresh_mv.sources s USING (relation)"
         " WHERE t.relation IS NULL OR s.relation IS NULL",
@@ -81,7 +84,8 @@ INCONSISTENT = {
         "SELECT m.member, relation FROM refresh_mv.members m FULL JOIN refresh_mv.sources s USING (relation)"
         " WHERE m.relation IS NULL OR s.relation IS NULL",
     "triggers that are not as they were installed":
-        "SELECT member::regclass FROM refresh_mv.members WHERE fingerprint IS DISTINCT FROM refresh_mv.fingerprint(member)",
+        "SELECT member::regclass FROM refresh_mv.members"
+        " WHERE fingerprint IS DISTINCT FROM refresh_mv.fingerprint(member)",
     "triggers on tables that are not logged":
         "SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE tgfoid = 'refresh_mv.log_change'::regproc"
         " AND tgrelid NOT IN (SELECT member FROM refresh_mv.members)",
@@ -136,6 +140,12 @@ def as_server_user():
     return {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
 
 
+def kill(pid):
+    """Kills a process, which may be gone."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
 class Session:
     """A connection in autocommit."""
 
@@ -162,26 +172,29 @@ class Session:
 class Server:
     """A server that nobody else uses; it goes away with the with statement that made it.
 
-    settings are further lines of postgresql.conf; copy_of is a server of which it shall
-    be a standby; environment are variables that it starts with.
+    settings are further lines of postgresql.conf; copy_of is a server of which it shall be a
+    standby. environment are variables for it, from the next start on.
     """
 
-    def __init__(self, *settings, copy_of=None, environment=None):
+    def __init__(self, *settings, copy_of=None):
         parent = os.environ.get("TMPDIR", "/tmp")
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="faults.", dir=parent if len(parent) < 60 else "/tmp"))
         if os.getuid() == 0:
             shutil.chown(self.folder, "postgres", "postgres")
         self.data = self.folder / "data"
-        self.environment = environment or {}
+        self.environment = {}
         self.bin = subprocess.check_output([os.environ.get("PG_CONFIG", "pg_config"), "--bindir"], text=True).strip()
         try:
             if copy_of:
-                self.run("pg_basebackup", "-h", copy_of.folder, "-p", "5432", "-U", "postgres", "-D", self.data, "-R", "-c", "fast")
+                self.run("pg_basebackup", "-h", copy_of.folder, "-p", "5432", "-U", "postgres", "-D", self.data,
+                         "-R", "-c", "fast")
             else:
-                self.run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale=C.UTF-8")
+                self.run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8",
+                         "--locale=C.UTF-8")
             with open(self.data / "postgresql.conf", "a", encoding="utf-8") as configuration:
-                print("listen_addresses = ''", f"unix_socket_directories = '{self.folder}'", "port = 5432", "fsync = off",
-                      f"statement_timeout = '{DEADLINE}s'", "refresh_mv.exact_cost_limit = 1000000000", *settings, sep="\n", file=configuration)
+                print("listen_addresses = ''", f"unix_socket_directories = '{self.folder}'", "port = 5432",
+                      "fsync = off", f"statement_timeout = '{DEADLINE}s'",
+                      "refresh_mv.exact_cost_limit = 1000000000", *settings, sep="\n", file=configuration)
             self.start()
         except BaseException:
             self.__exit__()
@@ -216,10 +229,6 @@ class Server:
         """Fails if it has complained about itself."""
         found = [line for line in self.log() if SUSPICIOUS.search(line)]
         require(not found, "in the server's log:", *found[:5])
-
-    def signal(self, pid, number=signal.SIGKILL):
-        """Sends a signal to one of its processes, which may be gone."""
-        subprocess.run(["/bin/kill", f"-{number}", str(pid)], stderr=subprocess.DEVNULL, check=False, **as_server_user())
 
     def postmaster(self):
         """The process id of the postmaster."""
@@ -325,7 +334,8 @@ def transaction(session, dice, number, count):
         session.execute(statement(dice, number))
         if undone:
             session.execute("ROLLBACK TO s")
-    session.execute("INSERT INTO written VALUES (%s, %s) ON CONFLICT (writer) DO UPDATE SET n = EXCLUDED.n", number, count)
+    session.execute("INSERT INTO written VALUES (%s, %s) ON CONFLICT (writer) DO UPDATE SET n = EXCLUDED.n",
+                    number, count)
     session.execute("COMMIT")
 
 
@@ -337,9 +347,9 @@ def statement(dice, number):
         "UPDATE orders SET amount = amount + 1 WHERE id = {order}",
         "UPDATE orders SET customer = {customer}, note = repeat('x', {some}) WHERE id = {order}",
         "DELETE FROM orders WHERE id = {order}",
-        "INSERT INTO orders VALUES ({order}, {customer}, {some}, 9.00, 'new') ON CONFLICT (id) DO UPDATE SET amount = 8",
-        "INSERT INTO orders SELECT i, {customer}, i % 41, i % 97, 'again' FROM generate_series({number}, {orders} - 1, {many}) i"
-        " WHERE i % 31 = {some} % 31 ON CONFLICT DO NOTHING",
+        "INSERT INTO orders VALUES ({order}, {customer}, {some}, 9, 'new') ON CONFLICT (id) DO UPDATE SET amount = 8",
+        "INSERT INTO orders SELECT i, {customer}, i % 41, i % 97, 'again'"
+        " FROM generate_series({number}, {orders} - 1, {many}) i WHERE i % 31 = {some} % 31 ON CONFLICT DO NOTHING",
         "UPDATE orders SET amount = -amount WHERE id % {many} = {number} AND id % 37 = {some} % 37",
         "UPDATE customers SET name = name || '.', region = {some} % 20 WHERE id = {customer}",
         "UPDATE customers SET name = 'customer ' || id WHERE id % {many} = {number} AND region = {some} % 20",
@@ -381,8 +391,8 @@ class Task:
         require(not self.thread.is_alive(), f"{self.sql} does not end")
         error, lost = self.error, self.session.connection.closed
         self.session.connection.close()
-        require(error is None or lost or error.pgcode in (errorcodes.DEADLOCK_DETECTED, *expected) or "could not be refreshed" in str(error),
-                f"{self.sql} failed: {error and error.pgcode}", error)
+        require(error is None or lost or error.pgcode in (errorcodes.DEADLOCK_DETECTED, *expected)
+                or "could not be refreshed" in str(error), f"{self.sql} failed: {error and error.pgcode}", error)
 
 
 def durations(server, tasks):
@@ -454,7 +464,8 @@ def check_methods(methods, of_states=("delta",)):
     """
     for view, (method, reason) in methods.items():
         expected = of_states if view in WITH_STATE else [METHODS[view]]
-        require(method in expected or method == "skip", f"{view} was refreshed by {method} instead of {expected}: {reason}")
+        require(method in expected or method == "skip",
+                f"{view} was refreshed by {method} instead of {expected}: {reason}")
 
 
 def check_purge(session):
