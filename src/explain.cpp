@@ -98,6 +98,7 @@ TrackedSource *as_tracked(const Source *source)
     tracked->exact = source->exact;
     for (int i = 0; i < source->key.count; i++)
         tracked->key = lappend(tracked->key, get_attname(source->relation, source->key.columns[i], false));
+    tracked->columns = list_copy(tracked->key);
     return tracked;
 }
 

@@ -3,7 +3,7 @@
 random moments.
 
 Whatever is given up leaves nothing behind; not even the state of a view's groups has to be
-made anew. 20 rounds in 30 seconds, or 250 with TEST_LONG=1.
+made anew. 20 rounds in 20 seconds, or 250 with TEST_LONG=1.
 """
 import collections
 import time

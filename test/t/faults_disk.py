@@ -4,7 +4,7 @@
 A preloaded library (test/lib/no_space.c) lets the files of the database grow by so many
 bytes only: a random part of what a refresh is known to need for views, states, sorts and
 the log. Whatever fails has to fail with 53100 or be done some other way, and once there
-is room again everything is right. 8 rounds in 20 seconds, or 150 with TEST_LONG=1.
+is room again everything is right. 8 rounds in 15 seconds, or 150 with TEST_LONG=1.
 """
 import collections
 import mmap
