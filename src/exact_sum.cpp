@@ -213,7 +213,8 @@ Datum refresh_mv_exact_deserial(PG_FUNCTION_ARGS)
     memcpy(&size, data, sizeof(size));
     data += sizeof(size);
     reach(sum, size, CurrentMemoryContext);
-    memcpy(sum->counts, data, sizeof(int64) * static_cast<size_t>(size));
+    if (size > 0)
+        memcpy(sum->counts, data, sizeof(int64) * static_cast<size_t>(size));
     data += sizeof(int64) * static_cast<size_t>(size);
     if (data < end) {
         bytea *core = cstring_to_text_with_len(data, static_cast<int>(end - data));
