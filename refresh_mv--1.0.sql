@@ -565,10 +565,12 @@ BEGIN
 END
 $$;
 
--- A schedule by what the scheduled runs of the last week found: more often if nearly
--- all had something to do and took little of the time between them, less often if few
--- had, or if they take long.
-CREATE FUNCTION refresh_mv.better_schedule(OUT smart text, OUT nightly boolean, OUT reason text)
+-- A schedule by what the scheduled runs of the last week found, if these were enough to
+-- judge by: more often if nearly all had something to do and took little of the time
+-- between them, less often if few had, or if they take long.  current: the one that they
+-- seem to follow.
+CREATE FUNCTION refresh_mv.better_schedule(
+    OUT runs bigint, OUT current text, OUT smart text, OUT nightly boolean, OUT reason text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     WITH runs AS (
@@ -591,17 +593,14 @@ AS $$
                        WHEN busy > 0.9 AND seconds < gap / 20 THEN gap / 3
                        ELSE gap END AS seconds_between
         FROM observed
+    ), schedules (below, schedule) AS (
+        VALUES (150, '* * * * *'), (600, '*/5 * * * *'), (1350, '*/15 * * * *'), (2700, '*/30 * * * *'),
+               (7200, '0 * * * *'), (43200, '0 */4 * * *'), (1e9, '0 3 * * *')
     )
-    SELECT CASE WHEN seconds_between < 150 THEN '* * * * *'
-                WHEN seconds_between < 600 THEN '*/5 * * * *'
-                WHEN seconds_between < 1350 THEN '*/15 * * * *'
-                WHEN seconds_between < 2700 THEN '*/30 * * * *'
-                WHEN seconds_between < 7200 THEN '0 * * * *'
-                WHEN seconds_between < 43200 THEN '0 */4 * * *'
-                ELSE '0 3 * * *' END,
+    SELECT runs, (SELECT s.schedule FROM schedules s WHERE gap < s.below ORDER BY s.below LIMIT 1),
+           (SELECT s.schedule FROM schedules s WHERE seconds_between < s.below ORDER BY s.below LIMIT 1),
            EXISTS (SELECT FROM refresh_mv.status s WHERE s.enabled AND NOT s.tracked),
-           CASE WHEN runs < 20
-                THEN format('%s scheduled runs in the last 7 days, too few to judge by', runs)
+           CASE WHEN runs = 0 THEN 'no scheduled run in the last 7 days'
                 ELSE format('%s scheduled runs in the last 7 days, one in %s s, %s %% of them with something to do,'
                             ' up to %s s long',
                             runs, round(gap::numeric), round(100 * busy), ceil(seconds::numeric)) END
@@ -685,14 +684,17 @@ BEGIN
         END IF;
     END LOOP;
 
+    -- A schedule that somebody has chosen is not to be changed for want of runs.
     SELECT b.* INTO better FROM refresh_mv.better_schedule() b;
-    IF refresh_mv.current_schedule() IS DISTINCT FROM better.smart
+    better.current := coalesce(refresh_mv.current_schedule(), better.current);
+    IF better.current IS DISTINCT FROM better.smart AND (better.runs >= 20 OR better.current IS NULL AND better.runs = 0)
        AND EXISTS (SELECT FROM refresh_mv.status s WHERE s.enabled) THEN
         advise.view := NULL;
         reason := better.reason;
         statement := CASE
             WHEN NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
-            THEN format('-- crontab: %s psql -X -c "CALL refresh_mv.run()"', better.smart)
+            THEN format('-- crontab: %s psql -X -d ''%s'' -c "CALL refresh_mv.run()"', better.smart,
+                        translate(replace(current_database(), $q$'$q$, $q$'\''$q$), E'\n\r', '  '))
             WHEN better.nightly THEN format('SELECT refresh_mv.schedule(smart => %L)', better.smart)
             ELSE format('SELECT refresh_mv.schedule(smart => %L, "full" => NULL)', better.smart) END;
         RETURN NEXT;

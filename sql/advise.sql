@@ -24,9 +24,9 @@ END $$;
 SELECT * FROM advised();
 
 -- What to track, which key is missing, what was never analyzed.
-CREATE TABLE sales (id int PRIMARY KEY, day date NOT NULL, product int NOT NULL, amount int NOT NULL);
+CREATE TABLE sales (id int PRIMARY KEY, day date NOT NULL, product int NOT NULL, amount int NOT NULL) WITH (autovacuum_enabled = off);
 INSERT INTO sales SELECT i, current_date - i / 1000, i % 5000, i FROM generate_series(1, 100000) i;
-CREATE TABLE products (id int, name text NOT NULL);
+CREATE TABLE products (id int, name text NOT NULL) WITH (autovacuum_enabled = off);
 INSERT INTO products SELECT i, 'p' || i FROM generate_series(0, 4999) i;
 CREATE MATERIALIZED VIEW by_name AS SELECT p.name, sum(s.amount) AS amount FROM sales s JOIN products p ON p.id = s.product GROUP BY p.name;
 CREATE MATERIALIZED VIEW total AS SELECT count(*) AS n FROM sales;
@@ -47,7 +47,7 @@ SELECT name, tracked FROM refresh_mv.status WHERE schema = 'suite' ORDER BY name
 SELECT indexdef FROM pg_indexes WHERE schemaname = 'suite' AND indexname LIKE '%\_idx' ORDER BY 1;
 
 -- Which date column has the recent data.
-CREATE TABLE orders (id int, due date, placed timestamp);
+CREATE TABLE orders (id int, due date, placed timestamp) WITH (autovacuum_enabled = off);
 INSERT INTO orders SELECT i, date '2020-01-01' + i, current_date - i FROM generate_series(0, 99) i;
 CREATE MATERIALIZED VIEW recent AS SELECT id, due, placed, now() AS refreshed FROM orders;
 ANALYZE orders;

@@ -277,7 +277,7 @@ Explained *explain_skip(const Examination *e)
 const char *exact_obstacle(const Examination *e, const ExactPlan &plan, Method method)
 {
     if (e->premise.changes == NIL)
-        return "no table that it reads has a key";
+        return e->hindrance ? e->hindrance : "changes of what it reads are not known row by row";
     if (plan.obstacle != nullptr)
         return plan.obstacle;
     if (e->view.settings.keep_before != nullptr)
@@ -397,8 +397,11 @@ Explained *explain_exact(const Examination *e, Method method)
         if (obstacle != nullptr)
             obstacle = psprintf("%s; the cost is that of %s", obstacle, e->premise.words);
     }
+    // Refused for its costs, it is in need of indexes most.
     if (shape == nullptr)
-        exact->remedies = mine ? list_concat_copy(e->tracking, e->indexes) : list_copy(e->tracking);
+        exact->remedies = list_copy(e->tracking);
+    if (mine)
+        exact->remedies = list_concat(exact->remedies, list_copy(e->indexes));
     exact->reason = obstacle                  ? obstacle
                     : !mine                   ? (plan.has_state || e->premise.imagined
                                                    ? "possible, but smart prefers delta for a view with a state"
@@ -601,7 +604,8 @@ void examine_exact(Examination *e)
     if (error == nullptr)
         return;
     guard([&] {
-        decide(e, Method::full, psprintf("%s, but %s", e->premise.words, error));
+        e->hindrance = psprintf("%s, but %s", e->premise.words, error);
+        decide(e, Method::full, e->hindrance);
         e->premise = {};
     });
 }

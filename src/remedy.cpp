@@ -24,6 +24,8 @@ constexpr double least_gain = 0.2;
 // Nor is there one for what costs less than this, in the planner's units.
 constexpr double least_cost = 100;
 constexpr int most_indexes = 3;
+// In fewer rows than this nearly every column looks like a key.
+constexpr double least_rows_for_key = 100;
 
 char *qualified_name(Oid relation)
 {
@@ -87,6 +89,8 @@ bool looks_unique(Oid table, AttrNumber column)
 const char *likely_key(Relation table)
 {
     TupleDesc desc = RelationGetDescr(table);
+    if (table->rd_rel->reltuples < least_rows_for_key)
+        return nullptr;
     for (int i = 0; i < desc->natts; i++) {
         Form_pg_attribute attribute = TupleDescAttr(desc, i);
         if (!attribute->attisdropped && OidIsValid(GetDefaultOpClass(attribute->atttypid, BTREE_AM_OID))
@@ -170,7 +174,7 @@ void add_key(List **remedies, Oid oid)
         add(remedies, psprintf("-- ALTER TABLE %s ADD PRIMARY KEY with the columns of its partition key", name), "");
     else if (column != nullptr)
         add(remedies, psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", name, quote_identifier(column)),
-            "to be tracked, rows need a key; by the statistics this is one");
+            "to be tracked, rows need a key; by the statistics this is one, if it is meant to be");
     else
         add(remedies,
             psprintf("ALTER TABLE %s ADD COLUMN %s bigserial PRIMARY KEY", name, quote_identifier(free_name(oid))),
@@ -185,7 +189,8 @@ void add_analyze(List **remedies, List *tables)
         HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(lfirst_oid(cell)));
         if (!HeapTupleIsValid(tuple))
             continue;
-        bool unknown = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->reltuples < 0;
+        auto *table = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
+        bool unknown = table->reltuples < 0 && table->relkind != RELKIND_FOREIGN_TABLE;
         ReleaseSysCache(tuple);
         if (unknown)
             add(remedies, psprintf("ANALYZE %s", qualified_name(lfirst_oid(cell))),
