@@ -686,8 +686,8 @@ BEGIN
 
     -- A schedule that somebody has chosen is not to be changed for want of runs.
     SELECT b.* INTO better FROM refresh_mv.better_schedule() b;
-    better.current := coalesce(refresh_mv.current_schedule(), better.current);
-    IF better.current IS DISTINCT FROM better.smart AND (better.runs >= 20 OR better.current IS NULL AND better.runs = 0)
+    IF better.smart IS DISTINCT FROM better.current AND better.smart IS DISTINCT FROM refresh_mv.current_schedule()
+       AND (better.runs >= 20 OR refresh_mv.current_schedule() IS NULL AND better.runs = 0)
        AND EXISTS (SELECT FROM refresh_mv.status s WHERE s.enabled) THEN
         advise.view := NULL;
         reason := better.reason;

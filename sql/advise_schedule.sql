@@ -52,17 +52,18 @@ SELECT statement, reason FROM refresh_mv.advise() WHERE view IS NOT NULL;
 
 -- ---- a schedule, without pg_cron
 TRUNCATE refresh_mv.journal;
-SELECT view, statement, reason FROM refresh_mv.advise();
+SELECT view, replace(statement, current_database(), 'DATABASE') AS statement, reason FROM refresh_mv.advise();
 -- What is advised after so many scheduled runs, some of which found changes.
 CREATE FUNCTION scheduled(runs int, busy int, every interval, took interval) RETURNS TABLE (statement text, reason text) LANGUAGE plpgsql AS $$
 BEGIN
     TRUNCATE refresh_mv.journal;
     PERFORM history('v', array_fill('delta'::text, ARRAY[busy]) || array_fill('skip'::text, ARRAY[runs - busy]), took, 'procedure', every);
-    RETURN QUERY SELECT a.statement, a.reason FROM refresh_mv.advise() a WHERE a.view IS NULL;
+    RETURN QUERY SELECT replace(a.statement, current_database(), 'DATABASE'), a.reason FROM refresh_mv.advise() a WHERE a.view IS NULL;
 END $$;
 SELECT s.runs, s.busy, s.every, s.took, a.* FROM (VALUES (19, 19, '15 min'::interval, '1 s'::interval), (20, 10, '15 min', '1 s'), (20, 20, '15 min', '1 s'),
     (20, 19, '15 min', '50 s'), (20, 1, '15 min', '1 s'), (20, 10, '15 min', '8 min'), (20, 20, '1 min', '0.1 s'), (20, 20, '1 min', '40 s'),
-    (20, 10, '1 day', '1 s'), (100, 0, '1 h', '1 s'), (20, 20, '5 min', '0')) s (runs, busy, every, took), scheduled(runs, busy, every, took) a;
+    (20, 10, '1 day', '1 s'), (100, 0, '1 h', '1 s'), (20, 20, '5 min', '0')) s (runs, busy, every, took)
+LEFT JOIN LATERAL scheduled(runs, busy, every, took) a ON true;
 -- runs by hand, or of other modes, say nothing
 TRUNCATE refresh_mv.journal;
 SELECT history('v', array_fill('delta'::text, ARRAY[50]), '1 s', 'function', '1 min'), history('v', array_fill('full'::text, ARRAY[50]), '1 s', 'procedure', '1 min', 'full');
@@ -78,13 +79,21 @@ CREATE FUNCTION cron.schedule(name text, schedule text, command text) RETURNS bi
     ON CONFLICT (jobname, username) DO UPDATE SET schedule = $2, command = $3 RETURNING jobid
 $$;
 CREATE FUNCTION cron.unschedule(bigint) RETURNS boolean LANGUAGE sql AS 'DELETE FROM cron.job WHERE jobid = $1 RETURNING true';
-SELECT statement, reason FROM refresh_mv.advise() WHERE view IS NULL;
 INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)
 SELECT oid, 'pg_cron', 10, 'cron'::regnamespace, false, '1.4' FROM (SELECT max(oid::bigint) + 1000000 FROM pg_extension) o (oid);
-SELECT statement FROM scheduled(20, 10, '5 min', '1 s');
+TRUNCATE refresh_mv.journal;
+SELECT statement, reason FROM refresh_mv.advise() WHERE view IS NULL;
 SELECT statement FROM refresh_mv.advise() WHERE view IS NULL \gexec
 SELECT jobname, schedule, command FROM cron.job ORDER BY 1;
-SELECT statement FROM scheduled(20, 10, '5 min', '1 s');
+SELECT statement, reason FROM refresh_mv.advise() WHERE view IS NULL;
+-- as it is found to suit, or not; a schedule that was chosen stays as long as little is known
+SELECT statement FROM scheduled(20, 10, '15 min', '1 s');
+SELECT statement FROM scheduled(20, 20, '15 min', '1 s');
+UPDATE cron.job SET schedule = '0 3 * * *';
+SELECT statement FROM scheduled(20, 20, '1 day', '1 s');
+UPDATE cron.job SET schedule = '*/10 * * * *';
+SELECT statement FROM scheduled(20, 10, '10 min', '1 s');
+UPDATE cron.job SET schedule = '*/5 * * * *';
 SELECT statement FROM scheduled(20, 20, '5 min', '1 s');
 -- views that are not tracked are in need of a nightly refresh, too
 SELECT refresh_mv.untrack('v');

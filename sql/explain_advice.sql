@@ -157,6 +157,10 @@ SELECT refresh_mv.untrack('daily');
 SELECT v, (smart(v)).method FROM unnest('{by_product,by_name,of_parts,of_rows,above,by_expression}'::regclass[]) v;
 SET refresh_mv.exact_cost_limit = 1;
 SELECT * FROM indexed('daily', 'UPDATE sales SET amount = amount + 1 WHERE day = current_date');
+-- advised all the more where a change was found to be too dear without it
+UPDATE products SET name = 'first' WHERE id = 3;
+SELECT method, possible, chosen, reason FROM refresh_mv.explain('by_name') WHERE method IN ('delta', 'full');
+SELECT statement FROM refresh_mv.remedies('by_name');
 SELECT * FROM indexed('by_name', 'UPDATE products SET name = ''renamed'' WHERE id = 5');
 SELECT * FROM indexed('of_parts', 'UPDATE products SET name = ''renamed again'' WHERE id = 5');
 SELECT * FROM indexed('of_rows', 'UPDATE sales SET amount = 7 WHERE id = 1000');

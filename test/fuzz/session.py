@@ -108,6 +108,7 @@ class Runner:
         self.script.append(step)
         self.errors.append(None)
         session = self.sessions[step.session]
+        self.limit_waits()
         existing = None
         if step.kind == "refresh":
             existing = self.existing() if self.main.status() in (IDLE, INTRANS) else set()
@@ -224,6 +225,11 @@ class Runner:
         if core is None or core[0] != state:
             raise Failure(f"refresh {state}", f"{view}: {step.mode} fails ({state} {message}), REFRESH: {core}")
         self.report.expected[f"{state} as core's REFRESH"] += 1
+
+    def limit_waits(self):
+        """Makes the first session wait for no lock of the second's, but for an autovacuum's."""
+        if self.main.status() in (IDLE, INTRANS):
+            self.main.execute(f"SET lock_timeout = '{'30ms' if self.second_is_writing() else '10s'}'")
 
     def second_is_writing(self):
         """True if the second session has an open or prepared transaction."""
