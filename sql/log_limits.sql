@@ -193,4 +193,30 @@ SELECT entries();
 UPDATE t SET n = 103 WHERE id = 1;
 SELECT refresh_mv.untrack('v');
 SELECT entries();
+
+-- Changes that do not all fit in memory at once are netted in shares: of a key that is
+-- changed again and again, by statements of all kinds, too.
+CREATE TABLE many (id bigint PRIMARY KEY, n int, s text);
+INSERT INTO many SELECT i, i, 'some text ' || i FROM generate_series(1, 40000) i;
+CREATE MATERIALIZED VIEW lower_rows AS SELECT n % 20000 AS n, s FROM many;
+CREATE MATERIALIZED VIEW upper_groups AS SELECT n, count(*), max(s) FROM lower_rows GROUP BY n;
+SELECT * FROM refresh_mv.track('lower_rows');
+SELECT * FROM refresh_mv.track('upper_groups');
+SELECT smart('lower_rows'), smart('upper_groups');
+SET refresh_mv.exact_cost_limit = 1e9;
+SET maintenance_work_mem = '1MB';
+UPDATE many SET s = 'other' WHERE id <= 20000;
+UPDATE many SET n = n + 1 WHERE id % 4 = 0;
+INSERT INTO many SELECT i, i, 'new' FROM generate_series(40001, 60000) i;
+DELETE FROM many WHERE id % 3 = 0 AND id > 10000;
+INSERT INTO many SELECT i, -i, 'again' FROM generate_series(30000, 39999, 3) i;
+SELECT count(*), count(old_row), count(DISTINCT key) FROM refresh_mv.changes('lower_rows', 'many');
+SELECT smart('lower_rows'), check_view('lower_rows');
+-- rows that a view has gained have to fit
+SELECT smart('upper_groups'), check_view('upper_groups');
+UPDATE many SET s = 'fits' WHERE id <= 5000;
+SELECT smart('lower_rows'), check_view('lower_rows');
+SELECT smart('upper_groups'), check_view('upper_groups');
+RESET maintenance_work_mem;
+RESET refresh_mv.exact_cost_limit;
 DROP SCHEMA suite CASCADE;

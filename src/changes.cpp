@@ -3,7 +3,7 @@
 #include "bridge.hpp"
 #include "knowledge.hpp"
 #include "logged.hpp"
-#include "netting.hpp"
+#include "net_log.hpp"
 #include "row_image.hpp"
 #include "source.hpp"
 #include "tracking.hpp"
@@ -122,9 +122,17 @@ void take(const Reader &reader, std::string_view bytes, int first, int end, Datu
             unknown(reader.source.relation, "the log is damaged");
 }
 
+// Changes on their way to the result.
+struct Output {
+    Reader reader;
+    ReturnSetInfo *result;
+};
+
 // Puts one change into the result.
-void put_change(const Reader &reader, const NetChange &change, ReturnSetInfo *result)
+bool put_change(const NetChange &change, void *context)
 {
+    const Reader &reader = static_cast<Output *>(context)->reader;
+    ReturnSetInfo *result = static_cast<Output *>(context)->result;
     Datum values[MaxHeapAttributeNumber], row[MaxHeapAttributeNumber], pair[2] = {};
     bool nulls[MaxHeapAttributeNumber], row_nulls[MaxHeapAttributeNumber], pair_nulls[2] = {};
     bool bag = reader.nkeys == 0;
@@ -146,25 +154,7 @@ void put_change(const Reader &reader, const NetChange &change, ReturnSetInfo *re
     }
     for (int64 i = bag ? Max(change.existed, 0) : 1; i > 0; i--)
         tuplestore_putvalues(result->setResult, result->setDesc, pair, pair_nulls);
-}
-
-// Collects the entries of a source.
-struct Entries {
-    Reader reader;
-    Netting *netting;
-};
-
-void add_entry(const tracking::LogEntry &logged, void *context)
-{
-    auto *entries = static_cast<Entries *>(context);
-    Oid relation = entries->reader.source.relation;
-    if (logged.bytes == nullptr || logged.layout != entries->reader.layout)
-        unknown(relation, "something has changed that is not logged row by row, or the log is damaged");
-    bool sound = entry([&] {
-        return entries->netting->add(logged.nested, logged.records, {logged.bytes, logged.length});
-    });
-    if (!sound)
-        unknown(relation, "the log is damaged");
+    return true;
 }
 
 // The source among those of the view that a table belongs to.
@@ -212,28 +202,15 @@ namespace changes {
 
 void put(Oid view, Oid table, ReturnSetInfo *result)
 {
-    Reader reader = guard([&] { return checked_reader(view, table); });
-    bool bag = reader.nkeys == 0;
-    Netting netting(reader.nkeys == 1 ? logged::key_width(reader.columns[0]->atttypid) : 0, bag);
-    guard([&] {
-        Entries entries = {reader, &netting};
-        tracking::new_entries(view, reader.source.relation, add_entry, &entries);
-    });
-    std::vector<NetChange> net = netting.changes();
-    const NetChange *first = net.data();
-    size_t count = net.size();
-    guard([&] {
-        MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "refresh_mv change",
-                                                     ALLOCSET_DEFAULT_SIZES);
-        MemoryContext old = MemoryContextSwitchTo(memory);
-        for (size_t i = 0; i < count; i++) {
-            CHECK_FOR_INTERRUPTS();
-            put_change(reader, first[i], result);
-            MemoryContextReset(memory);
-        }
-        MemoryContextSwitchTo(old);
-        MemoryContextDelete(memory);
-    });
+    Output output = {guard([&] { return checked_reader(view, table); }), result};
+    const Reader &reader = output.reader;
+    int key_width = reader.nkeys == 1 ? logged::key_width(reader.columns[0]->atttypid) : 0;
+    net_log::Entries entries = {view, reader.source.relation, reader.layout, key_width, reader.nkeys == 0};
+    if (!net_log::read(entries, put_change, &output))
+        guard([&] {
+            unknown(reader.source.relation,
+                    "something has changed that is not logged row by row, or the log is damaged");
+        });
 }
 
 } // namespace changes

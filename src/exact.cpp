@@ -50,14 +50,16 @@ Analysis analyse(Relation view, List *changed)
     return analysis;
 }
 
-// Gives the many small queries of a refresh as much memory as a maintenance command
-// has, and does not compile them, until the view is closed.
+// Gives the many small queries of a refresh the memory of a maintenance command, a share
+// for each of the sorts and hash tables that a query has at a time; and does not compile
+// them, until the view is closed.
 void set_options()
 {
+    int share = maintenance_work_mem / 4;
     set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-    if (work_mem < maintenance_work_mem)
-        set_config_option("work_mem", psprintf("%d", maintenance_work_mem), PGC_USERSET, PGC_S_SESSION,
-                          GUC_ACTION_SAVE, true, 0, false);
+    if (work_mem < share)
+        set_config_option("work_mem", psprintf("%d", share), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+                          false);
 }
 
 List *changed_relations(List *changes)

@@ -2,13 +2,15 @@
 
 #include "bridge.hpp"
 #include "logged.hpp"
-#include "netting.hpp"
+#include "net_log.hpp"
 #include "query.hpp"
 #include "row_image.hpp"
 #include "source.hpp"
 #include "tables.hpp"
 
 namespace {
+
+constexpr Size gained_overhead = 100; // of an image that without_gained() remembers, in bytes
 
 // How the entries of a source become rows.
 struct Decoder {
@@ -76,24 +78,6 @@ Decoder decoder_of(const TrackedSource &source)
     return decoder;
 }
 
-struct Load {
-    const Decoder *decoder;
-    Netting *netting;
-    bool sound;
-};
-
-void load_entry(const tracking::LogEntry &entry_, void *context)
-{
-    auto *load = static_cast<Load *>(context);
-    if (entry_.bytes == nullptr || entry_.layout != load->decoder->layout) {
-        load->sound = false;
-        return;
-    }
-    load->sound &= entry([&] {
-        return load->netting->add(entry_.nested, entry_.records, {entry_.bytes, entry_.length});
-    });
-}
-
 bool decode(const Decoder &decoder, std::string_view bytes, int first, int end, Datum *values, bool *nulls)
 {
     const char *start = bytes.data();
@@ -117,9 +101,17 @@ void note_range(NetChanges *changes, const Decoder &decoder, const Datum *values
     changes->has_range = true;
 }
 
+// Changes that are being read.
+struct Reading {
+    NetChanges *changes;
+    Decoder decoder;
+};
+
 // Adds the row or rows of a net change; false if its bytes are damaged.
-bool add_change(NetChanges *changes, const Decoder &decoder, const NetChange &change)
+bool add_change(const NetChange &change, void *context)
 {
+    NetChanges *changes = static_cast<Reading *>(context)->changes;
+    const Decoder &decoder = static_cast<Reading *>(context)->decoder;
     Datum values[MaxTupleAttributeNumber];
     bool nulls[MaxTupleAttributeNumber];
     int natts = decoder.desc->natts;
@@ -134,6 +126,8 @@ bool add_change(NetChanges *changes, const Decoder &decoder, const NetChange &ch
     nulls[natts - 1] = false;
     if (decoder.key_width != 0)
         note_range(changes, decoder, values);
+    if (changes->bag && !existed)
+        changes->gained_size += change.key.size() + gained_overhead;
     for (int64 i = changes->bag ? (existed ? change.existed : -change.existed) : 1; i > 0; i--) {
         named::add(&changes->rows, values, nulls);
         changes->existed += existed ? 1 : 0;
@@ -141,58 +135,21 @@ bool add_change(NetChanges *changes, const Decoder &decoder, const NetChange &ch
     return true;
 }
 
-// Adds net changes; false if the log is damaged.
-bool add_all(NetChanges *changes, const Decoder &decoder, const std::vector<NetChange> &net)
-{
-    const NetChange *first = net.data();
-    size_t count = net.size();
-    return guard([&] {
-        MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "refresh_mv change",
-                                                     ALLOCSET_DEFAULT_SIZES);
-        bool sound = true;
-        for (size_t i = 0; i < count && sound; i++) {
-            CHECK_FOR_INTERRUPTS();
-            MemoryContext old = MemoryContextSwitchTo(memory);
-            sound = add_change(changes, decoder, first[i]);
-            MemoryContextSwitchTo(old);
-            MemoryContextReset(memory);
-        }
-        MemoryContextDelete(memory);
-        return sound;
-    });
-}
-
 // The net changes of one source; null if they are not known row by row.
 NetChanges *read_source(Oid view, const TrackedSource &source, int number)
 {
-    Decoder decoder{};
-    NetChanges *changes = guard([&] {
-        decoder = decoder_of(source);
-        auto *result = static_cast<NetChanges *>(palloc0(sizeof(NetChanges)));
-        result->source = &source;
-        result->relation = source.relation;
-        result->rows = named::make(psprintf("refresh_mv_changes_%d", number), decoder.desc);
-        result->bag = decoder.nkeys == 0;
-        return result;
+    Reading reading = guard([&] {
+        Decoder decoder = decoder_of(source);
+        auto *changes = static_cast<NetChanges *>(palloc0(sizeof(NetChanges)));
+        changes->source = &source;
+        changes->relation = source.relation;
+        changes->rows = named::make(psprintf("refresh_mv_changes_%d", number), decoder.desc);
+        changes->bag = decoder.nkeys == 0;
+        return Reading{changes, decoder};
     });
-    Netting netting(decoder.key_width, changes->bag);
-    Load load = {&decoder, &netting, true};
-    guard([&] { tracking::new_entries(view, source.relation, load_entry, &load); });
-    return load.sound && add_all(changes, decoder, netting.changes()) ? changes : nullptr;
-}
-
-// = of a type, by its full name.
-const char *equality(Oid type)
-{
-    Oid oid = lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr;
-    HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(oid));
-    if (!HeapTupleIsValid(tuple))
-        elog(ERROR, "no equality of type %u", type);
-    auto *op = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
-    const char *text = psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(op->oprnamespace)),
-                                NameStr(op->oprname));
-    ReleaseSysCache(tuple);
-    return text;
+    net_log::Entries entries = {view, source.relation, reading.decoder.layout, reading.decoder.key_width,
+                                reading.changes->bag};
+    return net_log::read(entries, add_change, &reading) ? reading.changes : nullptr;
 }
 
 // The images that were gained, with how many times; and the rows that are left.
@@ -268,10 +225,12 @@ List *read(Oid view, List *sources, QueryEnvironment *environment, const char **
     for (int i = 0; i < count; i++) {
         auto *source = static_cast<TrackedSource *>(list_nth(sources, i));
         NetChanges *changes = source->exact ? read_source(view, *source, i) : nullptr;
-        if (changes == nullptr) {
-            *reason = guard([&] {
-                return psprintf("changes of \"%s\" are not known row by row", get_rel_name(source->relation));
-            });
+        const char *obstacle = changes == nullptr ? "changes of \"%s\" are not known row by row"
+                               : changes->gained_size > static_cast<Size>(maintenance_work_mem) * 1024
+                                   ? "more rows of \"%s\" have changed than fit in maintenance_work_mem"
+                                   : nullptr;
+        if (obstacle != nullptr) {
+            *reason = guard([&] { return psprintf(obstacle, get_rel_name(source->relation)); });
             return nullptr;
         }
         guard([&] {
@@ -301,6 +260,19 @@ const char *existed_column(const NetChanges *changes)
 {
     TupleDesc desc = changes->rows.desc;
     return quote_identifier(NameStr(TupleDescAttr(desc, desc->natts - 1)->attname));
+}
+
+const char *equality(Oid type)
+{
+    Oid oid = lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr;
+    HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(oid));
+    if (!HeapTupleIsValid(tuple))
+        elog(ERROR, "no equality of type %u", type);
+    auto *op = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
+    const char *text = psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(op->oprnamespace)),
+                                NameStr(op->oprname));
+    ReleaseSysCache(tuple);
+    return text;
 }
 
 const char *same_key(const NetChanges *changes)

@@ -17,6 +17,7 @@ struct NetChanges {
     NamedRows rows;
     int64 existed;  // rows that did
     bool bag;       // of a materialized view
+    Size gained_size; // of a bag: memory for the images that were gained, in bytes
     bool imagined;  // see imagined()
     bool has_range; // the key is one integer
     int64 least;
@@ -37,6 +38,9 @@ NetChanges *imagined(const TrackedSource *source, int number, double count, Quer
 
 // The name of the column that tells whether a row existed, quoted.
 const char *existed_column(const NetChanges *changes);
+
+// = of a type, by its full name.
+const char *equality(Oid type);
 
 // "the row t has the key of a changed row d", as a condition.
 const char *same_key(const NetChanges *changes);

@@ -23,6 +23,8 @@
 //   row was locked from the first to the last.
 // - Rows without a key (of a materialized view) are known by their images alone:
 //   key is the whole image, every entry is nested, and all of them are one bag.
+// - What is said of a key depends on the records of that key only: the keys can be
+//   netted in shares, one after the other, each from all entries.
 #pragma once
 
 #include <cstdint>
@@ -32,21 +34,38 @@
 #include <unordered_map>
 #include <vector>
 
-// A key that was changed.  The bytes belong to the entries or to the Netting.
+// A key that was changed.  The bytes belong to the Netting.
 struct NetChange {
     std::string_view key;
     std::string_view rest; // the other columns as they were, if it existed
     int64_t existed;       // rows that were there; of a bag: less those that are there now
 };
 
+// A share of all keys: those whose hash ends in the bits of number.
+struct KeyShare {
+    unsigned bits;
+    size_t number;
+
+    static constexpr unsigned most = 20; // bits
+    bool has(std::string_view key) const;
+    KeyShare half(size_t which) const { return {bits + 1, number | which << bits}; }
+};
+
 class Netting {
 public:
-    // key_width: the bytes of the key's integer type; 0 if it is none.  The
-    // bytes of entries must outlive the object.
-    Netting(int key_width, bool bag) : key_width_(key_width), bag_(bag) {}
+    // key_width: the bytes of the key's integer type; 0 if it is none.  limit: the bytes
+    // of memory after which it is full.
+    Netting(int key_width, bool bag, KeyShare share, size_t limit)
+        : key_width_(key_width), bag_(bag), share_(share), limit_(limit)
+    {
+    }
 
-    // Takes the next entry, which holds so many records.  False if it is damaged.
+    // Takes what the next entry, of so many records, says of the share.  False if it is
+    // damaged.
     bool add(bool nested, int64_t records, std::string_view data);
+
+    // Whether the share takes too much memory and has to be halved: it is not complete.
+    bool full() const { return used_ > limit_ && share_.bits < KeyShare::most; }
 
     // The net changes, in the order of the keys' first appearance.
     std::vector<NetChange> changes();
@@ -67,13 +86,17 @@ private:
     };
 
     void change(std::string_view key, std::string_view rest, bool nested, char kind);
+    Key &key_of(std::string_view bytes);
     void settle(Key &key);
     bool insert_run(std::string_view *data, int64_t most, int64_t *end, int64_t *count);
-    std::string_view integer_key(int64_t value);
+    std::string_view keep(std::string_view bytes);
 
     int key_width_;
     bool bag_;
-    std::vector<Key> keys_;
+    KeyShare share_;
+    size_t limit_;
+    size_t used_ = 0; // memory, roughly
+    std::deque<Key> keys_;
     std::unordered_map<std::string_view, size_t> places_;
-    std::deque<std::string> own_bytes_;
+    std::deque<std::string> blocks_; // of the bytes that are kept
 };

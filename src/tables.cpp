@@ -13,17 +13,22 @@ Oid owner()
     return role;
 }
 
-// Calls run() as the owner of the tables and checks its result.
+// Calls run() as the owner of the tables and returns its result.
 template <class Run>
-static void as_owner(int expected, Run run)
+static auto as_owner(Run run)
 {
     Oid saved_user;
     int saved_context;
 
     GetUserIdAndSecContext(&saved_user, &saved_context);
     SetUserIdAndSecContext(owner(), saved_context | SECURITY_LOCAL_USERID_CHANGE);
-    int result = run();
+    auto result = run();
     SetUserIdAndSecContext(saved_user, saved_context);
+    return result;
+}
+
+static void check(int result, int expected)
+{
     if (result != expected)
         elog(ERROR, "unexpected result of a statement on refresh_mv's tables: %s",
              SPI_result_code_string(result));
@@ -31,23 +36,43 @@ static void as_owner(int expected, Run run)
 
 void execute(const char *sql, Parameters parameters, int expected)
 {
-    as_owner(expected, [&] {
-        return SPI_execute_with_args(sql, parameters.count, const_cast<Oid *>(parameters.types),
-                                     parameters.values, parameters.nulls, false, 0);
-    });
+    check(as_owner([&] {
+              return SPI_execute_with_args(sql, parameters.count, const_cast<Oid *>(parameters.types),
+                                           parameters.values, parameters.nulls, false, 0);
+          }),
+          expected);
+}
+
+// Prepares a query, once.
+static void prepare(SPIPlanPtr *plan, const char *sql, Parameters parameters)
+{
+    if (*plan != nullptr)
+        return;
+    SPIPlanPtr fresh = SPI_prepare(sql, parameters.count, const_cast<Oid *>(parameters.types));
+    if (fresh == nullptr || SPI_keepplan(fresh) != 0)
+        elog(ERROR, "could not prepare a statement on refresh_mv's tables: %s",
+             SPI_result_code_string(SPI_result));
+    *plan = fresh;
 }
 
 void read(SPIPlanPtr *plan, const char *sql, Parameters parameters)
 {
-    if (*plan == nullptr) {
-        SPIPlanPtr fresh = SPI_prepare(sql, parameters.count, const_cast<Oid *>(parameters.types));
-        if (fresh == nullptr || SPI_keepplan(fresh) != 0)
-            elog(ERROR, "could not prepare a statement on refresh_mv's tables: %s",
-                 SPI_result_code_string(SPI_result));
-        *plan = fresh;
-    }
-    as_owner(SPI_OK_SELECT, [&] {
-        return SPI_execute_plan(*plan, parameters.values, parameters.nulls, true, 0);
+    prepare(plan, sql, parameters);
+    check(as_owner([&] { return SPI_execute_plan(*plan, parameters.values, parameters.nulls, true, 0); }),
+          SPI_OK_SELECT);
+}
+
+Portal open(SPIPlanPtr *plan, const char *sql, Parameters parameters)
+{
+    prepare(plan, sql, parameters);
+    return as_owner([&] { return SPI_cursor_open(nullptr, *plan, parameters.values, parameters.nulls, true); });
+}
+
+uint64 fetch(Portal cursor, long count)
+{
+    return as_owner([&] {
+        SPI_cursor_fetch(cursor, true, count);
+        return SPI_processed;
     });
 }
 

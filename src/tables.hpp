@@ -25,6 +25,12 @@ void execute(const char *sql, Parameters parameters, int expected);
 // newest.  Its plan is kept, in *plan.
 void read(SPIPlanPtr *plan, const char *sql, Parameters parameters);
 
+// Opens a cursor for such a query, under the active snapshot too.
+Portal open(SPIPlanPtr *plan, const char *sql, Parameters parameters);
+
+// Reads that many more rows; returns how many there were.
+uint64 fetch(Portal cursor, long count);
+
 // Column n of the given row that the last statement returned.
 Datum returned(uint64 row, int column, bool *null);
 

@@ -208,35 +208,47 @@ const char *uses(Oid view)
     return text ? text : "";
 }
 
-void new_entries(Oid view, Oid source, void (*each)(const LogEntry &entry, void *context),
+// Calls each() for an entry that SPI has returned.
+static bool each_entry(uint64 row, bool (*each)(const LogEntry &entry, void *context), void *context)
+{
+    bool null;
+    Datum data = tables::returned(row, 4, &null);
+    varlena *bytes = null ? nullptr : pg_detoast_datum(reinterpret_cast<varlena *>(DatumGetPointer(data)));
+    const char *start = nullptr;
+    Size length = 0;
+    if (bytes != nullptr && !changelog::open_entry(bytes, &start, &length))
+        start = nullptr;
+    return each({returned_int64(row, 1), returned_bool(row, 2), returned_int64(row, 3), start, length}, context);
+}
+
+void new_entries(Oid view, Oid source, bool (*each)(const LogEntry &entry, void *context),
                  void *context)
 {
+    constexpr long at_once = 50;
     static SPIPlanPtr plan = nullptr;
     Datum values[] = {ObjectIdGetDatum(view), ObjectIdGetDatum(source)};
-    MemoryContext memory = CurrentMemoryContext;
+    MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "refresh_mv log", ALLOCSET_DEFAULT_SIZES);
+    bool more = true;
 
     SPI_connect();
-    tables::read(&plan,
-                 "SELECT layout, nested, records, data FROM refresh_mv.unread"
-                 " WHERE view OPERATOR(pg_catalog.=) $1 AND relation OPERATOR(pg_catalog.=) $2"
-                 " AND is_new ORDER BY seq",
-                 {2, oid_types, values, nullptr});
-    for (uint64 i = 0; i < SPI_processed; i++) {
-        CHECK_FOR_INTERRUPTS();
-        bool null;
-        int64 layout = returned_int64(i, 1);
-        Datum data = tables::returned(i, 4, &null);
-        MemoryContext old = MemoryContextSwitchTo(memory);
-        varlena *bytes = null ? nullptr
-                              : pg_detoast_datum_copy(reinterpret_cast<varlena *>(DatumGetPointer(data)));
-        const char *start = nullptr;
-        Size length = 0;
-        if (bytes != nullptr && !changelog::open_entry(bytes, &start, &length))
-            start = nullptr;
-        each({layout, returned_bool(i, 2), returned_int64(i, 3), start, length}, context);
-        MemoryContextSwitchTo(old);
+    Portal cursor = tables::open(&plan,
+                                 "SELECT layout, nested, records, data FROM refresh_mv.unread"
+                                 " WHERE view OPERATOR(pg_catalog.=) $1 AND relation OPERATOR(pg_catalog.=) $2"
+                                 " AND is_new ORDER BY seq",
+                                 {2, oid_types, values, nullptr});
+    while (more && tables::fetch(cursor, at_once) > 0) {
+        for (uint64 i = 0; i < SPI_processed && more; i++) {
+            CHECK_FOR_INTERRUPTS();
+            MemoryContext old = MemoryContextSwitchTo(memory);
+            more = each_entry(i, each, context);
+            MemoryContextSwitchTo(old);
+            MemoryContextReset(memory);
+        }
+        SPI_freetuptable(SPI_tuptable);
     }
+    SPI_cursor_close(cursor);
     SPI_finish();
+    MemoryContextDelete(memory);
 }
 
 bool source(Oid relation, TrackedSource *source)

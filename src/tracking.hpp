@@ -65,8 +65,9 @@ struct LogEntry {
 // changes whenever one of them is changed.
 const char *uses(Oid view);
 
-// Reads the new entries of a view about one source, in order.  Their bytes stay.
-void new_entries(Oid view, Oid source, void (*each)(const LogEntry &entry, void *context),
+// Reads the new entries of a view about one source, in order, as long as each() returns
+// true.
+void new_entries(Oid view, Oid source, bool (*each)(const LogEntry &entry, void *context),
                  void *context);
 
 // ---- as the tables are now ----

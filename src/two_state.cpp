@@ -398,6 +398,7 @@ const char *all_parts(Search *search)
 NamedRows parts_before(const Search *search)
 {
     StringInfoData text;
+    const char *word = "WHERE";
     ListCell *cell;
 
     initStringInfo(&text);
@@ -409,9 +410,12 @@ NamedRows parts_before(const Search *search)
             || get_attnum(own->relation, static_cast<char *>(linitial(own->source->key))) != instance->anchor
             || instance->query != search->query || anchor::is_nullable(search->query, instance->rti))
             continue;
-        appendStringInfo(&text, " EXCEPT ALL SELECT d.%s FROM %s d WHERE NOT d.%s",
-                         column_name(own->relation, instance->anchor), own->rows.name,
+        // not EXCEPT, whose hash table grows without limit
+        appendStringInfo(&text, " %s NOT EXISTS (SELECT FROM %s d WHERE d.%s %s p.part AND NOT d.%s)", word,
+                         own->rows.name, column_name(own->relation, instance->anchor),
+                         net_changes::equality(get_atttype(own->relation, instance->anchor)),
                          net_changes::existed_column(own));
+        word = "AND";
     }
     return search->result(query::plan(query::unchecked(text.data, search->environment), 0),
                           parts_name(TableState::before), search->environment);

@@ -3,6 +3,8 @@
 #include "unit.hpp"
 #include "varint.hpp"
 
+#include <algorithm>
+
 // The records of one entry, written as the log writes them.
 class Entry {
 public:
@@ -59,10 +61,16 @@ struct Step {
     Entry entry;
 };
 
+// A netting of all keys, however many.
+static Netting netting_of(int key_width, bool bag)
+{
+    return {key_width, bag, KeyShare{}, SIZE_MAX};
+}
+
 // "key=image" for rows that existed, "key-" for rows that did not.
 static std::string net(const std::vector<Step> &steps, bool bag = false)
 {
-    Netting netting(0, bag);
+    Netting netting = netting_of(0, bag);
     std::string text;
     for (const Step &step : steps)
         CHECK(netting.add(step.nested, step.entry.records, step.entry.data));
@@ -116,7 +124,7 @@ static void a_bag_counts_over_all_nests()
 
 static void runs_are_keys_as_images_write_them()
 {
-    Netting netting(8, false);
+    Netting netting = netting_of(8, false);
     Entry runs = Entry().run(5, 2).run(-3, 1);
     int64_t six = 6;
     std::string key(1, 9);
@@ -130,15 +138,56 @@ static void runs_are_keys_as_images_write_them()
     CHECK(changes.size() == 3 && changes[1].key == key && changes[1].existed == 0);
 }
 
+// "key=image" or "key-" for all net changes, sorted, and in how many shares they were netted.
+static std::pair<std::vector<std::string>, int> net_in_shares(const std::vector<Step> &steps, KeyShare share, size_t limit)
+{
+    std::vector<std::string> found;
+    Netting netting(8, false, share, limit);
+    for (const Step &step : steps)
+        CHECK(netting.add(step.nested, step.entry.records, step.entry.data));
+    if (netting.full()) {
+        auto [even, first] = net_in_shares(steps, share.half(0), limit);
+        auto [odd, second] = net_in_shares(steps, share.half(1), limit);
+        std::merge(even.begin(), even.end(), odd.begin(), odd.end(), std::back_inserter(found));
+        return {found, first + second};
+    }
+    for (const NetChange &change : netting.changes())
+        found.push_back(std::string(change.key) + (change.existed ? "=" : "-") + std::string(change.rest));
+    std::sort(found.begin(), found.end());
+    return {found, 1};
+}
+
+static void shares_are_the_whole()
+{
+    std::vector<Step> steps;
+    for (int i = 0; i < 3000; i++) {
+        std::string key = "key " + std::to_string(i * 7 % 2000), image = std::to_string(i);
+        steps.push_back({i % 5 == 0, Entry().old_image(key, image).new_image(key, image + (i % 3 ? "" : "x"))});
+    }
+    steps.push_back({false, Entry().run(1, 5000)});
+    auto [whole, one] = net_in_shares(steps, {}, SIZE_MAX);
+    auto [parts, many] = net_in_shares(steps, {}, 50000);
+    CHECK(one == 1 && many > 16);
+    CHECK(whole.size() > 6000 && whole == parts);
+}
+
+static void what_cannot_be_halved_is_never_full()
+{
+    Netting netting(8, false, {KeyShare::most, 0}, 0);
+    Entry run = Entry().run(1, 1 << 22);
+    CHECK(netting.add(false, run.records, run.data));
+    CHECK(!netting.full() && !netting.changes().empty());
+}
+
 static void damage_is_told()
 {
     Entry good = Entry().old_image("abc", "def").inserted("g");
     for (size_t length = 0; length < good.data.size(); length++)
-        CHECK(!Netting(0, false).add(false, good.records, good.data.substr(0, length)));
-    CHECK(!Netting(0, false).add(false, 1, good.data));
-    CHECK(!Netting(0, false).add(false, 1, "x"));
-    CHECK(!Netting(8, false).add(false, 1, Entry().run(1, uint64_t{1} << 40).data));
-    CHECK(!Netting(0, false).add(false, 1, Entry().run(1, 1).data));
+        CHECK(!netting_of(0, false).add(false, good.records, good.data.substr(0, length)));
+    CHECK(!netting_of(0, false).add(false, 1, good.data));
+    CHECK(!netting_of(0, false).add(false, 1, "x"));
+    CHECK(!netting_of(8, false).add(false, 1, Entry().run(1, uint64_t{1} << 40).data));
+    CHECK(!netting_of(0, false).add(false, 1, Entry().run(1, 1).data));
 }
 
 static void numbers_survive()
@@ -159,6 +208,8 @@ void test_netting()
     a_nest_without_effect_leaves_the_word_to_the_next();
     a_bag_counts_over_all_nests();
     runs_are_keys_as_images_write_them();
+    shares_are_the_whole();
+    what_cannot_be_halved_is_never_full();
     damage_is_told();
     numbers_survive();
 }
