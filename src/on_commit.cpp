@@ -25,16 +25,19 @@ Call call_of(List *sources)
     return {{RefreshMode::smart, 0, false, true}, ordered, edges, true, Caller::commit};
 }
 
-// Refreshes until no change is left.  A merge changes what other views read.
+// Refreshes until no change is left.  A merge changes what other views read: these come
+// after it in the same call, which has locked them all in one order.
 void refresh_all()
 {
-    constexpr int most_rounds = 100; // more than views read each other
+    constexpr int most_rounds = 100; // a view's function may write to tables
     for (int round = 0; round < most_rounds && changed != NIL; round++) {
         List *sources = changed;
         changed = NIL;
         Call call = call_of(sources);
         if (!call.views.empty())
             run::together(call, *limits);
+        for (Oid view : call.views)
+            changed = list_delete_oid(changed, view);
     }
 }
 

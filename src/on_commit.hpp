@@ -1,8 +1,10 @@
 // Refreshing views at the end of the transaction that changed their sources.
 //
 // Invariants:
-// - Each such view is refreshed once per transaction, after all deferred triggers,
-//   and again only if a view that it reads was refreshed after it.
+// - Each such view is refreshed once per transaction, after all deferred triggers and after
+//   the views that it reads.
+// - All of them are locked before the first is refreshed, as any refresh of several views
+//   does it: transactions wait for each other, but do not deadlock.
 // - A refresh that fails does not keep the transaction from committing: the
 //   changes stay in the log for the next one.
 #pragma once

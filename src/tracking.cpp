@@ -609,10 +609,12 @@ OnCommitView *on_commit_views(List *relations, int *count)
                                                       sizeof(Oid), true, TYPALIGN_INT))};
     SPI_connect();
     tables::read(&plan,
-                 "SELECT t.view, t.relation FROM refresh_mv.tracked t WHERE t.on_commit"
-                 " AND t.view OPERATOR(pg_catalog.=) ANY"
-                 " (SELECT o.view FROM refresh_mv.tracked o"
-                 " WHERE o.relation OPERATOR(pg_catalog.=) ANY ($1))",
+                 "WITH RECURSIVE wanted AS (SELECT o.view FROM refresh_mv.tracked o"
+                 " WHERE o.on_commit AND o.relation OPERATOR(pg_catalog.=) ANY ($1)"
+                 " UNION SELECT o.view FROM wanted w, refresh_mv.tracked o"
+                 " WHERE o.on_commit AND o.relation OPERATOR(pg_catalog.=) w.view)"
+                 " SELECT t.view, t.relation FROM wanted w, refresh_mv.tracked t"
+                 " WHERE t.view OPERATOR(pg_catalog.=) w.view",
                  {1, types, values, nullptr});
     *count = static_cast<int>(SPI_processed);
     auto *views = static_cast<OnCommitView *>(

@@ -133,8 +133,8 @@ List *stray_tables();
 // needed by a view that is tracked in a transaction under way.  The caller may delete.
 void delete_orphans();
 
-// The tracked views, as pairs with their sources, that are refreshed on commit
-// and read one of the relations.
+// The tracked views, as pairs with their sources, that are refreshed on commit and read
+// one of the relations, or such a view.
 struct OnCommitView {
     Oid view;
     Oid source;
