@@ -122,8 +122,11 @@ SELECT DISTINCT view, view, 0 FROM refresh_mv.tracked;
 -- one had seen them.
 CREATE VIEW refresh_mv.unread AS
 SELECT r.view, l.relation, l.seq, l.layout, l.nested, l.records, l.data,
-       CASE WHEN l.data IS NULL THEN coalesce(l.reason, 'something has changed')
-            WHEN l.layout <> r.layout THEN 'other columns are logged now' END AS reason,
+       CASE WHEN l.data IS NULL OR l.layout <> r.layout THEN pg_catalog.concat(
+                CASE WHEN l.data IS NULL THEN coalesce(l.reason, 'something has changed')
+                     ELSE 'other columns are logged now' END,
+                (SELECT ' (' || c.relname || ')' FROM pg_catalog.pg_class c
+                 WHERE c.oid = l.relation AND l.relation <> r.view)) END AS reason,
        CASE WHEN l.xid = s.own_xid THEN l.seq >= s.own_seq
             ELSE NOT pg_catalog.pg_visible_in_snapshot(l.xid, s.snapshot) END AS is_new
 FROM refresh_mv.readers r

@@ -22,7 +22,7 @@ LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM refresh_materialized_views_smart();
     RETURN QUERY SELECT h.view_name, h.method,
-            CASE WHEN h.method = 'full' THEN regexp_replace(h.reason, '^\d+ changes in the log, but ', '') END,
+            CASE WHEN h.method = 'full' THEN regexp_replace(h.reason, '^\d+ changes? in the log, but ', '') END,
             check_view(format('%I', h.view_name)::regclass)
         FROM refresh_mv.journal h WHERE h.run = (SELECT max(run) FROM refresh_mv.journal) ORDER BY h.id;
 END $$;

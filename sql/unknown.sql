@@ -106,7 +106,7 @@ BEGIN
         wrong := wrong || ' changes not as they are;';
     END IF;
     CALL refresh(view, way, method, reason);
-    IF reason !~ '^1 changes in the log' THEN wrong := wrong || ' then ' || reason || ';'; END IF;
+    IF reason !~ '^1 change in the log' THEN wrong := wrong || ' then ' || reason || ';'; END IF;
     IF check_view(view::regclass) <> 0 THEN wrong := wrong || ' wrong rows then;'; END IF;
     CALL refresh(view, way, method, reason);
     IF method <> 'skip' THEN wrong := wrong || ' no skip then;'; END IF;

@@ -88,7 +88,7 @@ bool refuse(Work *work, const char *reason)
 bool affordable(Work *work, double cost)
 {
     work->cost += cost;
-    return work->cost <= work->limit || refuse(work, "as many rows are concerned as a full refresh reads");
+    return work->cost <= work->limit || refuse(work, "an exact refresh would cost more than a full one");
 }
 
 // Notes a query for whoever wants to see what would be run.

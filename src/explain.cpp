@@ -63,6 +63,12 @@ char *literal(const Examination *e)
                                                          RelationGetRelationName(view)));
 }
 
+const char *changes_in_log(const Examination *e)
+{
+    int64 count = e->knowledge.pending;
+    return psprintf(INT64_FORMAT " %s in the log", count, count == 1 ? "change" : "changes");
+}
+
 // ---- tracking ----
 
 // What to do about a result that depends on more than data.
@@ -72,7 +78,9 @@ void add_constancy_remedy(Examination *e, const char *depends_on)
     for (const char *prefix : {"volatile function ", "stable function "})
         if (strncmp(depends_on, prefix, strlen(prefix)) == 0)
             function = depends_on + strlen(prefix);
-    if (function == nullptr || strncmp(function, "pg_catalog.", 11) == 0 || strchr(function, '.') == nullptr)
+    if (function == nullptr && strchr(depends_on, ' ') != nullptr)
+        remedy::add(&e->tracking, psprintf("-- its query must not depend on %s", depends_on), "");
+    else if (function == nullptr || strncmp(function, "pg_catalog.", 11) == 0 || strchr(function, '.') == nullptr)
         remedy::add(&e->tracking, psprintf("-- take %s out of the view, and into the queries that read it", depends_on),
                     "");
     else
@@ -265,7 +273,7 @@ Explained *explain_skip(const Examination *e)
     skip->remedies = e->tracking;
     if (skip->possible)
         skip->cost = 0;
-    const char *changes = psprintf(INT64_FORMAT " changes in the log", e->knowledge.pending);
+    const char *changes = changes_in_log(e);
     skip->reason = obstacle                     ? obstacle
                    : !skip->possible            ? changes
                    : e->knowledge.pending == 0 ? "nothing has changed since the last refresh"
@@ -569,7 +577,7 @@ void look_at_changes(Examination *e)
         } else if (changes == NIL)
             decide(e, Method::skip, "the changes come to nothing");
         else
-            e->premise = {changes, false, psprintf(INT64_FORMAT " changes in the log", e->knowledge.pending)};
+            e->premise = {changes, false, changes_in_log(e)};
     });
 }
 

@@ -141,8 +141,9 @@ void verify_next(Oid view, Findings *findings)
                 return;
             findings->wrong++;
             complain(findings, name,
-                     format("%s: %lld rows missing, %lld extra", name_of(found.verdict),
-                            static_cast<long long>(found.missing), static_cast<long long>(found.extra)));
+                     format("%s: %lld %s missing, %lld extra", name_of(found.verdict),
+                            static_cast<long long>(found.missing), found.missing == 1 ? "row" : "rows",
+                            static_cast<long long>(found.extra)));
         });
     } catch (const PgError &error) {
         if (is_cancel(error.data))

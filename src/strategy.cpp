@@ -21,7 +21,7 @@ static Decision choose_by_log(const Facts &facts)
         return {Method::full, 0, facts.unknown};
     if (facts.pending == 0)
         return {Method::skip, 0, "nothing has changed since the last refresh"};
-    return {Method::delta, 0, std::to_string(facts.pending) + " changes in the log"};
+    return {Method::delta, 0, std::to_string(facts.pending) + (facts.pending == 1 ? " change" : " changes") + " in the log"};
 }
 
 Decision choose(const Request &request, const Facts &facts)

@@ -269,7 +269,7 @@ class Report:
         """Counts a refresh of a view."""
         self.methods[mode if tracked else f"{mode}, not tracked", method if success else "failed"] += 1
         if mode in ("smart", "on commit") and tracked and method in ("full", "rebuild"):
-            self.reasons[re.sub(r"\d+ changes in the log, but |\bt\w*\d|renamed\d+", "", reason)] += 1
+            self.reasons[re.sub(r"\d+ changes? in the log, but |\bt\w*\d|renamed\d+", "", reason)] += 1
 
     @property
     def refreshes(self):

@@ -61,6 +61,8 @@ static void tracked_views_go_by_their_log()
     facts.pending = 3;
     CHECK(strategy::choose(smart, facts).method == Method::delta);
     CHECK(strategy::choose(smart, facts).reason == "3 changes in the log");
+    facts.pending = 1;
+    CHECK(strategy::choose(smart, facts).reason == "1 change in the log");
     facts.pending = 0;
     facts.unknown = "TRUNCATE";
     CHECK(strategy::choose(smart, facts).method == Method::full);
