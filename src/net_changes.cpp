@@ -127,7 +127,7 @@ bool add_change(const NetChange &change, void *context)
     if (decoder.key_width != 0)
         note_range(changes, decoder, values);
     if (changes->bag && !existed)
-        changes->gained_size += change.key.size() + gained_overhead;
+        changes->gained += change.key.size() + gained_overhead;
     for (int64 i = changes->bag ? (existed ? change.existed : -change.existed) : 1; i > 0; i--) {
         named::add(&changes->rows, values, nulls);
         changes->existed += existed ? 1 : 0;
@@ -226,11 +226,15 @@ List *read(Oid view, List *sources, QueryEnvironment *environment, const char **
         auto *source = static_cast<TrackedSource *>(list_nth(sources, i));
         NetChanges *changes = source->exact ? read_source(view, *source, i) : nullptr;
         const char *obstacle = changes == nullptr ? "changes of \"%s\" are not known row by row"
-                               : changes->gained_size > static_cast<Size>(maintenance_work_mem) * 1024
+                               : changes->gained > static_cast<Size>(maintenance_work_mem) * 1024
                                    ? "more rows of \"%s\" have changed than fit in maintenance_work_mem"
                                    : nullptr;
         if (obstacle != nullptr) {
-            *reason = guard([&] { return psprintf(obstacle, get_rel_name(source->relation)); });
+            *reason = guard([&] {
+                if (changes != nullptr)
+                    named::release(&changes->rows);
+                return psprintf(obstacle, get_rel_name(source->relation));
+            });
             return nullptr;
         }
         guard([&] {

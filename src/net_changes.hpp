@@ -17,7 +17,7 @@ struct NetChanges {
     NamedRows rows;
     int64 existed;  // rows that did
     bool bag;       // of a materialized view
-    Size gained_size; // of a bag: memory for the images that were gained, in bytes
+    Size gained;    // bytes that remembering the images takes which a bag has gained
     bool imagined;  // see imagined()
     bool has_range; // the key is one integer
     int64 least;

@@ -67,13 +67,22 @@ static Netting netting_of(int key_width, bool bag)
     return {key_width, bag, KeyShare{}, SIZE_MAX};
 }
 
+// Adds entries whose bytes are gone afterwards.
+static void add_all(Netting *netting, const std::vector<Step> &steps)
+{
+    for (const Step &step : steps) {
+        std::string data = step.entry.data;
+        CHECK(netting->add(step.nested, step.entry.records, data));
+        data.assign(data.size(), '?');
+    }
+}
+
 // "key=image" for rows that existed, "key-" for rows that did not.
 static std::string net(const std::vector<Step> &steps, bool bag = false)
 {
     Netting netting = netting_of(0, bag);
     std::string text;
-    for (const Step &step : steps)
-        CHECK(netting.add(step.nested, step.entry.records, step.entry.data));
+    add_all(&netting, steps);
     for (const NetChange &change : netting.changes())
         text += std::string(change.key)
                 + (bag                  ? ":" + std::to_string(change.existed)
@@ -143,8 +152,7 @@ static std::pair<std::vector<std::string>, int> net_in_shares(const std::vector<
 {
     std::vector<std::string> found;
     Netting netting(8, false, share, limit);
-    for (const Step &step : steps)
-        CHECK(netting.add(step.nested, step.entry.records, step.entry.data));
+    add_all(&netting, steps);
     if (netting.full()) {
         auto [even, first] = net_in_shares(steps, share.half(0), limit);
         auto [odd, second] = net_in_shares(steps, share.half(1), limit);
