@@ -556,8 +556,6 @@ static bool check_node(Node *node, Level *level)
         return check_set_operation(reinterpret_cast<SetOperationStmt *>(node), level);
     case T_SQLValueFunction:
         return depends(level, sql_value_name(reinterpret_cast<SQLValueFunction *>(node)->op));
-    case T_NextValueExpr:
-        return depends(level, "nextval");
     default:
         break;
     }

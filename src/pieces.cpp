@@ -143,10 +143,6 @@ bool determines_anchor(Query *query, const Anchoring &anchoring, Expr *value)
 // counted each for itself.
 const char *distinct_count(GroupShape *shape, Query *query, const Anchoring &anchoring, Aggref *aggregate)
 {
-    if (list_length(aggregate->args) != 1 || list_length(aggregate->aggdistinct) != 1) {
-        object(shape, "it counts distinct rows");
-        return "0";
-    }
     auto *value = reinterpret_cast<Expr *>(
         pg::flatten(query, static_cast<Node *>(copyObjectImpl(argument(aggregate)))));
     if (determines_anchor(query, anchoring, value))

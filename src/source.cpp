@@ -23,14 +23,11 @@ void refuse(Source *source, const char *obstacle, const char *hint)
 void check_storage(Source *source, Oid table)
 {
     const char *name = source::name(table);
-    char persistence = get_rel_persistence(table);
 
     if (get_rel_relkind(table) == RELKIND_FOREIGN_TABLE)
         refuse(source, psprintf("%s is a foreign table: others change it", name),
                "Copy it into a table, or leave the view untracked");
-    else if (persistence == RELPERSISTENCE_TEMP)
-        refuse(source, psprintf("Table %s is temporary", name), "Use a permanent table");
-    else if (persistence == RELPERSISTENCE_UNLOGGED)
+    else if (get_rel_persistence(table) == RELPERSISTENCE_UNLOGGED)
         refuse(source, psprintf("Table %s is unlogged: a crash empties it without a trace", name),
                psprintf("ALTER TABLE %s SET LOGGED", name));
 }

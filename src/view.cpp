@@ -142,11 +142,6 @@ void check_owner(Oid oid)
         aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_MATVIEW, get_rel_name(oid));
 }
 
-void lock(Oid oid)
-{
-    take_locks(oid, true);
-}
-
 void lock_against_refresh(Oid oid)
 {
     LockDatabaseObject(RelationRelationId, oid, lock_id, ExclusiveLock);

@@ -46,9 +46,6 @@ Oid owner(Oid relation);
 bool is_owner(Oid relation);
 void check_owner(Oid oid);
 
-// Locks a view against refreshes and DDL, waiting for those under way.
-void lock(Oid oid);
-
 // Locks a view against refreshes alone, until the end of the transaction or until it is
 // unlocked; the second one only if nobody is refreshing it, else it returns false.
 void lock_against_refresh(Oid oid);
