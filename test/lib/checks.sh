@@ -1,6 +1,18 @@
 # shellcheck shell=bash
 # What the tests in test/t share. Meant to be sourced after test/lib/setup.sh.
 
+# Ends the test as skipped, with its arguments as the reason.
+skip() {
+    printf '%s\n' "$*"
+    exit 77
+}
+
+# Skips the test unless the server offers the extension $1.
+need_extension() {
+    [[ -e $("$PG_CONFIG" --sharedir)/extension/$1.control ]] ||
+        skip "the extension $1 is not there for $("$PG_CONFIG" --version)"
+}
+
 # Prints a query's result, unaligned.
 query() {
     psql -Atqc "$1"
