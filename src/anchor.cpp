@@ -2,6 +2,8 @@
 
 #include "source.hpp"
 
+#include <utility>
+
 namespace {
 
 // A column of an entry of a query's range table.

@@ -55,7 +55,7 @@ TupleDesc describe(Form_pg_attribute *columns, int count)
                            columns[i]->atttypmod, 0);
         TupleDescInitEntryCollation(desc, i + 1, columns[i]->attcollation);
     }
-    return BlessTupleDesc(desc);
+    return BlessTupleDesc(pg::finished(desc));
 }
 
 // A row as text.

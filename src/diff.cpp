@@ -266,6 +266,7 @@ void start_spilling(Matcher *m)
     m->held_sort_desc = CreateTemplateTupleDesc(2);
     TupleDescInitEntry(m->held_sort_desc, 1, "hash", INT8OID, -1, 0);
     TupleDescInitEntry(m->held_sort_desc, 2, "tid", TIDOID, -1, 0);
+    pg::finished(m->held_sort_desc);
     m->held_sort_slot = MakeSingleTupleTableSlot(m->held_sort_desc, &TTSOpsVirtual);
     m->fresh_sort_desc = diff::prefixed(m->desc, INT8OID);
     m->fresh_sort_slot = MakeSingleTupleTableSlot(m->fresh_sort_desc, &TTSOpsVirtual);
@@ -409,6 +410,7 @@ Diff *make_diff(TupleDesc desc)
     auto *diff = static_cast<Diff *>(palloc0(sizeof(Diff)));
     diff->gone_desc = CreateTemplateTupleDesc(1);
     TupleDescInitEntry(diff->gone_desc, 1, "tid", TIDOID, -1, 0);
+    pg::finished(diff->gone_desc);
     diff->changed_desc = diff::prefixed(desc, TIDOID);
     diff->gone = tuplestore_begin_heap(false, false, memory_share(16));
     diff->changed = tuplestore_begin_heap(false, false, memory_share(8));
@@ -467,7 +469,7 @@ TupleDesc prefixed(TupleDesc desc, Oid type)
     TupleDescInitEntry(result, 1, "prefix", type, -1, 0);
     for (int i = 0; i < desc->natts; i++)
         TupleDescCopyEntry(result, i + 2, desc, i + 1);
-    return result;
+    return pg::finished(result);
 }
 
 Diff *compute(Relation view, Query *held, Query *fresh, PairingKey key, QueryEnvironment *environment)

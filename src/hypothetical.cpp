@@ -168,7 +168,7 @@ bool find(Node *node, void *context)
 
 List *shown = NIL;
 int depth = 0;                                 // of plans being made
-get_relation_info_hook_type others = nullptr;
+pg::RelationHook others = nullptr;
 planner_hook_type other_planner = nullptr;
 
 // The columns of an index in a table that it is defined on, or a partition of that; false
@@ -235,7 +235,7 @@ T *array(int count)
 IndexOptInfo *describe(RelOptInfo *rel, Oid table, const AttrNumber *columns, int count, Oid number)
 {
     IndexOptInfo *info = makeNode(IndexOptInfo);
-    IndexAmRoutine *method = GetIndexAmRoutineByAmId(BTREE_AM_OID, false);
+    const IndexAmRoutine *method = GetIndexAmRoutineByAmId(BTREE_AM_OID, false);
     int width = 0;
 
     info->indexoid = number;
@@ -269,14 +269,15 @@ IndexOptInfo *describe(RelOptInfo *rel, Oid table, const AttrNumber *columns, in
 }
 
 // Counts how deep planning is nested: functions that it calls can plan queries of their
-// own, which they keep.
-PlannedStmt *plan(Query *query, const char *text, int options, ParamListInfo parameters)
+// own, which they keep.  The rest is what this version's planner takes besides.
+template <class... Rest>
+PlannedStmt *plan(Query *query, const char *text, int options, ParamListInfo parameters, Rest... rest)
 {
     PlannedStmt *result;
     depth++;
     PG_TRY();
     {
-        result = (other_planner ? other_planner : standard_planner)(query, text, options, parameters);
+        result = (other_planner ? other_planner : standard_planner)(query, text, options, parameters, rest...);
     }
     PG_FINALLY();
     {
@@ -287,11 +288,13 @@ PlannedStmt *plan(Query *query, const char *text, int options, ParamListInfo par
 }
 
 // Adds the indexes of a table to those that it has.
-void show_indexes(PlannerInfo *root, Oid table, bool is_parent, RelOptInfo *rel)
+template <class... Arguments>
+void show_indexes(Arguments... arguments)
 {
+    auto [rel, table, is_parent] = pg::planned_relation(arguments...);
     ListCell *cell;
     if (others != nullptr)
-        others(root, table, is_parent, rel);
+        others(arguments...);
     foreach (cell, is_parent || depth > 1 || get_rel_relkind(table) == RELKIND_PARTITIONED_TABLE ? NIL : shown) {
         auto *index = static_cast<Candidate *>(lfirst(cell));
         AttrNumber columns[INDEX_MAX_KEYS];
@@ -324,9 +327,9 @@ List *candidates(List *queries)
 double with(List *indexes, double (*code)(void *), void *context)
 {
     double result = 0;
-    others = get_relation_info_hook;
+    others = *pg::relation_hook();
     other_planner = planner_hook;
-    get_relation_info_hook = show_indexes;
+    *pg::relation_hook() = show_indexes;
     planner_hook = plan;
     shown = indexes;
     depth = 0;
@@ -336,7 +339,7 @@ double with(List *indexes, double (*code)(void *), void *context)
     }
     PG_FINALLY();
     {
-        get_relation_info_hook = others;
+        *pg::relation_hook() = others;
         planner_hook = other_planner;
         shown = NIL;
     }

@@ -12,6 +12,7 @@
 #include "view.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 extern "C" {
 PG_FUNCTION_INFO_V1(refresh_mv_data_through);
@@ -34,7 +35,7 @@ void put_explained(FunctionCallInfo fcinfo, List *rows)
         auto *row = static_cast<Explained *>(lfirst(cell));
         const char *remedies = remedy::text(row->remedies);
         Datum values[] = {CStringGetTextDatum(name_of(row->method)), BoolGetDatum(row->possible),
-                          BoolGetDatum(row->chosen), Float8GetDatum(rint(row->cost)),
+                          BoolGetDatum(row->chosen), Float8GetDatum(std::rint(row->cost)),
                           CStringGetTextDatum(row->reason), CStringGetTextDatum(remedies),
                           CStringGetTextDatum(row->details ? row->details : "")};
         bool nulls[] = {false, false, false, row->cost < 0, false, *remedies == '\0', row->details == nullptr};

@@ -87,8 +87,7 @@ void delete_rows(Writer *writer, Diff *diff)
         CHECK_FOR_INTERRUPTS();
         progress::count_row();
         check_row_written(writer->view,
-                          table_tuple_delete(writer->view, &tid, writer->cid, GetActiveSnapshot(),
-                                             InvalidSnapshot, true, &failure, false));
+                          pg::delete_row(writer->view, &tid, writer->cid, GetActiveSnapshot(), &failure));
     }
     tuplesort_end(tids);
 }
@@ -250,8 +249,7 @@ bool swap(Relation view, Diff *diff)
     if (!ConditionalLockRelationOid(oid, AccessExclusiveLock))
         return false;
     progress::start_phase("building indexes");
-    finish_heap_swap(oid, heap, false, false, true, true, RecentXmin, ReadNextMultiXactId(),
-                     persistence);
+    pg::swap_heaps(oid, heap, persistence);
     pgstat_count_truncate(view);
     pgstat_count_heap_insert(view, rows);
     return true;

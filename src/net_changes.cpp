@@ -46,7 +46,7 @@ TupleDesc describe(TupleDesc table)
         }
     }
     TupleDescInitEntry(desc, table->natts + 1, free_name(table, "?existed?"), BOOLOID, -1, 0);
-    return desc;
+    return pg::finished(desc);
 }
 
 Decoder decoder_of(const TrackedSource &source)

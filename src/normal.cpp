@@ -2,6 +2,8 @@
 
 #include "query.hpp"
 
+#include <utility>
+
 namespace {
 
 // ---- common table expressions ----

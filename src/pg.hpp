@@ -40,7 +40,11 @@ extern "C" {
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "catalog/toasting.h"
+#if PG_VERSION_NUM >= 190000
+#include "commands/repack.h"
+#else
 #include "commands/cluster.h"
+#endif
 #include "commands/defrem.h"
 #include "commands/event_trigger.h"
 #include "commands/extension.h"
@@ -61,6 +65,7 @@ extern "C" {
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
 #include "optimizer/plancat.h"
 #include "optimizer/planner.h"
 #include "optimizer/prep.h"
@@ -222,7 +227,9 @@ constexpr IndexNeed all_indexes = true;
 inline void insert_index_entries(ResultRelInfo *result, TupleTableSlot *slot, EState *estate,
                                  [[maybe_unused]] IndexNeed need)
 {
-#if PG_VERSION_NUM >= 160000
+#if PG_VERSION_NUM >= 190000
+    ExecInsertIndexTuples(result, estate, need == TU_Summarizing ? EIIT_ONLY_SUMMARIZING : 0, slot, NIL, nullptr);
+#elif PG_VERSION_NUM >= 160000
     ExecInsertIndexTuples(result, slot, estate, false, false, nullptr, NIL, need == TU_Summarizing);
 #else
     ExecInsertIndexTuples(result, slot, estate, false, false, nullptr, NIL);
@@ -234,9 +241,91 @@ inline TM_Result update_row(Relation rel, ItemPointer tid, TupleTableSlot *slot,
                             Snapshot snapshot, TM_FailureData *failure, IndexNeed *need)
 {
     LockTupleMode mode;
+#if PG_VERSION_NUM >= 190000
+    return table_tuple_update(rel, tid, slot, cid, 0, snapshot, InvalidSnapshot, true, failure, &mode,
+                              need);
+#else
     return table_tuple_update(rel, tid, slot, cid, snapshot, InvalidSnapshot, true, failure, &mode,
                               need);
+#endif
 }
+
+// Deletes the row at tid.
+inline TM_Result delete_row(Relation rel, ItemPointer tid, CommandId cid, Snapshot snapshot,
+                            TM_FailureData *failure)
+{
+#if PG_VERSION_NUM >= 190000
+    return table_tuple_delete(rel, tid, cid, 0, snapshot, InvalidSnapshot, true, failure);
+#else
+    return table_tuple_delete(rel, tid, cid, snapshot, InvalidSnapshot, true, failure, false);
+#endif
+}
+
+// Gives a relation the file of a heap made by make_new_heap, builds its indexes anew and
+// drops that heap.
+inline void swap_heaps(Oid relation, Oid heap, char persistence)
+{
+#if PG_VERSION_NUM >= 190000
+    finish_heap_swap(relation, heap, false, false, true, true, true, RecentXmin, ReadNextMultiXactId(),
+                     persistence);
+#else
+    finish_heap_swap(relation, heap, false, false, true, true, RecentXmin, ReadNextMultiXactId(),
+                     persistence);
+#endif
+}
+
+// Ends the making of a row description by hand, column for column.
+inline TupleDesc finished(TupleDesc desc)
+{
+#if PG_VERSION_NUM >= 190000
+    TupleDescFinalize(desc);
+#endif
+    return desc;
+}
+
+inline PlannedStmt *plan_query(Query *query, const char *text, int cursor_options)
+{
+#if PG_VERSION_NUM >= 190000
+    return pg_plan_query(query, text, cursor_options, nullptr, nullptr);
+#else
+    return pg_plan_query(query, text, cursor_options, nullptr);
+#endif
+}
+
+// What the planner tells a hook of a relation as soon as it knows its indexes; the table
+// is InvalidOid if the relation is none.
+struct PlannedRelation {
+    RelOptInfo *rel;
+    Oid table;
+    bool is_parent;
+};
+
+// That hook, and what it says by its arguments.
+#if PG_VERSION_NUM >= 190000
+using RelationHook = build_simple_rel_hook_type;
+
+inline RelationHook *relation_hook()
+{
+    return &build_simple_rel_hook;
+}
+
+inline PlannedRelation planned_relation(PlannerInfo *, RelOptInfo *rel, RangeTblEntry *rte)
+{
+    return {rel, rte->rtekind == RTE_RELATION ? rte->relid : InvalidOid, rte->inh};
+}
+#else
+using RelationHook = get_relation_info_hook_type;
+
+inline RelationHook *relation_hook()
+{
+    return &get_relation_info_hook;
+}
+
+inline PlannedRelation planned_relation(PlannerInfo *, Oid table, bool is_parent, RelOptInfo *rel)
+{
+    return {rel, table, is_parent};
+}
+#endif
 
 // The columns that any index of the relation mentions, in its columns, its
 // expressions or its predicate; numbers are offset as in all such bitmaps.
@@ -372,7 +461,10 @@ inline Node *replace_vars(Node *node, int varno, RangeTblEntry *rte, List *entri
 // Makes an index, quietly.
 inline void define_index(Oid table, IndexStmt *statement)
 {
-#if PG_VERSION_NUM >= 160000
+#if PG_VERSION_NUM >= 190000
+    DefineIndex(nullptr, table, statement, InvalidOid, InvalidOid, InvalidOid, -1, false, true, false, false,
+                true);
+#elif PG_VERSION_NUM >= 160000
     DefineIndex(table, statement, InvalidOid, InvalidOid, InvalidOid, -1, false, true, false, false, true);
 #else
     DefineIndex(table, statement, InvalidOid, InvalidOid, InvalidOid, false, true, false, false, true);

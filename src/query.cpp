@@ -63,7 +63,7 @@ static const char command[] = "REFRESH MATERIALIZED VIEW";
 
 PlannedStmt *plan(Query *query, int cursor_options)
 {
-    return pg_plan_query(query, command, cursor_options, nullptr);
+    return pg::plan_query(query, command, cursor_options);
 }
 
 void run(PlannedStmt *plan, DestReceiver *receiver, QueryEnvironment *environment)

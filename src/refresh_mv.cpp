@@ -399,7 +399,7 @@ Datum refresh_mv_keep_out(PG_FUNCTION_ARGS)
                  errmsg("refresh_mv.keep_out() must be called as a trigger")));
     auto *trigger = reinterpret_cast<TriggerData *>(fcinfo->context);
     if (IsLogicalWorker())
-        return PointerGetDatum(nullptr);
+        return static_cast<Datum>(0);
     return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple
                                                                      : trigger->tg_trigtuple);
 }

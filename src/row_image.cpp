@@ -29,7 +29,7 @@ void append(StringInfo bytes, Form_pg_attribute attribute, Datum value, bool nul
         if (flat != original)
             pfree(flat);
     } else {
-        const char *start = DatumGetPointer(value);
+        auto *start = static_cast<const char *>(DatumGetPointer(value));
         int length = attribute->attlen > 0 ? attribute->attlen : static_cast<int>(strlen(start));
         append_number(bytes, static_cast<uint64>(length) + 1);
         appendBinaryStringInfo(bytes, start, length);
