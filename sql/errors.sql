@@ -52,7 +52,7 @@ UPDATE source SET n = n + 1;
 SELECT success, check_view('nests') FROM refresh_materialized_views(views => '{nests}');
 CREATE OR REPLACE FUNCTION nested(n int) RETURNS int LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM no_such_function(n);
+    PERFORM nn FROM suite.source;
 END $$;
 SELECT success, message FROM refresh_materialized_views(views => '{nests,a_good}');
 CREATE OR REPLACE FUNCTION nested(n int) RETURNS int LANGUAGE sql AS 'SELECT $1';

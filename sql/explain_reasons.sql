@@ -199,10 +199,10 @@ DECLARE
 BEGIN
     EXECUTE change;
     view := name::regclass;
-    SELECT e.reason INTO skip FROM refresh_mv.explain(view) e WHERE e.method = 'skip';
-    SELECT e.reason INTO delta FROM refresh_mv.explain(view) e WHERE e.method = 'delta';
+    SELECT unqualified(e.reason) INTO skip FROM refresh_mv.explain(view) e WHERE e.method = 'skip';
+    SELECT unqualified(e.reason) INTO delta FROM refresh_mv.explain(view) e WHERE e.method = 'delta';
     SELECT * INTO done FROM smart(view);
-    smart := format('%s: %s', done.method, done.reason);
+    smart := format('%s: %s', done.method, unqualified(done.reason));
 END $$;
 SELECT smart('v');
 SELECT a.* FROM unnest(ARRAY['TRUNCATE t', 'INSERT INTO t SELECT i, i % 3, i, ''2020-01-01'' FROM generate_series(1, 30) i',
@@ -392,7 +392,7 @@ SELECT digest() = :'before' AS unchanged;
 SELECT smart('broken'), smart('upper'), smart('of_parts'), smart('by_day');
 -- the details: what the methods go by, and their queries, of which the view's own can be run
 SELECT v, e.method, line FROM unnest('{broken,of_parts,by_day}'::regclass[]) WITH ORDINALITY v (v, i), refresh_mv.explain(v, true) WITH ORDINALITY e,
-    string_to_table(masked(e.details), E'\n') WITH ORDINALITY l (line, n) WHERE line ~ '^[^ ]' ORDER BY i, e.ordinality, n;
+    string_to_table(unqualified(masked(e.details)), E'\n') WITH ORDINALITY l (line, n) WHERE line ~ '^[^ ]' ORDER BY i, e.ordinality, n;
 SELECT substring(details FROM E'^-- the view''s query\n(.*);\n$') AS query FROM refresh_mv.explain('by_day', true) WHERE method = 'full' \gset
 SELECT count(*) FROM (:query EXCEPT ALL SELECT * FROM by_day) d;
 SELECT DISTINCT details FROM refresh_mv.explain('by_day', false);

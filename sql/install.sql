@@ -39,7 +39,9 @@ CREATE SCHEMA elsewhere;
 CREATE EXTENSION refresh_mv SCHEMA elsewhere;
 SELECT n.nspname, p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE p.proname ~ '^refresh_mat' OR p.proname = 'configure' ORDER BY 2;
+\set VERBOSITY terse
 SELECT * FROM refresh_materialized_views_smart();
+\set VERBOSITY default
 CREATE TABLE elsewhere.source AS SELECT current_date AS day;
 CREATE MATERIALIZED VIEW elsewhere.days AS SELECT * FROM elsewhere.source;
 SELECT refresh_mv.configure('elsewhere.days', 'day');

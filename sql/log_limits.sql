@@ -129,7 +129,9 @@ SELECT * FROM refresh_mv.changes('of_other', 'other');
 SELECT smart('of_other'), check_view('of_other');
 SELECT refresh_mv.untrack('of_other');
 RESET refresh_mv.max_log_size;
+\set VERBOSITY sqlstate
 SET refresh_mv.max_log_size = '63kB';
+\set VERBOSITY default
 
 -- Entries that all views have seen are removed: by the second refresh after
 -- them, if no transaction runs meanwhile that is older.

@@ -23,7 +23,8 @@ SELECT remember('g');
 
 -- Not a condition, more than one, or one on what does not bound a refresh.
 \pset format unaligned
-SELECT condition, e.state, e.message, e.detail, e.hint FROM unnest(ARRAY[
+-- (What the server adds to 42883 differs from version to version.)
+SELECT condition, e.state, e.message, CASE WHEN e.state <> '42883' THEN e.detail END AS detail, CASE WHEN e.state <> '42883' THEN e.hint END AS hint FROM unnest(ARRAY[
     $$$$, $$   $$, $$-- k = 1$$, $$k =$$, $$k = 1)$$, $$k = 1) OR (k = 1$$, $$1=1) OR (1=1$$, $$k = 1; SELECT 1$$, $$k = 1; DROP TABLE suite.source$$,
     $$k = 1 UNION SELECT 1$$, $$k = 1 EXCEPT SELECT 2$$, $$k = 1 GROUP BY ()$$, $$k = 1 GROUP BY k HAVING true$$, $$k = 1 HAVING true$$, $$k = 1 ORDER BY 1$$,
     $$k = 1 LIMIT 1$$, $$k = 1 OFFSET 0$$, $$k = 1 FETCH FIRST ROW ONLY$$, $$k = 1 FOR UPDATE$$, $$k = 1 WINDOW w AS ()$$, $$WHERE k = 1$$,

@@ -827,7 +827,7 @@ CREATE TABLE types (id int PRIMARY KEY, b boolean, c "char", bp char(5), vc varc
     po point, po2 polygon, ne inet, ma macaddr, bi bit(3), vb bit varying, tv tsvector, tq tsquery, oi oid, re regclass, ls pg_lsn, dom small);
 INSERT INTO types VALUES (1, true, 'x', 'ab', 'cd', 'name', '2024-01-01', '12:00', '12:00+02', '2024-01-01 12:00+02', '1 mon -2 days', 1.50, '-0', 'NaN',
     '\x00ff', '12345678-1234-1234-1234-123456789abc', '{"a":  1, "a": 2}', '{"a": 1.0}', '[0:1]={1,NULL}', '{a,"b c",NULL,""}', '(1,)', '[1,5)', '{[1,3),[5,8)}',
-    '(1,-0)', '((0,0),(1,1))', '10.0.0.1/8', '00:00:00:00:00:01', '101', '1', 'a:1 b:2A', 'a & !b', 12, 'pg_class', '0/1', 99);
+    '(1,-0)', '((0,0),(1,1))', '10.0.0.1/8', '00:00:00:00:00:01', '101', '1', 'a:1 b:2A', 'a & !b', 12, 'pg_class', '16/B374D848', 99);
 INSERT INTO types (id) VALUES (2);
 SELECT track_all_of('types');
 SELECT count(*) FROM changed('v', 'types');

@@ -61,7 +61,7 @@ BEGIN
         PERFORM refresh_materialized_views_smart(ARRAY[view::regclass]);
         COMMIT;
     END IF;
-    SELECT j.method, j.reason FROM refresh_mv.journal j ORDER BY id DESC LIMIT 1 INTO method, reason;
+    SELECT j.method, unqualified(j.reason) FROM refresh_mv.journal j ORDER BY id DESC LIMIT 1 INTO method, reason;
 END $$;
 
 -- Tries a cause, a statement a line, each in a transaction of its own.  Tells
@@ -236,7 +236,7 @@ SET search_path = suite, public;
 CREATE FUNCTION smart(view regclass) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM refresh_materialized_views_smart(ARRAY[view]);
-    RETURN (SELECT method || ': ' || reason FROM refresh_mv.journal ORDER BY id DESC LIMIT 1);
+    RETURN (SELECT method || ': ' || unqualified(reason) FROM refresh_mv.journal ORDER BY id DESC LIMIT 1);
 END $$;
 CREATE TABLE t (id int PRIMARY KEY, n int, s text);
 INSERT INTO t SELECT i, i, 's' || i FROM generate_series(1, 5) i;
@@ -273,7 +273,7 @@ INSERT INTO t VALUES (7, 7, 'no key');
 SELECT smart('v'), check_view('v');
 SELECT pending_changes, stale, unknown_reason FROM refresh_mv.status WHERE name = 'v';
 CALL refresh_mv.run(views => '{v}');
-SELECT method, reason FROM refresh_mv.journal ORDER BY id DESC LIMIT 1;
+SELECT method, unqualified(reason) AS reason FROM refresh_mv.journal ORDER BY id DESC LIMIT 1;
 SELECT * FROM refresh_mv.track('v');
 ALTER TABLE t ADD PRIMARY KEY (id);
 DELETE FROM t WHERE id > 5;
@@ -338,7 +338,7 @@ SELECT smart('v');
 SELECT smart('v');
 SELECT * FROM refresh_mv.changes('v', 't');
 CALL refresh_mv.run(views => '{v}');
-SELECT method, reason FROM refresh_mv.journal ORDER BY id DESC LIMIT 1;
+SELECT method, unqualified(reason) AS reason FROM refresh_mv.journal ORDER BY id DESC LIMIT 1;
 UPDATE t SET n = 3;
 ALTER TABLE t DISABLE ROW LEVEL SECURITY;
 SELECT smart('v'), check_view('v');
@@ -472,7 +472,9 @@ ALTER TABLE refresh_mv.log ENABLE ALWAYS TRIGGER guard;
 DROP EXTENSION refresh_mv;
 CREATE EXTENSION refresh_mv SCHEMA public VERSION '0.9';
 SELECT tgname FROM pg_trigger WHERE tgrelid = 't'::regclass;
+\set VERBOSITY terse
 SELECT * FROM refresh_mv.track('v');
+\set VERBOSITY default
 ALTER EXTENSION refresh_mv UPDATE;
 SELECT success FROM refresh_materialized_views_smart('{v}');
 SELECT * FROM refresh_mv.track('v');

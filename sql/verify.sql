@@ -126,7 +126,9 @@ REVOKE SELECT ON plain FROM refresh_mv_owner;
 GRANT SELECT ON plain TO refresh_mv_other;
 GRANT USAGE ON SCHEMA suite TO refresh_mv_other;
 SET ROLE refresh_mv_other;
+\set VERBOSITY sqlstate
 SELECT verdict FROM refresh_mv.verify('plain');
+\set VERBOSITY default
 SET ROLE refresh_mv_owner;
 SELECT verdict, missing > 0 AS missing, missing_sample, extra_sample FROM refresh_mv.verify('plain');
 RESET ROLE;
