@@ -13,6 +13,11 @@ need_extension() {
         skip "the extension $1 is not there for $("$PG_CONFIG" --version)"
 }
 
+# Skips the test unless there is the program $1.
+need_program() {
+    command -v "$1" >/dev/null || skip "the program $1 is not there"
+}
+
 # Prints a query's result, unaligned.
 query() {
     psql -Atqc "$1"

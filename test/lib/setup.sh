@@ -118,29 +118,69 @@ clean_up() {
     exit "$status"
 }
 
-# Sets PG_CONFIG if it is not set: the newest Debian version of which both the
-# server and its headers are installed, or else version 15, to be installed.
+# True if the Debian server in the folder $1 has its headers.
+has_headers() {
+    [[ -x $1/bin/pg_config && -e $("$1/bin/pg_config" --includedir-server)/postgres.h ]]
+}
+
+# Sets PG_CONFIG, if it is not set, to what is installed: the newest Debian
+# version of which both the server and its headers are, or else the newest
+# server, or else the one in PATH. If there is none it stays unset, for
+# choose_postgresql.
 find_postgresql() {
-    local dir
+    local dir server='' complete=''
     if [[ -z ${PG_CONFIG:-} ]]; then
-        PG_CONFIG=/usr/lib/postgresql/15/bin/pg_config
         while read -r dir; do
-            if [[ -x $dir/bin/pg_config && -x $dir/bin/postgres ]] &&
-                [[ -e $("$dir/bin/pg_config" --includedir-server)/postgres.h ]]; then
-                PG_CONFIG=$dir/bin/pg_config
-            fi
+            [[ -x $dir/bin/postgres ]] || continue
+            server=$dir
+            ! has_headers "$dir" || complete=$dir
         done < <(printf '%s\n' /usr/lib/postgresql/* | sort -V)
+        PG_CONFIG=${complete:-$server}
+        if [[ -n $PG_CONFIG ]]; then
+            PG_CONFIG+=/bin/pg_config
+        elif [[ -x $(pg_config --bindir 2>/dev/null)/postgres ]]; then
+            PG_CONFIG=$(command -v pg_config)
+        fi
     fi
-    export PG_CONFIG
+    [[ -z ${PG_CONFIG:-} ]] || export PG_CONFIG
+}
+
+# Prints the version of PostgreSQL that apt would install, if it knows one.
+offered_version() {
+    apt-cache depends postgresql 2>/dev/null |
+        sed -n 's/^ *Depends: postgresql-\([0-9]\{1,\}\)$/\1/p' | head -n 1
+}
+
+# True if apt has been told at least once what there is.
+has_package_lists() {
+    [[ -n $(find /var/lib/apt/lists -name '*_Packages*' -print -quit 2>/dev/null) ]]
+}
+
+# Sets PG_CONFIG, if find_postgresql has found nothing, to the version that
+# the system offers, to be installed.
+choose_postgresql() {
+    local major
+    [[ -z ${PG_CONFIG:-} ]] || return 0
+    command -v apt-cache >/dev/null ||
+        die "there is no PostgreSQL here: set PG_CONFIG to the pg_config of the one to use"
+    has_package_lists || ! can_be_root || apt_get update
+    major=$(offered_version)
+    [[ -n $major ]] || die "apt knows of no package postgresql; after apt-get update it may"
+    say "PostgreSQL $major is the version that this system offers."
+    export PG_CONFIG=/usr/lib/postgresql/$major/bin/pg_config
+}
+
+# Prints the major version of the server if it is one of Debian's packages.
+debian_major() {
+    [[ ! ${PG_CONFIG:-} =~ ^/usr/lib/postgresql/([0-9]+)/ ]] || echo "${BASH_REMATCH[1]}"
 }
 
 # Prints the packages that building and running the extension takes; the
 # server is no package of Debian's if PG_CONFIG is elsewhere.
 base_packages() {
-    echo g++ make
-    if [[ $PG_CONFIG =~ ^/usr/lib/postgresql/([0-9]+)/ ]]; then
-        echo "postgresql-${BASH_REMATCH[1]}" "postgresql-server-dev-${BASH_REMATCH[1]}"
-    fi
+    local major
+    major=$(debian_major)
+    echo g++ make ${major:+"postgresql-$major" "postgresql-server-dev-$major"}
 }
 
 # Prints those of its arguments that are no installed Debian package.
@@ -148,6 +188,16 @@ missing_packages() {
     local package
     for package; do
         [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] ||
+            printf '%s ' "$package"
+    done
+}
+
+# Prints those of its arguments that are packages which the system offers, and
+# which could be installed.
+offered_packages() {
+    local package
+    for package; do
+        ! apt-get -s -q --no-install-recommends --no-remove install "$package" >/dev/null 2>&1 ||
             printf '%s ' "$package"
     done
 }
@@ -204,12 +254,24 @@ apt_get() {
     }
 }
 
+# Installs the Debian packages named, and starts nothing.
+install_packages() {
+    say "Installing Debian packages: $* ..."
+    forbid_main_cluster
+    forbid_services
+    apt_get install --no-install-recommends --no-upgrade --no-remove "$@"
+    allow_services
+    allow_main_cluster
+    disable_services "$@"
+}
+
 # Returns only if base_packages and the packages named are installed. Installs
 # the missing ones if it has the rights, otherwise says how to and ends.
 # Existing clusters and configuration are left alone.
 require_packages() {
     local base missing
-    read -ra base <<<"$(base_packages | tr '\n' ' ')"
+    choose_postgresql
+    read -ra base <<<"$(base_packages)"
     if command -v dpkg-query >/dev/null; then
         read -ra missing <<<"$(missing_packages "${base[@]}" "$@")"
     else
@@ -223,16 +285,22 @@ require_packages() {
             say "  apt-get update && apt-get install --no-install-recommends ${missing[*]}"
             exit 1
         fi
-        say "Installing Debian packages: ${missing[*]} ..."
-        forbid_main_cluster
-        forbid_services
         apt_get update
-        apt_get install --no-install-recommends --no-upgrade --no-remove "${missing[@]}"
-        allow_services
-        allow_main_cluster
-        disable_services "${missing[@]}"
+        install_packages "${missing[@]}"
     fi
     use_postgresql
+}
+
+# Installs those of the packages named that are missing and that the system
+# offers, if it has the rights.  What takes the others is to be skipped.
+install_offered() {
+    local missing offered
+    command -v dpkg-query >/dev/null && can_be_root || return 0
+    read -ra missing <<<"$(missing_packages "$@")"
+    ((${#missing[@]})) || return 0
+    has_package_lists || apt_get update
+    read -ra offered <<<"$(offered_packages "${missing[@]}")"
+    ((${#offered[@]} == 0)) || install_packages "${offered[@]}"
 }
 
 # Puts the programs of the PostgreSQL of PG_CONFIG first in PATH, and before

@@ -12,8 +12,8 @@ if (($# == 0)); then
     socket=$!
     trap 'kill "$workers" "$socket" 2>/dev/null || true' EXIT
     status=0
-    wait "$workers" || status=1
-    wait "$socket" || status=1
+    wait "$workers" || status=$?
+    wait "$socket" || status=$?
     exit "$status"
 fi
 
@@ -139,10 +139,7 @@ postgres|refresh_mv smart" \
 }
 
 use_postgresql
-[[ -e $("$PG_CONFIG" --sharedir)/extension/pg_cron.control ]] || {
-    say "skipped: this PostgreSQL has no pg_cron"
-    exit 0
-}
+need_extension pg_cron
 start_cron_server "$1"
 create_views
 test_schedule

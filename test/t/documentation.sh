@@ -44,10 +44,7 @@ extract_blocks() {
 }
 
 use_postgresql
-[[ -e $("$PG_CONFIG" --sharedir)/extension/pg_cron.control ]] || {
-    say "skipped: this PostgreSQL has no pg_cron"
-    exit 0
-}
+need_extension pg_cron
 start_server "shared_preload_libraries = 'pg_cron'" "cron.database_name = 'postgres'"
 create_tables
 mkdir "$SCRATCH/blocks"

@@ -98,10 +98,7 @@ expect_success_an_hour_ago() {
         die "seconds_since_success of $1 is $seconds"
 }
 
-command -v prometheus-postgres-exporter >"$SCRATCH/out" || {
-    say "skipped: there is no prometheus-postgres-exporter"
-    exit 0
-}
+need_program prometheus-postgres-exporter
 new_database refresh_mv_exporter
 create_views
 run_exporter

@@ -14,6 +14,7 @@ import collections
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -293,6 +294,9 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--views", type=int, default=VIEWS)
     arguments = parser.parse_args()
+    if not shutil.which("sqlsmith"):
+        print("the program sqlsmith is not there")
+        return 77
     smith, seed, failures, start = Smith(set_up()), arguments.seed, 0, time.monotonic()
     while smith.counts["views"] < arguments.views:
         for number, query in enumerate(generated(seed)):
