@@ -216,13 +216,14 @@ FROM unnest('{v1,v2,v3,v4}'::regclass[]) v (view), refresh_mv.remedies(v.view) r
 SELECT view_name, tracked FROM unnest('{v1,v2,v3,v4}'::regclass[]) v (view), refresh_mv.track(v.view) ORDER BY 1;
 DROP MATERIALIZED VIEW v1, v2, v3, v4;
 
--- ---- the index of which a change of another table is in need
+-- ---- the index of which a change of another table is in need; from 19 on the full query
+-- costs less (it groups before it joins)
 CREATE MATERIALIZED VIEW by_name AS SELECT p.name, s.day, sum(s.amount) AS amount FROM sales s JOIN products p ON p.id = s.product GROUP BY 1, 2;
 INSERT INTO sales SELECT i, current_date - i / 100, i % 5000, i FROM generate_series(100001, 180000) i;
 INSERT INTO products SELECT i, 'p' || i FROM generate_series(50, 4999) i;
 SELECT refresh_type FROM refresh_materialized_views(views => '{by_name}');
 ANALYZE sales, products, by_name;
-SET refresh_mv.exact_cost_limit = 1;
+SET refresh_mv.exact_cost_limit = 2;
 SELECT refresh_mv.track('by_name');
 SELECT * FROM chosen('by_name');
 UPDATE products SET name = 'new name' WHERE id = 4711;
@@ -233,7 +234,7 @@ SET refresh_mv.exact_cost_limit = 0.01;
 UPDATE products SET name = 'another name' WHERE id = 4712;
 SELECT method, possible, reason, advice LIKE '%CREATE INDEX ON suite.sales (product)%' AS advised
 FROM refresh_mv.explain('by_name') WHERE method = 'delta';
-SET refresh_mv.exact_cost_limit = 1;
+SET refresh_mv.exact_cost_limit = 2;
 SELECT string_agg(r.statement, '; ') AS statements FROM refresh_mv.remedies('by_name') r WHERE r.statement LIKE 'CREATE INDEX%' \gset
 :statements;
 SELECT e.method, e.advice FROM explained('by_name') e WHERE e.advice IS NOT NULL;
