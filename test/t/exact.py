@@ -84,13 +84,13 @@ class View:
     sources: set = dataclasses.field(default_factory=set)
 
 
-def read_catalogue(only):
-    """The statements before the views, and the views."""
+def read_catalogue(only, version=0):
+    """The statements before the views, and the views, for a major version of PostgreSQL."""
     before, views = CATALOGUE.read_text(encoding="utf-8").split("-- Views\n")
-    found = re.findall(r"^-- (\w+): ([a-z|]+)(?: whole\(([\w ]+)\))?: .*\n([^;]+);$", views, re.MULTILINE)
+    found = re.findall(r"^-- (\w+): ([a-z|]+)(?: from17\(([a-z|]+)\))?(?: whole\(([\w ]+)\))?: .*\n([^;]+);$", views, re.MULTILINE)
     assert len(found) == views.count(";") == len({name for name, *_ in found}), "the catalogue is malformed"
-    return before, {name: View(name, set(methods.split("|")), set(whole.split()), query)
-                    for name, methods, whole, query in found
+    return before, {name: View(name, set((version >= 17 and newer or methods).split("|")), set(whole.split()), query)
+                    for name, methods, newer, whole, query in found
                     if re.search(only, name) or query.startswith("SELECT * FROM")}
 
 
@@ -439,7 +439,8 @@ def main():
     parser.add_argument("--seed", type=int)
     parser.add_argument("--only", default="")
     arguments = parser.parse_args()
-    before, views = read_catalogue(arguments.only)
+    version = Session("postgres").connection.server_version // 10000
+    before, views = read_catalogue(arguments.only, version)
     start = time.monotonic()
     columns = set_up(before, views)
     report = Report()

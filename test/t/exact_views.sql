@@ -1,9 +1,10 @@
 -- The catalogue of exact.py: tables, ordinary views, and materialized views with the
 -- method that a smart refresh should use once some of their rows have changed.
 --
--- A view is a line "-- NAME: METHOD[|METHOD] [whole(TABLE ...)]: what is special", and
--- a query. If a table named by whole() has changed, the refresh is a full one. More
--- than one method stands where either is right. A view has one right answer: no float
+-- A view is a line "-- NAME: METHOD[|METHOD] [from17(METHOD)] [whole(TABLE ...)]: what is
+-- special", and a query. From PostgreSQL 17 on, where sums of intervals count infinite
+-- ones apart, the method is that of from17(). If a table named by whole() has changed, the
+-- refresh is a full one. More than one method stands where either is right. A view has one right answer: no float
 -- sums that depend on their order, no ties under LIMIT, no labels or extremes that are
 -- equal and look different.
 
@@ -62,7 +63,7 @@ CREATE AGGREGATE xor_all (integer) (sfunc = int4xor, stype = integer, initcond =
 SELECT status, count(*) AS n FROM orders GROUP BY status;
 -- d_count_column: delta: nulls are not counted
 SELECT customer, count(*) AS n, count(total) AS totals, count(paid) AS paid, count(day) AS days FROM orders GROUP BY customer;
--- d_sums: delta: a group is two keys of many
+-- d_sums: delta from17(keys): a group is two keys of many
 SELECT order_id, sum(qty) AS qty, sum(amount) AS amount, sum(wait) AS wait, sum(fee) AS fee FROM items GROUP BY order_id;
 -- d_avg: delta: avg of numeric of mixed scales
 SELECT customer, avg(total) AS total, avg(channel) AS channel, avg(id) AS id FROM orders GROUP BY customer;
@@ -101,7 +102,7 @@ FROM orders GROUP BY customer;
 SELECT status || '!' AS state, 100.0 * count(*) FILTER (WHERE paid) / nullif(count(total), 0) AS percent,
        coalesce(sum(channel), -1) + 1 AS channels, CASE WHEN bool_or(paid) THEN max(day) - min(day) END AS days
 FROM orders GROUP BY status;
--- d_inside: delta: expressions inside aggregates
+-- d_inside: delta from17(keys): expressions inside aggregates
 SELECT order_id, sum(qty * amount) AS value, sum(CASE WHEN note LIKE 'a%' THEN qty ELSE 0 END) AS a,
        max(coalesce(note, '?')) AS note, count(nullif(qty, 1)) AS n, sum(wait * 2) AS wait FROM items GROUP BY order_id;
 -- d_month: delta: group by an expression
@@ -124,7 +125,7 @@ SELECT customer, count(*) AS n FROM orders GROUP BY customer HAVING count(*) > 2
 SELECT sku FROM items GROUP BY sku HAVING sum(qty) > 6 AND bool_or(qty > 2) AND count(DISTINCT order_id) < 30;
 -- d_having_key: delta: HAVING on a key
 SELECT status, count(*) AS n FROM orders GROUP BY status HAVING status <> 'new' OR max(channel) > 3;
--- d_total: delta: without groups
+-- d_total: delta from17(full): without groups
 SELECT count(*) AS n, sum(qty) AS qty, avg(amount) AS amount, sum(wait) AS wait, sum(fee) AS fee FROM items;
 -- d_total_empty: delta: the only row stays when nothing is left
 SELECT count(*) AS n, sum(total) AS total, avg(channel) AS channel, bool_and(paid) AS paid FROM orders WHERE status = 'rare';
