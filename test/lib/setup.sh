@@ -147,8 +147,8 @@ find_postgresql() {
 
 # Prints the version of PostgreSQL that apt would install, if it knows one.
 offered_version() {
-    apt-cache depends postgresql 2>/dev/null |
-        sed -n 's/^ *Depends: postgresql-\([0-9]\{1,\}\)$/\1/p' | head -n 1
+    { apt-cache depends postgresql 2>/dev/null || true; } |
+        sed -n 's/^ *Depends: postgresql-\([0-9]\{1,\}\)$/\1/p' | tail -n 1
 }
 
 # True if apt has been told at least once what there is.
