@@ -24,7 +24,7 @@ CREATE VIEW firsts AS SELECT DISTINCT ON (k) ts::date AS day, k, x FROM source O
 -- wrong and stale are rows in the window and outside of it that differ from the
 -- query, moved those outside that the refresh has changed.
 CREATE FUNCTION try(query text, first text, days int DEFAULT 2, OUT type text, OUT wrong bigint, OUT moved bigint, OUT stale bool)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET client_min_messages = error AS $$
 DECLARE
     inside text;
 BEGIN

@@ -9,7 +9,7 @@ INSERT INTO source SELECT current_date - g, current_date - 30 + g, current_date 
 
 -- A change of the row 20 days back in one column, and whether the refresh of
 -- the last 2 days has seen it, tells which column was used.
-CREATE FUNCTION column_used(query text, configured text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION column_used(query text, configured text DEFAULT NULL) RETURNS text LANGUAGE plpgsql SET client_min_messages = error AS $$
 DECLARE
     result record;
     name text;
@@ -69,7 +69,7 @@ SELECT refresh_mv.configure('v', NULL);
 SELECT success, refresh_type FROM refresh_materialized_views_smart('{v}');
 DROP MATERIALIZED VIEW v;
 
--- Rows without a date are not in the window; infinity is, -infinity is not;
+-- Rows without a date are in every window; infinity is, -infinity is not;
 -- nor is the future beyond any window.
 CREATE TABLE edges (day date, ts timestamptz, n int);
 INSERT INTO edges VALUES (NULL, NULL, 1), ('infinity', 'infinity', 2), ('-infinity', '-infinity', 3), (current_date + 1000, current_date + 1000, 4),
@@ -110,7 +110,7 @@ CREATE MATERIALIZED VIEW m_view AS SELECT week, sum(n) FROM over_many GROUP BY 1
 CREATE MATERIALIZED VIEW m_cte AS WITH c AS (SELECT date_bin('7 days', ts, '2001-01-01') AS bin, n FROM many) SELECT bin, sum(n) FROM c GROUP BY 1;
 CREATE MATERIALIZED VIEW m_union AS SELECT ts::date AS day, n FROM many UNION ALL SELECT tz::date, -n FROM many;
 ANALYZE;
-CREATE FUNCTION rows_read(view regclass, OUT type text, OUT wrong bigint, OUT few bool) LANGUAGE plpgsql AS $$
+CREATE FUNCTION rows_read(view regclass, OUT type text, OUT wrong bigint, OUT few bool) LANGUAGE plpgsql SET client_min_messages = error AS $$
 DECLARE
     before bigint;
 BEGIN

@@ -12,6 +12,7 @@
 #include "source.hpp"
 #include "strategy.hpp"
 #include "track.hpp"
+#include "trust.hpp"
 #include "window.hpp"
 
 #include <cfloat>
@@ -438,17 +439,29 @@ double window_cost(void *context)
 WindowPlan plan_window(const Examination *e)
 {
     WindowPlan plan{};
-    Node *condition;
-    Query *fresh;
+    window::Part part{};
     const OpenView &view = e->view;
     plan.days = view.settings.window_days >= 0 ? view.settings.window_days : strategy::smart_window_days;
-    plan.possible = window::restrict_to(view.relation, view.window, plan.days, &condition, &fresh);
+    plan.possible = window::restrict_to(view.relation, view.window, plan.days, &part);
     if (!plan.possible)
         return plan;
-    condition = make_and_qual(condition, scope::kept(view.relation, view.window, view.settings.keep_before));
-    plan.held = query::select_held(view.relation, condition);
-    plan.fresh = query::select_fresh(view.relation, fresh, condition);
+    Node *kept = scope::kept(view.relation, view.window, view.settings.keep_before);
+    plan.held = query::select_held(view.relation, make_and_qual(part.held, kept));
+    plan.fresh = query::select_fresh(view.relation, part.fresh, make_and_qual(part.wanted, kept));
     return plan;
+}
+
+// Names a better date column than the one that is taken, if there is one.  Where none will
+// do by itself, the user may know more.
+void add_date_column(const Examination *e, List **remedies)
+{
+    Relation view = e->view.relation;
+    trust::DateColumn column = trust::better_column(view, e->view.window, e->view.settings.date_column != nullptr);
+    if (column.attno != 0)
+        remedy::add(remedies,
+                    psprintf("SELECT refresh_mv.configure(%s, date_column => %s)", literal(e),
+                             quote_literal_cstr(NameStr(TupleDescAttr(RelationGetDescr(view), column.attno - 1)->attname))),
+                    column.reason);
 }
 
 Explained *explain_window(const Examination *e, WindowPlan plan)
@@ -473,6 +486,8 @@ Explained *explain_window(const Examination *e, WindowPlan plan)
                          : e->knowledge.tracked
                              ? "an incremental refresh can be asked for; smart does not need it for a tracked view"
                              : psprintf("an incremental refresh can be asked for; smart does not, for %s", e->why);
+        if (!e->knowledge.tracked)
+            add_date_column(e, &window->remedies);
         List *queries = list_make2(copyObjectImpl(plan.fresh), copyObjectImpl(plan.held));
         remedy::add_indexes(&window->remedies, queries, window_cost, &plan, psprintf("the last %d days", plan.days),
                             e->deadline);
@@ -554,7 +569,7 @@ void decide(Examination *e, Method method, const char *why)
 // The first decision, by the view's facts.
 void decide_by_facts(Examination *e)
 {
-    Facts facts = facts::of(e->view, e->knowledge, !e->knowledge.tracked);
+    Facts facts = facts::of(e->view, e->knowledge, !e->knowledge.tracked, !e->knowledge.tracked);
     Decision decision = strategy::choose({RefreshMode::smart, 0, false, true}, facts);
     guard([&] { decide(e, decision.method, pstrdup(decision.reason.c_str())); });
 }
@@ -625,7 +640,7 @@ Examination open(Oid oid, bool with_details)
     e.to_owner = view::is_owner(oid);
     e.to_reader = e.to_owner || pg_class_aclcheck(oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
     view::lock_to_read(oid);
-    PushCopiedSnapshot(GetTransactionSnapshot());
+    view::push_snapshot();
     e.view = view::open_to_read(oid);
     view::check_snapshot(e.view.relation);
     e.knowledge = knowledge::of(e.view.relation, e.view.settings.tracked);

@@ -1,6 +1,7 @@
 #include "facts.hpp"
 
 #include "bridge.hpp"
+#include "trust.hpp"
 #include "window.hpp"
 
 namespace {
@@ -25,13 +26,22 @@ DateFacts read_dates(const OpenView &view)
     return facts;
 }
 
+// Why a window is not to be trusted; null if it is, or if there is none.
+const char *read_doubt(const OpenView &view)
+{
+    if (!RelationIsPopulated(view.relation) || view.window.attno == 0)
+        return nullptr;
+    return trust::doubt(view.relation, view.window, view.settings.date_column != nullptr);
+}
+
 } // namespace
 
 namespace facts {
 
-Facts of(const OpenView &view, const Knowledge &knowledge, bool with_dates)
+Facts of(const OpenView &view, const Knowledge &knowledge, bool with_dates, bool with_doubt)
 {
     DateFacts dates = guard([&] { return with_dates ? read_dates(view) : DateFacts{}; });
+    const char *doubt = guard([&] { return with_doubt ? read_doubt(view) : nullptr; });
     Facts facts;
     facts.populated = RelationIsPopulated(view.relation);
     facts.windowable = view.window.attno != 0;
@@ -39,6 +49,7 @@ Facts of(const OpenView &view, const Knowledge &knowledge, bool with_dates)
     facts.has_data = dates.has_data;
     facts.days_behind = guard([] { return GetSQLCurrentDate(); }) - dates.newest;
     facts.newest = dates.newest_text;
+    facts.doubt = doubt ? doubt : "";
     facts.window_days = view.settings.window_days;
     facts.tracked = knowledge.tracked;
     facts.unknown = knowledge.unknown ? knowledge.unknown : "";

@@ -74,6 +74,7 @@ struct Facts {
     bool has_data;
     int days_behind;    // newest value of the date column against current_date
     std::string newest; // the same as a date, for people
+    std::string doubt;  // why rows that are not recent may have changed; empty: they are trusted
     int window_days;    // configured reach of smart's window; negative: none
     bool tracked;
     std::string unknown; // why changes since the last refresh are not known

@@ -62,6 +62,9 @@ extern "C" {
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#if PG_VERSION_NUM >= 160000
+#include "nodes/multibitmapset.h"
+#endif
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
@@ -360,6 +363,23 @@ inline bool is_not_null(TupleDesc desc, AttrNumber column)
            && TupleDescCompactAttr(desc, column - 1)->attnullability == ATTNULLABLE_VALID;
 #else
     return TupleDescAttr(desc, column - 1)->attnotnull;
+#endif
+}
+
+// Whether a condition, or all of a list of conditions, is not true where a column is NULL.
+inline bool proves_not_null(Node *condition, Var *var)
+{
+    List *columns = find_nonnullable_vars(condition);
+#if PG_VERSION_NUM >= 160000
+    return mbms_is_member(static_cast<int>(var->varno), var->varattno - FirstLowInvalidHeapAttributeNumber, columns);
+#else
+    ListCell *cell;
+    foreach (cell, columns) {
+        auto *column = lfirst_node(Var, cell);
+        if (column->varno == var->varno && column->varattno == var->varattno)
+            return true;
+    }
+    return false;
 #endif
 }
 

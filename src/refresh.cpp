@@ -24,10 +24,12 @@ struct Merged {
 };
 
 // The part of a view to recompute: its rows that satisfy the condition (null:
-// all), and the query for them.
+// all), and the query for them.  For the rows of the query the condition may be a
+// simpler one that gives the same.
 struct Scope {
     Node *condition;
     Query *fresh;
+    Node *wanted;
 };
 
 // The same as two queries, which may read named rows: the rows that the view holds
@@ -87,7 +89,7 @@ Merged merge_scope(Relation view, Scope scope, Method method, bool may_swap)
 {
     Sides sides = guard([&] {
         return Sides{query::select_held(view, scope.condition),
-                     query::select_fresh(view, scope.fresh, scope.condition), nullptr};
+                     query::select_fresh(view, scope.fresh, scope.wanted), nullptr};
     });
     return merge_sides(view, sides, method, may_swap);
 }
@@ -170,7 +172,10 @@ Merged merge_whole(const OpenView &view, bool may_swap, bool with_state, Decisio
 {
     Merged merged;
     const char *groups = nullptr;
-    Scope all = guard([&] { return Scope{kept_rows(view), nullptr}; });
+    Scope all = guard([&] {
+        Node *kept = kept_rows(view);
+        return Scope{kept, nullptr, kept};
+    });
     if (with_state)
         all.fresh = make_state(view, &groups, decision);
     if (all.fresh == nullptr)
@@ -198,9 +203,11 @@ bool window_scope(const OpenView &view, int days, Scope *scope)
     try {
         subtransaction([&] {
             found = guard([&] {
-                if (!window::restrict_to(view.relation, view.window, days, &scope->condition, &scope->fresh))
+                window::Part part{};
+                if (!window::restrict_to(view.relation, view.window, days, &part))
                     return false;
-                scope->condition = make_and_qual(scope->condition, kept_rows(view));
+                Node *kept = kept_rows(view);
+                *scope = {make_and_qual(part.held, kept), part.fresh, make_and_qual(part.wanted, kept)};
                 return true;
             });
         });
@@ -243,6 +250,23 @@ void announce(const Request &request, const Facts &facts, const Decision &decisi
             notice("Performing full refresh: %s", decision.reason.c_str());
     } else if (request.mode == RefreshMode::incremental && decision.method != Method::window)
         notice("Performing full refresh instead: %s", decision.reason.c_str());
+}
+
+// Says that the rows outside of a window that was asked for may not be what they should.
+void warn_of_stale_rows(const OpenView &view, const std::string &doubt)
+{
+    const char *reason = doubt.c_str();
+    guard([&] {
+        const char *name = quote_literal_cstr(
+            quote_qualified_identifier(get_namespace_name(RelationGetNamespace(view.relation)),
+                                       RelationGetRelationName(view.relation)));
+        ereport(WARNING,
+                (errmsg("incremental refresh of materialized view \"%s\" can leave wrong rows in it",
+                        RelationGetRelationName(view.relation)),
+                 errdetail_internal("What is outside of its last days may have changed: %s.", reason),
+                 errhint("Refresh it in full: SELECT * FROM refresh_materialized_views(views => ARRAY[%s::regclass])",
+                         name)));
+    });
 }
 
 void fall_back(const Request &request, Decision *decision, const std::string &reason)
@@ -349,10 +373,13 @@ Refreshed refresh(Oid oid, const Request &request)
         return opened;
     });
     bool by_age = request.mode == RefreshMode::smart && !knowledge.tracked;
-    Facts facts = facts::of(view, knowledge, by_age);
+    bool windowed = by_age || (request.mode == RefreshMode::incremental && !knowledge.tracked);
+    Facts facts = facts::of(view, knowledge, by_age, windowed);
     Decision decision = strategy::choose(request, facts);
     if (!request.quiet)
         announce(request, facts, decision);
+    if (decision.method == Method::window && !facts.doubt.empty())
+        warn_of_stale_rows(view, facts.doubt);
 
     Merged merged{{}, Method::skip, nullptr};
     if (decision.method == Method::rebuild)
@@ -387,8 +414,8 @@ static OpenView open_part(Oid oid, const char *condition, Scope *scope)
                  errmsg("materialized view \"%s\" has not been populated",
                         RelationGetRelationName(view.relation)),
                  errhint("Refresh it as a whole first.")));
-    scope->condition = make_and_qual(wanted, kept_rows(view));
-    scope->fresh = query::rewritten(view.relation);
+    wanted = make_and_qual(wanted, kept_rows(view));
+    *scope = {wanted, query::rewritten(view.relation), wanted};
     view::check_serializable(view.relation);
     return view;
 }

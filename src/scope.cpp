@@ -16,14 +16,7 @@ Node *kept(Relation view, WindowColumn column, Interval *age)
                         RelationGetRelationName(view)),
                  errdetail_internal("For this view %s.", column.reason),
                  errhint("Set its date_column, or reset keep_before, by refresh_mv.configure().")));
-    Node *recent = window::condition(view, column, window::before_today(column.type, age));
-    Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(view), column.attno - 1);
-    NullTest *undated = makeNode(NullTest);
-    undated->arg = reinterpret_cast<Expr *>(
-        makeVar(1, column.attno, attr->atttypid, attr->atttypmod, attr->attcollation, 0));
-    undated->nulltesttype = IS_NULL;
-    undated->location = -1;
-    return reinterpret_cast<Node *>(makeBoolExpr(OR_EXPR, list_make2(recent, undated), -1));
+    return window::condition(view, column, window::before_today(column.type, age), true);
 }
 
 [[noreturn]] static void refuse(const char *reason, const char *hint)

@@ -1,5 +1,7 @@
 #include "shape.hpp"
 
+#include "nullness.hpp"
+
 namespace shape {
 
 Oid date_type(Oid type)
@@ -154,26 +156,44 @@ bool grouped_by_image(Query *query, AttrNumber attno)
     return true;
 }
 
-// The first output column of a date type that can be pushed, in the order of
-// GROUP BY if grouped, else in that of the columns.
+// The output columns of a date type that can be pushed, as a list of numbers: those of
+// GROUP BY first, in its order, then the others.
+static List *date_columns(Query *query, bool grouped)
+{
+    List *columns = NIL;
+    ListCell *cell;
+    auto add = [&](TargetEntry *entry) {
+        if (!entry->resjunk && OidIsValid(date_type(exprType(reinterpret_cast<Node *>(entry->expr))))
+            && pushable(query, entry->resno))
+            columns = list_append_unique_int(columns, entry->resno);
+    };
+    foreach (cell, grouped ? query->groupClause : NIL)
+        add(get_sortgroupclause_tle(lfirst_node(SortGroupClause, cell), query->targetList));
+    foreach (cell, grouped ? NIL : query->targetList)
+        add(lfirst_node(TargetEntry, cell));
+    return columns;
+}
+
+List *date_columns(Query *query)
+{
+    return list_concat_unique_int(date_columns(query, true), date_columns(query, false));
+}
+
+// The date column to take where none is named: of those that are grouped by, or else of
+// all, the first that is never NULL, or else the first.
 static AttrNumber first_date_column(Query *query)
 {
+    List *columns = date_columns(query, true);
     ListCell *cell;
 
-    foreach (cell, query->groupClause) {
-        TargetEntry *entry = get_sortgroupclause_tle(lfirst_node(SortGroupClause, cell),
-                                                     query->targetList);
-        if (!entry->resjunk && OidIsValid(date_type(exprType(reinterpret_cast<Node *>(entry->expr))))
-            && pushable(query, entry->resno))
-            return entry->resno;
-    }
-    foreach (cell, query->targetList) {
-        auto *entry = lfirst_node(TargetEntry, cell);
-        if (!entry->resjunk && OidIsValid(date_type(exprType(reinterpret_cast<Node *>(entry->expr))))
-            && pushable(query, entry->resno))
-            return entry->resno;
-    }
-    return InvalidAttrNumber;
+    if (columns == NIL)
+        columns = date_columns(query, false);
+    if (columns == NIL)
+        return InvalidAttrNumber;
+    foreach (cell, list_length(columns) > 1 ? columns : NIL)
+        if (nullness::never(query, static_cast<AttrNumber>(lfirst_int(cell))))
+            return static_cast<AttrNumber>(lfirst_int(cell));
+    return static_cast<AttrNumber>(linitial_int(columns));
 }
 
 WindowColumn window_column(Relation view, Query *query, const char *name)

@@ -26,8 +26,11 @@ namespace shape {
 PairingKey pairing_key(Relation view, Query *query);
 
 // The window column: the named one, else the first grouping column of a date
-// type, else the first such output column.
+// type, else the first such output column; of several the first that is never NULL.
 WindowColumn window_column(Relation view, Query *query, const char *name);
+
+// The output columns of the query that can be window columns, as a list of numbers.
+List *date_columns(Query *query);
 
 // Whether a condition on an output column can be moved to the rows that the
 // query reads, without changing the rows that satisfy it.  What a refresh

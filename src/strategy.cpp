@@ -3,9 +3,11 @@
 namespace strategy {
 
 // The rule for views of whose sources nothing is known: recent data suggest
-// that only recent data have changed.
+// that only recent data have changed, unless the query says otherwise.
 static Decision choose_by_age(const Facts &facts)
 {
+    if (!facts.doubt.empty())
+        return {Method::full, 0, facts.doubt};
     if (!facts.has_data)
         return {Method::full, 0, "the view has no dated rows"};
     if (facts.days_behind > fresh_days)

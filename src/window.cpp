@@ -1,5 +1,6 @@
 #include "window.hpp"
 
+#include "nullness.hpp"
 #include "query.hpp"
 
 namespace {
@@ -243,6 +244,16 @@ bool below_window(Node *expr, Oid type, bool zoned, Oid bucket_type, Datum start
     return false;
 }
 
+// A condition, or that the operand is NULL.
+Node *or_null(Node *condition, Expr *operand)
+{
+    NullTest *test = makeNode(NullTest);
+    test->arg = operand;
+    test->nulltesttype = IS_NULL;
+    test->location = -1;
+    return reinterpret_cast<Node *>(makeBoolExpr(OR_EXPR, list_make2(condition, test), -1));
+}
+
 // An operand compared with a value.
 Expr *comparison(Expr *operand, StrategyNumber strategy, Oid type, Datum value)
 {
@@ -255,27 +266,38 @@ Expr *comparison(Expr *operand, StrategyNumber strategy, Oid type, Datum value)
     return clause;
 }
 
-// Adds to a query the range that attno >= start implies on the column below
-// a bucket expression, or goes down to the subquery that has the expression.
-void add_ranges(Query *query, AttrNumber attno, Oid type, Datum start, int days)
+// The bound of a window, as add_ranges() hands it down.
+struct Bound {
+    Oid type;
+    Datum start;
+    int days;
+    bool with_undated;
+};
+
+// Adds to a query the range that attno >= start (or NULL) implies on the column below
+// a bucket expression, or goes down to the subquery that has the expression.  Not to one
+// on the nullable side of a join if rows without a date are wanted: those that a range
+// removes there would come back without one.
+void add_ranges(Query *query, AttrNumber attno, const Bound &window)
 {
     ListCell *cell;
 
     check_stack_depth();
     foreach (cell, shape::arms(query))
-        add_ranges(lfirst_node(Query, cell), attno, type, start, days);
+        add_ranges(lfirst_node(Query, cell), attno, window);
     if (query->setOperations)
         return;
     Node *expr = pg::flatten_groups(
         query, static_cast<Node *>(copyObjectImpl(get_tle_by_resno(query->targetList, attno)->expr)));
-    if (shape::date_type(exprType(expr)) != type)
+    if (shape::date_type(exprType(expr)) != window.type)
         return;
     if (IsA(expr, Var)) {
         auto *var = reinterpret_cast<Var *>(expr);
         bool shared;
         Query *inner = shape::subquery_of(query, rt_fetch(var->varno, query->rtable), &shared);
-        if (inner != nullptr && !shared)
-            add_ranges(inner, var->varattno, type, start, days);
+        bool outer = window.with_undated && nullness::on_nullable_side(query, var->varno);
+        if (inner != nullptr && !shared && !outer)
+            add_ranges(inner, var->varattno, window);
         return;
     }
 
@@ -286,11 +308,13 @@ void add_ranges(Query *query, AttrNumber attno, Oid type, Datum start, int days)
     // The alias of a join may stand for more than a column.
     if (var == nullptr || rt_fetch(var->varno, query->rtable)->rtekind == RTE_JOIN)
         return;
-    if (!below_window(expr, var->vartype, zoned, type, start, days, &bound))
+    if (!below_window(expr, var->vartype, zoned, window.type, window.start, window.days, &bound))
         return;
-    Expr *range = comparison(static_cast<Expr *>(copyObjectImpl(var)), BTGreaterEqualStrategyNumber,
-                             var->vartype, bound);
-    query->jointree->quals = make_and_qual(query->jointree->quals, reinterpret_cast<Node *>(range));
+    Node *range = reinterpret_cast<Node *>(comparison(static_cast<Expr *>(copyObjectImpl(var)),
+                                                      BTGreaterEqualStrategyNumber, var->vartype, bound));
+    if (window.with_undated)
+        range = or_null(range, static_cast<Expr *>(copyObjectImpl(var)));
+    query->jointree->quals = make_and_qual(query->jointree->quals, range);
 }
 
 } // namespace
@@ -352,28 +376,33 @@ bool start(Relation view, Query *query, WindowColumn column, int days, Datum *st
     return true;
 }
 
-Node *condition(Relation view, WindowColumn column, Datum start)
+Node *condition(Relation view, WindowColumn column, Datum start, bool with_undated)
 {
-    return reinterpret_cast<Node *>(
+    auto *condition = reinterpret_cast<Node *>(
         comparison(column_of(view, column), BTGreaterEqualStrategyNumber, column.type, start));
+    return with_undated ? or_null(condition, column_of(view, column)) : condition;
 }
 
-void add_implied_ranges(Query *query, WindowColumn column, Datum start, int days)
+void add_implied_ranges(Query *query, WindowColumn column, Datum start, int days, bool with_undated)
 {
     // The view's own definition was found pushable; ordinary views in it, which
     // are subqueries by now, may not be.
     if (shape::pushable(query, column.attno))
-        add_ranges(query, column.attno, column.type, start, days);
+        add_ranges(query, column.attno, {column.type, start, days, with_undated});
 }
 
-bool restrict_to(Relation view, WindowColumn column, int days, Node **condition, Query **fresh)
+bool restrict_to(Relation view, WindowColumn column, int days, Part *part)
 {
     Datum start;
-    *fresh = query::rewritten(view);
-    if (!window::start(view, *fresh, column, days, &start))
+    part->fresh = query::rewritten(view);
+    if (!window::start(view, part->fresh, column, days, &start))
         return false;
-    add_implied_ranges(*fresh, column, start, days);
-    *condition = window::condition(view, column, start);
+    // To look for NULLs where there are none may cost an index scan.  The view may still
+    // hold some, from before there were none.
+    bool undated = !nullness::never(part->fresh, column.attno);
+    add_implied_ranges(part->fresh, column, start, days, undated);
+    part->held = window::condition(view, column, start, true);
+    part->wanted = window::condition(view, column, start, undated);
     return true;
 }
 

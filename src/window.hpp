@@ -6,6 +6,7 @@
 //   month, "the last 2 days" begin with the first of the month.  Where buckets
 //   are made shows in the query, or else (in a table by month, say) in the
 //   view: the bucket of a day is at or after the last value up to that day.
+// - Rows without a date are in every window: they may be new.
 // - The condition on the view's column decides alone what is in the window,
 //   for held rows and fresh rows alike.  Range conditions added on the columns
 //   below bucket expressions are implied by it, a superset at all times, and
@@ -22,17 +23,23 @@ namespace window {
 // expression on dates that may not be in the data; their errors are errors.
 bool start(Relation view, Query *query, WindowColumn column, int days, Datum *start);
 
-// column >= start, over the view's columns (varno 1).
-Node *condition(Relation view, WindowColumn column, Datum start);
+// column >= start, over the view's columns (varno 1); with_undated also where it is NULL.
+Node *condition(Relation view, WindowColumn column, Datum start, bool with_undated);
 
-// Adds to the rewritten query the range conditions that column >= start
-// implies.  Calls functions as start() does.
-void add_implied_ranges(Query *query, WindowColumn column, Datum start, int days);
+// Adds to the rewritten query the range conditions that this condition implies.  Calls
+// functions as start() does.
+void add_implied_ranges(Query *query, WindowColumn column, Datum start, int days, bool with_undated);
 
-// The view's rows of the last days: the condition for them, and the view's query with the
-// ranges that it implies; false where their start cannot be determined.  Calls functions
-// as start() does.
-bool restrict_to(Relation view, WindowColumn column, int days, Node **condition, Query **fresh);
+// The view's rows of the last days.
+struct Part {
+    Node *held;      // the condition for rows that the view holds
+    Node *wanted;    // the same for rows of its query, if those all have dates without a test
+    Query *fresh;    // the query, with the ranges that it implies
+};
+
+// Finds that part; false where its start cannot be determined.  Calls functions as start()
+// does.
+bool restrict_to(Relation view, WindowColumn column, int days, Part *part);
 
 // current_date less so long, as a value of a date type.
 Datum before_today(Oid type, Interval *age);

@@ -4,7 +4,7 @@
 
 static Facts dated(int days_behind)
 {
-    return {true, true, "", true, days_behind, "2026-11-21", -1, false, "", 0};
+    return {true, true, "", true, days_behind, "2026-11-21", "", -1, false, "", 0};
 }
 
 static void unpopulated_views_are_rebuilt()
@@ -38,6 +38,16 @@ static void smart_goes_by_the_newest_data()
     Facts empty = dated(0);
     empty.has_data = false;
     CHECK(strategy::choose(smart, empty).method == Method::full);
+}
+
+static void smart_trusts_no_view_whose_old_rows_change()
+{
+    Facts facts = dated(0);
+    facts.doubt = "it looks at the clock";
+    Decision decision = strategy::choose({RefreshMode::smart, 0, false, false}, facts);
+    CHECK(decision.method == Method::full);
+    CHECK(decision.reason == "it looks at the clock");
+    CHECK(strategy::choose({RefreshMode::incremental, 2, false, false}, facts).method == Method::window);
 }
 
 static void views_without_a_date_are_refreshed_whole()
@@ -86,6 +96,7 @@ void test_strategy()
     unpopulated_views_are_rebuilt();
     the_mode_asked_for_is_used();
     smart_goes_by_the_newest_data();
+    smart_trusts_no_view_whose_old_rows_change();
     views_without_a_date_are_refreshed_whole();
     tracked_views_go_by_their_log();
     only_large_changes_are_rebuilt();
