@@ -413,12 +413,16 @@ WHERE c.relkind = 'm';
 GRANT SELECT ON refresh_mv.status, refresh_mv.dependencies TO PUBLIC;
 COMMENT ON VIEW refresh_mv.status IS 'the state of each materialized view';
 
+-- The number of views is not known to the planner where catalogs are not analyzed: nested
+-- loops would take its square in time. (Costs that stand for "never" would have it compile.)
 CREATE FUNCTION refresh_mv.graph() RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off
 AS $$
-    WITH nodes AS (
-        SELECT d.view AS node FROM refresh_mv.dependencies d
-        UNION SELECT d.depends_on FROM refresh_mv.dependencies d
+    WITH edges AS MATERIALIZED (
+        SELECT d.view, d.depends_on FROM refresh_mv.dependencies d
+    ), nodes AS (
+        SELECT e.view AS node FROM edges e
+        UNION SELECT e.depends_on FROM edges e
         UNION SELECT c.oid::regclass FROM pg_class c WHERE c.relkind = 'm'
     ), named AS (
         SELECT n.node, c.relkind, replace(n.node::text, '"', '#quot;') AS name,
@@ -440,9 +444,9 @@ AS $$
          FROM named),
         (SELECT string_agg(format('    n%s --> n%s', s.number, v.number), E'\n'
                            ORDER BY s.number, v.number)
-         FROM refresh_mv.dependencies d
-         JOIN named s ON s.node = d.depends_on
-         JOIN named v ON v.node = d.view))
+         FROM edges e
+         JOIN named s ON s.node = e.depends_on
+         JOIN named v ON v.node = e.view))
 $$;
 COMMENT ON FUNCTION refresh_mv.graph() IS
     'the materialized views and what they read, as a Mermaid graph';

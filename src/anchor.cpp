@@ -158,11 +158,14 @@ Relids walk_from(From *from, Node *node, bool nullable)
     }
     auto *join = castNode(JoinExpr, node);
     bool full = join->jointype == JOIN_FULL;
-    Relids left = walk_from(from, join->larg, nullable || full);
-    Relids right = walk_from(from, join->rarg, nullable || join->jointype != JOIN_INNER);
+    Relids left = walk_from(from, join->larg, nullable || full || join->jointype == JOIN_RIGHT);
+    Relids right = walk_from(from, join->rarg, nullable || full || join->jointype == JOIN_LEFT);
     Relids all = bms_union(left, right);
     // Under an outer join even an inner join's condition holds for its rows only.
-    Relids side = join->jointype == JOIN_LEFT ? right : nullable ? all : nullptr;
+    Relids side = join->jointype == JOIN_LEFT    ? right
+                  : join->jointype == JOIN_RIGHT ? left
+                  : nullable                     ? all
+                                                 : nullptr;
     // A full join's sides must not be made null by other joins.
     if (!full || (!nullable && IsA(join->larg, RangeTblRef) && IsA(join->rarg, RangeTblRef)))
         add_conditions(from, join->quals, side, full);

@@ -432,13 +432,42 @@ inline void expand_groups([[maybe_unused]] Query *query)
 #endif
 }
 
-// The same, with the aliases of joins replaced too.
-inline Node *flatten(Query *query, Node *expr)
+// An expression of a query with the columns of joins replaced by what they stand for.
+inline Node *flatten_joins(Query *query, Node *expr)
 {
 #if PG_VERSION_NUM >= 160000
-    return flatten_join_alias_vars(nullptr, query, flatten_groups(query, expr));
+    return flatten_join_alias_vars(nullptr, query, expr);
 #else
     return flatten_join_alias_vars(query, expr);
+#endif
+}
+
+// Both.
+inline Node *flatten(Query *query, Node *expr)
+{
+    return flatten_joins(query, flatten_groups(query, expr));
+}
+
+// The columns of an entry of the range table that have not been dropped, as Vars, and
+// their names.
+inline void expand(RangeTblEntry *rte, int rti, List **names, List **vars)
+{
+#if PG_VERSION_NUM >= 180000
+    expandRTE(rte, rti, 0, VAR_RETURNING_DEFAULT, -1, false, names, vars);
+#else
+    expandRTE(rte, rti, 0, -1, false, names, vars);
+#endif
+}
+
+// Marks Vars (from 16) as nulled by a join.
+inline void mark_nulled([[maybe_unused]] List *vars, [[maybe_unused]] int join)
+{
+#if PG_VERSION_NUM >= 160000
+    ListCell *cell;
+    foreach (cell, vars) {
+        auto *var = lfirst_node(Var, cell);
+        var->varnullingrels = bms_add_member(var->varnullingrels, join);
+    }
 #endif
 }
 
@@ -500,7 +529,7 @@ inline void set_tables(Query *query, List *rtable)
 #endif
 }
 
-// Makes a left join of a query an inner one; forget_nulling() must follow.
+// Makes a left or right join of a query an inner one; forget_nulling() must follow.
 inline void make_inner(Query *query, JoinExpr *join, Relids *joins)
 {
     join->jointype = JOIN_INNER;

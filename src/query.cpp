@@ -1,5 +1,7 @@
 #include "query.hpp"
 
+#include "deparse.hpp"
+
 namespace query {
 
 Query *stored(Relation view)
@@ -61,8 +63,23 @@ List *lock_sources(Relation view)
 // What a plan is shown as.
 static const char command[] = "REFRESH MATERIALIZED VIEW";
 
+#ifdef USE_ASSERT_CHECKING
+// Checks that a tree, many of which have been changed by hand, is one that the server
+// can print, write and read, and that it plans what it has read.
+static void check_tree(Query *query, int cursor_options)
+{
+    auto *read = static_cast<Query *>(stringToNode(nodeToString(query)));
+    Assert(equal(read, query));
+    raw_parser(deparse::text(query), RAW_PARSE_DEFAULT);
+    pg::plan_query(read, command, cursor_options);
+}
+#endif
+
 PlannedStmt *plan(Query *query, int cursor_options)
 {
+#ifdef USE_ASSERT_CHECKING
+    check_tree(query, cursor_options);
+#endif
     return pg::plan_query(query, command, cursor_options);
 }
 

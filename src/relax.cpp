@@ -101,13 +101,14 @@ Relids relax_joins(Relaxation *relaxation, Node *node)
     auto *join = castNode(JoinExpr, node);
     Relids left = relax_joins(relaxation, join->larg);
     Relids right = relax_joins(relaxation, join->rarg);
-    bool outer = join->jointype == JOIN_LEFT;
+    bool outer = join->jointype == JOIN_LEFT || join->jointype == JOIN_RIGHT;
+    Relids nullable = join->jointype == JOIN_RIGHT ? left : right;
     bool shaky = mentions_any(join->quals, relaxation);
     bool inner = !outer;
     int rti = -1;
 
     relaxation->hopeless |= join->jointype == JOIN_FULL || contain_subplans(join->quals);
-    while (outer && (rti = bms_next_member(right, rti)) >= 0) {
+    while (outer && (rti = bms_next_member(nullable, rti)) >= 0) {
         inner |= entry_holds(relaxation->query, rti, relaxation->changed);
         shaky |= entry_reads_changed(rt_fetch(rti, relaxation->query->rtable), relaxation->changes);
     }
@@ -118,9 +119,9 @@ Relids relax_joins(Relaxation *relaxation, Node *node)
     if (outer && inner)
         pg::make_inner(relaxation->query, join, &relaxation->inner);
     if (outer && accepts)
-        relaxation->wild = bms_add_members(relaxation->wild, right);
+        relaxation->wild = bms_add_members(relaxation->wild, nullable);
     else if (outer && shaky)
-        relaxation->shaky = bms_add_members(relaxation->shaky, right);
+        relaxation->shaky = bms_add_members(relaxation->shaky, nullable);
     return bms_union(left, right);
 }
 

@@ -1,6 +1,7 @@
 #include "two_state.hpp"
 
 #include "bridge.hpp"
+#include "normal.hpp"
 #include "query.hpp"
 #include "relax.hpp"
 
@@ -161,7 +162,19 @@ char *from_parts(const Instance *instance, const Parts *parts, TableState state)
 
 // ---- states ----
 
-// Puts a query in the place of a table.
+// Names an entry's columns as its subquery does.
+void name_columns(RangeTblEntry *rte)
+{
+    List *names = NIL;
+    ListCell *cell;
+    foreach (cell, rte->subquery->targetList)
+        names = lappend(names, makeString(pstrdup(lfirst_node(TargetEntry, cell)->resname)));
+    rte->alias = nullptr;
+    rte->eref = makeAlias(rte->eref->aliasname, names);
+}
+
+// Puts a query in the place of a table.  It has all the columns that the table has now,
+// which may be more than when the view was made.
 void replace(const Instance *instance, const char *text, QueryEnvironment *environment)
 {
     RangeTblEntry *rte = rt_fetch(instance->rti, instance->query->rtable);
@@ -174,6 +187,8 @@ void replace(const Instance *instance, const char *text, QueryEnvironment *envir
     rte->inh = false;
     rte->lateral = false;
     pg::drop_permissions(rte);
+    name_columns(rte);
+    normal::describe_joins(instance->query);
 }
 
 // The old rows of a materialized view, which has no keys, under a name of their own.

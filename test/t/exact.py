@@ -10,6 +10,9 @@ to name the method of the catalogue.
 A scenario is 40 such rounds on tables that are filled anew; it is the same each
 time. exact.py [--seed N] [--only REGEX]: the scenario N, the views whose names
 match (and what they read), and the copies of tables. TEST_LONG=1 runs 1520 rounds.
+Now and then all views are explained with the queries that would be run. On a server
+that was built with --enable-cassert (PG_CONFIG says which) each changed query tree is
+printed, written, read and planned before it is used.
 """
 import argparse
 import collections
@@ -28,6 +31,7 @@ from psycopg2 import errorcodes
 DATABASE = "refresh_mv_exact"
 CATALOGUE = pathlib.Path(__file__).with_name("exact_views.sql")
 ROUNDS = 40
+EXPLAINED = 20  # in each of so many rounds all queries are printed
 SCENARIOS = 38 if os.environ.get("TEST_LONG") else 1
 # Nobody is in the way of a refresh but, now and then, an autovacuum.
 SETTINGS = "-c lock_timeout=10s -c statement_timeout=60s -c client_min_messages=error -c jit=off"
@@ -270,10 +274,20 @@ class Scenario:
         right = self.check(report)
         while right and self.round < ROUNDS:
             self.step()
+            if self.round % EXPLAINED == 0:
+                self.explain()
             right = self.check(report)
         self.main.connection.close()
         self.late.connection.close()
         return right
+
+    def explain(self):
+        """Has the queries of all methods printed, of all views; on a server with assertions, and
+        in each refresh there, trees are also written, read and planned."""
+        for view in self.views.values():
+            details = dict(self.main.execute(
+                "SELECT method, details FROM refresh_mv.explain(%s, verbose => true)", [view.name]))
+            assert "SELECT" in details["full"], f"nothing is printed of {view.name}"
 
     def fill(self):
         """Fills all tables anew."""
