@@ -27,6 +27,7 @@
 #include "logged.hpp"
 #include "on_commit.hpp"
 #include "refresh.hpp"
+#include "replica.hpp"
 #include "run.hpp"
 #include "statements.hpp"
 #include "text.hpp"
@@ -398,7 +399,7 @@ Datum refresh_mv_keep_out(PG_FUNCTION_ARGS)
                 (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
                  errmsg("refresh_mv.keep_out() must be called as a trigger")));
     auto *trigger = reinterpret_cast<TriggerData *>(fcinfo->context);
-    if (IsLogicalWorker())
+    if (replica::is_sent())
         return PointerGetDatum(nullptr);
     return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple
                                                                      : trigger->tg_trigtuple);
