@@ -4,6 +4,7 @@
 #include "changelog.hpp"
 #include "logged.hpp"
 #include "on_commit.hpp"
+#include "replica.hpp"
 #include "row_image.hpp"
 #include "statements.hpp"
 #include "tracking.hpp"
@@ -279,8 +280,8 @@ const char *log_rows(TriggerData *trigger, Logged *logged, bool nested)
     return nullptr;
 }
 
-// Logs a statement that is at its end.  In a logical worker row triggers of others
-// may have changed more of the table at any moment: all is nested there.
+// Logs a statement that is at its end.  If it is one of a trigger on rows that are applied
+// one by one, its order among these is not known: all is nested there.
 void log_at_end(TriggerData *trigger, Logged *logged)
 {
     CmdType kind = kind_of(trigger->tg_event);
@@ -294,7 +295,7 @@ void log_at_end(TriggerData *trigger, Logged *logged)
     const char *reason = obstacle(trigger->tg_relation, logged, trigger);
     if (reason == nullptr && missing)
         reason = "rows were moved between partitions, or refused by a trigger, in a way that is not told";
-    bool nested = statements::is_nested(logged->source, kind) || IsLogicalWorker();
+    bool nested = statements::is_nested(logged->source, kind) || replica::is_amidst_rows();
     if (reason == nullptr)
         reason = log_rows(trigger, logged, nested);
     statements::end(logged->source, kind);
@@ -305,17 +306,61 @@ void log_at_end(TriggerData *trigger, Logged *logged)
         tracking::collapse_if_large(logged->source);
 }
 
-// Logs a row that a logical worker applies: no statement trigger tells of it.
+// Logs "everything" for a row, once for all rows of a command: nothing that was done
+// before it can be seen apart from what was done by it.
+void log_everything_for_row(Oid source, const char *reason)
+{
+    static struct {
+        FullTransactionId xid;
+        SubTransactionId subid;
+        CommandId command;
+        Oid source;
+    } last;
+    FullTransactionId xid = GetTopFullTransactionId();
+    SubTransactionId subid = GetCurrentSubTransactionId();
+    CommandId command = GetCurrentCommandId(false);
+
+    if (FullTransactionIdEquals(last.xid, xid) && last.subid == subid && last.command == command
+        && last.source == source)
+        return;
+    changelog::everything(source, reason);
+    last = {xid, subid, command, source};
+}
+
+// The command of this transaction that has changed a row; the first, where only the
+// heap's rows tell.
+CommandId command_of(TriggerData *trigger)
+{
+    if (trigger->tg_relation->rd_rel->relam != HEAP_TABLE_AM_OID)
+        return FirstCommandId;
+    if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
+        return HeapTupleHeaderGetCmax(trigger->tg_trigtuple->t_data);
+    return HeapTupleHeaderGetCmin(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event)
+                                      ? trigger->tg_newtuple->t_data
+                                      : trigger->tg_trigtuple->t_data);
+}
+
+// Why a row that was applied cannot be logged; null if it can.
+const char *row_obstacle(TriggerData *trigger, Logged *logged)
+{
+    // by a trigger of somebody else that was called before ours
+    if (tracking::baseline_has_seen(command_of(trigger)))
+        return "a view was refreshed while a row was being applied";
+    return obstacle(trigger->tg_relation, logged, trigger);
+}
+
+// Logs a row that was changed without a statement, as those who apply what another
+// server has sent do it: no statement trigger tells of it.
 void log_applied_row(TriggerData *trigger, Logged *logged)
 {
     CmdType kind = kind_of(trigger->tg_event);
 
-    if (!IsLogicalWorker() || statements::is_open(logged->source))
+    if (statements::has_row(logged->source))
         return;
     on_commit::note_change(logged->source, logged->on_commit);
-    const char *reason = obstacle(trigger->tg_relation, logged, trigger);
+    const char *reason = row_obstacle(trigger, logged);
     if (reason != nullptr) {
-        changelog::everything(logged->source, reason);
+        log_everything_for_row(logged->source, reason);
         return;
     }
     Change change = start(trigger->tg_relation, logged, true);

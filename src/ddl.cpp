@@ -7,6 +7,7 @@
 #include "tables.hpp"
 #include "text.hpp"
 #include "track.hpp"
+#include "triggers.hpp"
 
 namespace {
 
@@ -128,7 +129,7 @@ namespace ddl {
 void note(EventTriggerData *command)
 {
     int count = 0;
-    bool refresh = strcmp(GetCommandTagName(command->tag), "REFRESH MATERIALIZED VIEW") == 0;
+    bool refresh = command->tag == CMDTAG_REFRESH_MATERIALIZED_VIEW;
     List *restored = NIL;
     Touched *touched = guard([&] {
         PushActiveSnapshot(GetLatestSnapshot());
@@ -136,6 +137,8 @@ void note(EventTriggerData *command)
         if (refresh)
             restored = find_restored();
         PopActiveSnapshot();
+        if (command->tag == CMDTAG_ALTER_TABLE)
+            triggers::mend_own();
         for (int i = 0; i < count; i++)
             if (found[i].reason != nullptr) {
                 on_commit::note_change(found[i].relation);

@@ -146,10 +146,15 @@ void create_index(const char *name)
     CommandCounterIncrement();
 }
 
+// Drops a table that is a member of the extension.  Its row type and the array of that are
+// members too after pg_upgrade: ALTER EXTENSION ADD adds them, from 17 on.
 void drop_table(Oid table)
 {
     ObjectAddress address;
+    Oid type = get_rel_type_id(table);
     deleteDependencyRecordsForClass(RelationRelationId, table, ExtensionRelationId, DEPENDENCY_EXTENSION);
+    for (Oid member : {type, get_array_type(type)})
+        deleteDependencyRecordsForClass(TypeRelationId, member, ExtensionRelationId, DEPENDENCY_EXTENSION);
     CommandCounterIncrement();
     ObjectAddressSet(address, RelationRelationId, table);
     performDeletion(&address, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);

@@ -2,6 +2,7 @@
 
 #include "constancy.hpp"
 #include "query.hpp"
+#include "replica.hpp"
 #include "source.hpp"
 #include "statements.hpp"
 #include "track.hpp"
@@ -23,6 +24,20 @@ void check_no_open_statement(List *sources)
                             get_rel_name(relation)),
                      errhint("Refresh it after the statement, or on commit.")));
     }
+}
+
+// Rows that are applied one by one are logged by a row trigger.  While any of a source's row
+// triggers is at work, that one may be yet to come; why changes are not known then, or null.
+const char *unlogged_rows(List *sources)
+{
+    ListCell *cell, *member;
+    if (!replica::is_amidst_rows())
+        return nullptr;
+    foreach (cell, sources)
+        foreach (member, source::members(static_cast<Source *>(lfirst(cell))->relation, NoLock))
+            if (AfterTriggerPendingOnRel(lfirst_oid(member)))
+                return psprintf("rows of %s are being applied", source::name(lfirst_oid(member)));
+    return nullptr;
 }
 
 const char *reason(const Standing &standing, const Knowledge &knowledge)
@@ -68,7 +83,9 @@ Knowledge of(Relation view, bool tracked)
     knowledge.settings = constancy.reads_settings ? constancy::settings() : nullptr;
     knowledge.uses = tracking::uses(RelationGetRelid(view));
     Standing standing = tracking::standing(RelationGetRelid(view));
-    knowledge.unknown = reason(standing, knowledge);
+    knowledge.unknown = unlogged_rows(sources);
+    if (knowledge.unknown == nullptr)
+        knowledge.unknown = reason(standing, knowledge);
     knowledge.pending = standing.pending;
     knowledge.groups = standing.groups;
     knowledge.entries = standing.entries;

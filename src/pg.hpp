@@ -85,6 +85,7 @@ extern "C" {
 #include "pgstat.h"
 #include "port/pg_crc32c.h"
 #include "replication/logicalworker.h"
+#include "replication/origin.h"
 #include "rewrite/rewriteHandler.h"
 #include "rewrite/rewriteManip.h"
 #include "storage/itemptr.h"
@@ -191,6 +192,16 @@ inline void restrict_search_path()
 {
 #if PG_VERSION_NUM >= 170000
     RestrictSearchPath();
+#endif
+}
+
+// The origin of what this session applies; 0: it applies nothing.
+inline int replication_origin()
+{
+#if PG_VERSION_NUM >= 190000
+    return replorigin_xact_state.origin;
+#else
+    return replorigin_session_origin;
 #endif
 }
 

@@ -27,6 +27,7 @@
 #include "logged.hpp"
 #include "on_commit.hpp"
 #include "refresh.hpp"
+#include "replica.hpp"
 #include "run.hpp"
 #include "statements.hpp"
 #include "text.hpp"
@@ -86,6 +87,7 @@ Summary carry_out(const Call &call, Way way)
     TimestampTz start = GetCurrentTimestamp();
     announce_call(call);
     std::vector<Outcome> outcomes = way();
+    guard([] { triggers::mend_own(); }); // last: there is nothing to wait for any more
     double seconds = static_cast<double>(GetCurrentTimestamp() - start) / USECS_PER_SEC;
     notice("Materialized views refresh completed in %.2f seconds", seconds);
     return run::summary(outcomes, seconds);
@@ -408,7 +410,7 @@ Datum refresh_mv_keep_out(PG_FUNCTION_ARGS)
                 (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
                  errmsg("refresh_mv.keep_out() must be called as a trigger")));
     auto *trigger = reinterpret_cast<TriggerData *>(fcinfo->context);
-    if (IsLogicalWorker())
+    if (replica::is_sent())
         return static_cast<Datum>(0);
     return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple
                                                                      : trigger->tg_trigtuple);

@@ -1,11 +1,14 @@
 #include "statements.hpp"
 
+#include "replica.hpp"
+
 namespace {
 
 struct Open {
     Oid source;
     CmdType kind;
     SubTransactionId subid;
+    int depth; // of triggers, this one included
     bool nested;
     bool on_commit;
     int64 rows; // seen by row triggers on partitions
@@ -24,12 +27,11 @@ void remove(int i)
     count--;
 }
 
-// The innermost open statement on a source, of the given kind if that is not
-// CMD_UNKNOWN; null if there is none.
+// The innermost open statement of a kind on a source; null if there is none.
 Open *find(Oid source, CmdType kind)
 {
     for (int i = count - 1; i >= 0; i--)
-        if (stack[i].source == source && (kind == CMD_UNKNOWN || stack[i].kind == kind))
+        if (stack[i].source == source && stack[i].kind == kind)
             return &stack[i];
     return nullptr;
 }
@@ -96,7 +98,7 @@ void begin(Oid source, CmdType kind, bool on_commit)
     for (int i = 0; i < count; i++)
         if (stack[i].source == source)
             nested = stack[i].nested = true;
-    stack[count++] = {source, kind, GetCurrentSubTransactionId(), nested, on_commit, 0};
+    stack[count++] = {source, kind, GetCurrentSubTransactionId(), replica::trigger_depth(), nested, on_commit, 0};
 }
 
 bool is_nested(Oid source, CmdType kind)
@@ -112,9 +114,24 @@ void end(Oid source, CmdType kind)
         remove(static_cast<int>(statement - stack));
 }
 
+static bool is_open(Oid source, int depth)
+{
+    for (int i = 0; i < count; i++)
+        if (stack[i].source == source && stack[i].depth >= depth)
+            return true;
+    return false;
+}
+
 bool is_open(Oid source)
 {
-    return find(source, CMD_UNKNOWN) != nullptr;
+    return is_open(source, 0);
+}
+
+bool has_row(Oid source)
+{
+    // What a foreign key's cascade changes fires row triggers further out than its
+    // statement triggers, nothing does further in.
+    return is_open(source, replica::trigger_depth());
 }
 
 void count_row(Oid source)

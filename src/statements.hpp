@@ -28,6 +28,10 @@ void end(Oid source, CmdType kind);
 // Whether a statement on the source is open.
 bool is_open(Oid source);
 
+// Whether a row of the source for which a row trigger fires is one of an open statement.
+// Else it was changed without a statement, perhaps by a function within one.
+bool has_row(Oid source);
+
 // A row of the open UPDATE on a partition was seen by its row trigger.
 void count_row(Oid source);
 

@@ -354,6 +354,29 @@ bool has_disabled_triggers(List *sources)
     return false;
 }
 
+// Whether images of a source's rows would still be written, and read, as its saved layout
+// says.  Not after pg_upgrade, which makes another cluster.
+bool has_saved_layout(const TrackedSource *saved)
+{
+    List *names = list_copy(saved->key);
+    ListCell *cell;
+    int count = 0;
+
+    foreach (cell, saved->columns)
+        if (!tables::contains(saved->key, static_cast<char *>(lfirst(cell))))
+            names = lappend(names, lfirst(cell));
+    auto *numbers = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * (list_length(names) + 1)));
+    foreach (cell, names) {
+        numbers[count] = get_attnum(saved->relation, static_cast<char *>(lfirst(cell)));
+        if (numbers[count++] <= 0)
+            return false;
+    }
+    Relation relation = relation_open(saved->relation, AccessShareLock);
+    int64 layout = logged::layout(relation, numbers, count, list_length(saved->key));
+    relation_close(relation, NoLock);
+    return layout == saved->layout;
+}
+
 } // namespace
 
 namespace track {
@@ -391,6 +414,8 @@ const char *damage(List *sources, List *saved)
                 && !tables::contains(known->columns,
                              get_attname(source->relation, static_cast<AttrNumber>(column), false)))
                 return psprintf("not all columns of %s are logged", name);
+        if (known->exact && !has_saved_layout(known))
+            return psprintf("rows of %s are logged in another form now", name);
         List *members = source::members(source->relation, NoLock);
         ListCell *member;
         foreach (member, known->members)

@@ -295,6 +295,17 @@ bool may_delete()
     return ConditionalLockDatabaseObject(RelationRelationId, log, delete_lock_id, ExclusiveLock);
 }
 
+// The last command that was there to be seen when the last baseline was saved.
+static struct {
+    FullTransactionId xid;
+    CommandId command;
+} last_seen;
+
+bool baseline_has_seen(CommandId command)
+{
+    return FullTransactionIdEquals(last_seen.xid, GetTopFullTransactionIdIfAny()) && command <= last_seen.command;
+}
+
 void save_baseline(Oid view, const char *settings, const char *uses, const char *groups,
                    bool raise_floor)
 {
@@ -317,6 +328,7 @@ void save_baseline(Oid view, const char *settings, const char *uses, const char 
     nulls[5] = settings ? ' ' : 'n';
     nulls[8] = groups ? ' ' : 'n';
 
+    last_seen = {GetTopFullTransactionId(), GetCurrentCommandId(false)};
     SPI_connect();
     tables::execute(
         "INSERT INTO refresh_mv.state AS s (view, merged_at, snapshot, own_xid, own_seq,"

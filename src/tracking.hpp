@@ -86,6 +86,10 @@ bool source(Oid relation, TrackedSource *source);
 void save_baseline(Oid view, const char *settings, const char *uses, const char *groups,
                    bool raise_floor);
 
+// Whether a baseline has been saved in this transaction that may have seen what was
+// changed by a command of it.
+bool baseline_has_seen(CommandId command);
+
 // Makes the view's baseline worthless, by an entry in the log: its row in state is
 // locked by whoever is refreshing the view.
 void give_up_baseline(Oid view, const char *reason);

@@ -3,6 +3,8 @@
 #include "logged.hpp"
 #include "view.hpp"
 
+#include <initializer_list>
+
 namespace {
 
 struct Definition {
@@ -60,7 +62,7 @@ void depend_on_extension(const ObjectAddress &trigger)
     recordDependencyOn(&trigger, &address, DEPENDENCY_AUTO_EXTENSION);
 }
 
-// Calls each(tuple) for every trigger of this extension on a relation.
+// Calls each(tuple) for every trigger on a relation that calls a function, or any.
 template <class Each>
 void for_each_trigger(Oid relation, Oid function, Each each)
 {
@@ -71,7 +73,7 @@ void for_each_trigger(Oid relation, Oid function, Each each)
                 ObjectIdGetDatum(relation));
     SysScanDesc scan = systable_beginscan(catalog, TriggerRelidNameIndexId, true, nullptr, 1, &key);
     while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-        if (reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgfoid == function)
+        if (!OidIsValid(function) || reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgfoid == function)
             each(tuple);
     systable_endscan(scan);
     table_close(catalog, AccessShareLock);
@@ -113,6 +115,47 @@ void create(Oid relation, const Definition &definition, bool transitions, List *
     depend_on_extension(CreateTriggerFiringOn(statement, nullptr, relation, InvalidOid, InvalidOid,
                                               InvalidOid, function, InvalidOid, nullptr, false, false,
                                               definition.fires));
+}
+
+// How a trigger on one of the extension's own tables has to fire; 0: as it likes, it is
+// somebody else's.
+char own_firing(const char *name)
+{
+    return strcmp(name, "keep_out") == 0 ? TRIGGER_FIRES_ON_REPLICA
+           : strcmp(name, "guard") == 0  ? TRIGGER_FIRES_ALWAYS
+                                         : '\0';
+}
+
+// Whether all triggers of one of these tables fire as they have to.
+bool own_are_whole(Oid table)
+{
+    Relation relation = table_open(table, AccessShareLock);
+    const TriggerDesc *triggers = relation->trigdesc;
+    bool whole = true;
+    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++) {
+        char fires = own_firing(triggers->triggers[i].tgname);
+        whole &= fires == '\0' || fires == triggers->triggers[i].tgenabled;
+    }
+    table_close(relation, AccessShareLock);
+    return whole;
+}
+
+// Has a locked table's triggers fire as they have to.
+void mend_table(Oid table)
+{
+    Relation catalog = table_open(TriggerRelationId, RowExclusiveLock);
+    for_each_trigger(table, InvalidOid, [&](HeapTuple tuple) {
+        HeapTuple copy = heap_copytuple(tuple);
+        auto *trigger = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(copy));
+        char fires = own_firing(NameStr(trigger->tgname));
+        if (fires == '\0' || fires == trigger->tgenabled)
+            return;
+        trigger->tgenabled = fires;
+        CatalogTupleUpdate(catalog, &copy->t_self, copy);
+    });
+    table_close(catalog, RowExclusiveLock);
+    CacheInvalidateRelcacheByRelid(table);
+    CommandCounterIncrement();
 }
 
 } // namespace
@@ -160,6 +203,16 @@ void remove(Oid member)
         ObjectAddress trigger;
         ObjectAddressSet(trigger, TriggerRelationId, lfirst_oid(cell));
         performDeletion(&trigger, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+    }
+}
+
+void mend_own()
+{
+    Oid schema = get_namespace_oid("refresh_mv", false);
+    for (const char *name : {"settings", "state", "journal", "names", "sources", "members", "tracked", "uses", "log"}) {
+        Oid table = get_relname_relid(name, schema);
+        if (OidIsValid(table) && !own_are_whole(table) && ConditionalLockRelationOid(table, ShareRowExclusiveLock))
+            mend_table(table);
     }
 }
 

@@ -32,6 +32,11 @@ void install(Oid member, const Arguments &arguments);
 // Removes them; takes AccessExclusiveLock where there are any.
 void remove(Oid member);
 
+// Has the triggers that protect the extension's own tables fire again as they should, where
+// a data-only restore (ENABLE TRIGGER ALL) or somebody has changed that; not now, if a
+// table is in use.
+void mend_own();
+
 // Text that changes whenever one of the triggers is changed, disabled or removed.
 char *fingerprint(Oid member);
 

@@ -73,6 +73,12 @@ FROM pg_trigger t WHERE tgfoid = 'refresh_mv.log_change'::regproc ORDER BY tgrel
 SQL
 }
 
+# Prints the triggers on the extension's own tables as they have to be.
+own_triggers() {
+    query "SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger
+        WHERE NOT tgisinternal AND tgrelid::regclass::text LIKE 'refresh_mv.%' ORDER BY 1, 2"
+}
+
 # Writes to all tables, as clients do that know nothing of tracking.
 write_to_tables() {
     silently as_owner psql -q <<'SQL'
@@ -129,6 +135,7 @@ check_alive() {
     run "$1: the last run" "{skip}"
     triggers >"$SCRATCH/restored"
     diff "$SCRATCH/triggers" "$SCRATCH/restored" || die "$1: triggers are not as they were"
+    expect "$own" "$(own_triggers)" "$1: what triggers there are on refresh_mv's own tables"
 }
 
 # Restores whole dumps; the arguments after the first are put before each command.
@@ -168,7 +175,14 @@ test_parts() {
     make_database "$target_db"
     silently pg_restore --schema-only -d "$target_db" "$SCRATCH/dump.custom"
     silently pg_restore --data-only --disable-triggers -d "$target_db" "$SCRATCH/dump.custom"
+    expect "$own" "$(own_triggers)" "what triggers there are on refresh_mv's own tables after a restore of data"
     check_alive "schema and data apart"
+    # as without event triggers, in single-user mode, say
+    query "ALTER EVENT TRIGGER refresh_mv_note_ddl DISABLE;
+        ALTER TABLE refresh_mv.journal ENABLE TRIGGER ALL; ALTER TABLE refresh_mv.log DISABLE TRIGGER ALL;
+        ALTER EVENT TRIGGER refresh_mv_note_ddl ENABLE ALWAYS"
+    silently psql -qc "SET client_min_messages = warning" -c "SELECT FROM refresh_materialized_views_smart()"
+    expect "$own" "$(own_triggers)" "what triggers there are on refresh_mv's own tables after a refresh"
     restore_data --disable-triggers
     check_alive "data into tracked tables, triggers disabled"
     restore_data
@@ -209,6 +223,7 @@ make_database "$source_db"
 export PGDATABASE=$source_db
 create_views
 triggers >"$SCRATCH/triggers"
+own=$(own_triggers)
 test_whole "a superuser" env
 test_whole "the owner" as_owner
 test_parts
