@@ -51,7 +51,8 @@ ALTER TABLE refresh_mv.state
     ADD COLUMN next_xid   xid8,    -- ... before this one have ended
     ADD COLUMN settings   text,    -- under which it was computed; null: does not matter
     ADD COLUMN uses       text,    -- the functions, types and views that it used, as they were
-    ADD COLUMN groups     text;    -- what the state of its groups is of; null: there is none
+    ADD COLUMN groups     text,    -- what the state of its groups is of; null: there is none
+    ADD COLUMN files      text;    -- the files of its sources, as they were
 
 -- A relation whose changes are logged: a table, the root of a partition tree,
 -- a materialized view.

@@ -164,7 +164,7 @@ Standing standing(Oid view)
     tables::read(&plan,
                  "SELECT s.settings, pg_catalog.count(u.seq),"
                  " pg_catalog.sum(u.records) FILTER (WHERE u.is_new)::pg_catalog.int8,"
-                 " pg_catalog.min(u.reason) FILTER (WHERE u.is_new), s.uses, s.groups"
+                 " pg_catalog.min(u.reason) FILTER (WHERE u.is_new), s.uses, s.groups, s.files"
                  " FROM refresh_mv.state s LEFT JOIN refresh_mv.unread u"
                  " ON u.view OPERATOR(pg_catalog.=) s.view"
                  " WHERE s.view OPERATOR(pg_catalog.=) $1 AND s.snapshot IS NOT NULL"
@@ -178,6 +178,7 @@ Standing standing(Oid view)
         standing.reason = tables::returned_text(0, 4, memory);
         standing.uses = tables::returned_text(0, 5, memory);
         standing.groups = tables::returned_text(0, 6, memory);
+        standing.files = tables::returned_text(0, 7, memory);
     }
     SPI_finish();
     return standing;
@@ -275,11 +276,12 @@ bool may_delete()
     return ConditionalLockDatabaseObject(RelationRelationId, log, delete_lock_id, ExclusiveLock);
 }
 
-void save_baseline(Oid view, const char *settings, const char *uses, const char *groups,
-                   bool raise_floor)
+void save_baseline(Oid view, const Circumstances &circumstances, bool raise_floor)
 {
     Oid types[] = {OIDOID, PG_SNAPSHOTOID, XID8OID, INT8OID, XID8OID, TEXTOID, BOOLOID,
-                   TEXTOID, TEXTOID};
+                   TEXTOID, TEXTOID, TEXTOID};
+    const char *settings = circumstances.settings;
+    const char *groups = circumstances.groups;
     // The position is read before the next transaction id: entries below it
     // belong to transactions before that one.
     int64 position = changelog::position();
@@ -291,20 +293,22 @@ void save_baseline(Oid view, const char *settings, const char *uses, const char 
         FullTransactionIdGetDatum(ReadNextFullTransactionId()),
         settings ? CStringGetTextDatum(settings) : 0,
         BoolGetDatum(raise_floor),
-        CStringGetTextDatum(uses),
-        groups ? CStringGetTextDatum(groups) : 0};
-    char nulls[lengthof(types) + 1] = "         ";
+        CStringGetTextDatum(circumstances.uses),
+        groups ? CStringGetTextDatum(groups) : 0,
+        CStringGetTextDatum(circumstances.files)};
+    char nulls[lengthof(types) + 1] = "          ";
     nulls[5] = settings ? ' ' : 'n';
     nulls[8] = groups ? ' ' : 'n';
 
     SPI_connect();
     tables::execute(
         "INSERT INTO refresh_mv.state AS s (view, merged_at, snapshot, own_xid, own_seq,"
-        " floor_seq, next_floor, next_xid, settings, uses, groups)"
-        " VALUES ($1, pg_catalog.now(), $2, $3, $4, 0, $4, $5, $6, $8, $9)"
+        " floor_seq, next_floor, next_xid, settings, uses, groups, files)"
+        " VALUES ($1, pg_catalog.now(), $2, $3, $4, 0, $4, $5, $6, $8, $9, $10)"
         " ON CONFLICT (view) DO UPDATE SET merged_at = EXCLUDED.merged_at,"
         " snapshot = EXCLUDED.snapshot, own_xid = EXCLUDED.own_xid, own_seq = EXCLUDED.own_seq,"
         " settings = EXCLUDED.settings, uses = EXCLUDED.uses, groups = EXCLUDED.groups,"
+        " files = EXCLUDED.files,"
         " (floor_seq, next_floor, next_xid) = (SELECT CASE WHEN f.reached THEN s.next_floor"
         " ELSE coalesce(s.floor_seq, 0) END,"
         " CASE WHEN f.reached OR s.next_xid IS NULL THEN EXCLUDED.next_floor ELSE s.next_floor END,"
@@ -312,6 +316,20 @@ void save_baseline(Oid view, const char *settings, const char *uses, const char 
         " FROM (VALUES ($7 AND coalesce(pg_catalog.pg_snapshot_xmin($2)"
         " OPERATOR(pg_catalog.>=) s.next_xid, false))) f (reached))",
         {lengthof(types), types, values, nulls}, SPI_OK_INSERT);
+    SPI_finish();
+}
+
+void follow_file(Oid relation, const char *before, const char *now)
+{
+    Oid types[] = {OIDOID, TEXTOID, TEXTOID};
+    Datum values[] = {ObjectIdGetDatum(relation), CStringGetTextDatum(before), CStringGetTextDatum(now)};
+
+    SPI_connect();
+    tables::execute("UPDATE refresh_mv.state s SET files = pg_catalog.replace(s.files, $2, $3)"
+                    " FROM refresh_mv.tracked t WHERE t.view OPERATOR(pg_catalog.=) s.view"
+                    " AND t.relation OPERATOR(pg_catalog.=) $1 AND pg_catalog.strpos(s.files, $2)"
+                    " OPERATOR(pg_catalog.>) 0",
+                    {lengthof(types), types, values, nullptr}, SPI_OK_UPDATE);
     SPI_finish();
 }
 
