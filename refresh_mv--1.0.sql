@@ -727,6 +727,11 @@ COMMENT ON PROCEDURE refresh_mv.verify_all() IS
 CREATE FUNCTION refresh_mv.log_change() RETURNS trigger
 AS 'MODULE_PATHNAME', 'refresh_mv_log_change' LANGUAGE C;
 
+-- Whether a row of a hypertable is changed by no statement on it, but on its chunk: the
+-- condition of row triggers.
+CREATE FUNCTION refresh_mv.unseen_row(hypertable oid) RETURNS boolean
+AS 'MODULE_PATHNAME', 'refresh_mv_unseen_row' LANGUAGE C STRICT VOLATILE;
+
 -- A sum of numeric that can be added and subtracted: see src/exact_sum.cpp.
 CREATE FUNCTION refresh_mv.exact_step(internal, numeric) RETURNS internal
 AS 'MODULE_PATHNAME', 'refresh_mv_exact_step' LANGUAGE C IMMUTABLE PARALLEL SAFE;

@@ -279,12 +279,36 @@ const char *log_rows(TriggerData *trigger, Logged *logged, bool nested)
     return nullptr;
 }
 
+// Logs, once per command, that rows of a chunk were changed without a statement on its
+// hypertable, whose oid is the trigger's second argument.
+void log_chunk(TriggerData *trigger, Logged *logged)
+{
+    static FullTransactionId last_transaction;
+    static SubTransactionId last_subtransaction;
+    static CommandId last_command;
+    static Oid last_source;
+    Oid source = atooid(trigger->tg_trigger->tgargs[1]);
+    FullTransactionId transaction = GetTopFullTransactionId();
+    CommandId command = GetCurrentCommandId(false);
+
+    if (source == last_source && FullTransactionIdEquals(transaction, last_transaction)
+        && GetCurrentSubTransactionId() == last_subtransaction && command == last_command)
+        return;
+    on_commit::note_change(source, logged->on_commit);
+    changelog::everything(source, "rows of a chunk were changed by its own name");
+    last_transaction = transaction;
+    last_subtransaction = GetCurrentSubTransactionId();
+    last_command = command;
+    last_source = source;
+}
+
 // Logs a statement that is at its end.  In a logical worker row triggers of others
 // may have changed more of the table at any moment: all is nested there.
 void log_at_end(TriggerData *trigger, Logged *logged)
 {
     CmdType kind = kind_of(trigger->tg_event);
-    bool missing = misses_rows(trigger, logged);
+    bool chunks = logged->hypertable && !statements::tell_rows(logged->source, changed_rows(trigger));
+    bool missing = misses_rows(trigger, logged) || chunks;
 
     if (has_rows(trigger) && changed_rows(trigger) == 0 && !missing) {
         statements::end(logged->source, kind);
@@ -292,6 +316,8 @@ void log_at_end(TriggerData *trigger, Logged *logged)
     }
     on_commit::note_change(logged->source, logged->on_commit);
     const char *reason = obstacle(trigger->tg_relation, logged, trigger);
+    if (reason == nullptr && chunks)
+        reason = "rows of a chunk were changed by its own name";
     if (reason == nullptr && missing)
         reason = "rows were moved between partitions, or refused by a trigger, in a way that is not told";
     bool nested = statements::is_nested(logged->source, kind) || IsLogicalWorker();
@@ -343,6 +369,8 @@ void log_change(TriggerData *trigger)
         changelog::everything(logged->source, "TRUNCATE");
     } else if (TRIGGER_FIRED_FOR_ROW(event) && TRIGGER_FIRED_BEFORE(event))
         statements::count_row(logged->source);
+    else if (TRIGGER_FIRED_FOR_ROW(event) && trigger->tg_trigger->tgnargs > 1)
+        log_chunk(trigger, logged);
     else if (TRIGGER_FIRED_FOR_ROW(event))
         log_applied_row(trigger, logged);
     else if (TRIGGER_FIRED_BEFORE(event))

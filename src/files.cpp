@@ -1,7 +1,9 @@
 #include "files.hpp"
 
+#include "hypertable.hpp"
 #include "source.hpp"
 #include "tracking.hpp"
+#include "triggers.hpp"
 
 namespace {
 
@@ -11,10 +13,18 @@ struct Files {
     Oid file;
     Oid toast_table;
     Oid toast_file;
+    bool own; // this transaction has changed its row in pg_class
+};
+
+// An entry of the text, which is the same as long as the files are.
+struct Entry {
+    Oid relation; // the key in a hash table
+    const char *start;
+    size_t length;
 };
 
 // The number of a relation's file, 0 if it has none, and its TOAST table.
-Oid file_of(Oid relation, Oid *toast_table)
+Oid file_of(Oid relation, Oid *toast_table, bool *own)
 {
     HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
     if (!HeapTupleIsValid(tuple))
@@ -22,6 +32,7 @@ Oid file_of(Oid relation, Oid *toast_table)
     auto *form = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
     Oid file = form->relfilenode;
     *toast_table = form->reltoastrelid;
+    *own = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
     if (!OidIsValid(file) && RELKIND_HAS_STORAGE(form->relkind))
         file = pg::mapped_file(relation, form->relisshared);
     ReleaseSysCache(tuple);
@@ -32,18 +43,19 @@ Files files_of(Oid relation)
 {
     Files files{};
     Oid none;
+    bool own;
     files.relation = relation;
-    files.file = file_of(relation, &files.toast_table);
+    files.file = file_of(relation, &files.toast_table, &files.own);
     if (OidIsValid(files.toast_table))
-        files.toast_file = file_of(files.toast_table, &none);
+        files.toast_file = file_of(files.toast_table, &none, &own);
     return files;
 }
 
-// An entry of the text: [relation:file.TOAST table:its file].
-void append(StringInfo text, Files files)
+// Adds an entry: [relation:file.TOAST table:its file, and what else there is to say].
+void append(StringInfo text, Files files, const char *more)
 {
-    char entry[64];
-    char *end = entry;
+    char numbers[64];
+    char *end = numbers;
     *end++ = '[';
     end += pg_ultoa_n(files.relation, end);
     *end++ = ':';
@@ -52,43 +64,66 @@ void append(StringInfo text, Files files)
     end += pg_ultoa_n(files.toast_table, end);
     *end++ = ':';
     end += pg_ultoa_n(files.toast_file, end);
-    *end++ = ']';
-    appendBinaryStringInfo(text, entry, static_cast<int>(end - entry));
+    appendBinaryStringInfo(text, numbers, static_cast<int>(end - numbers));
+    appendStringInfoString(text, more);
+    appendStringInfoChar(text, ']');
+}
+
+// What is said of a chunk: its trigger, which tells of writes by the chunk's own name; who
+// made it (+ TimescaleDB, - others, perhaps with rows); and whether TRUNCATE by its own
+// name might not give it another file (!), since this transaction has made it.
+void append_chunk(StringInfo text, Oid chunk)
+{
+    Files files = files_of(chunk);
+    const char *trigger = triggers::of_chunk(chunk);
+    append(text, files, psprintf("/%s%s%s", trigger ? trigger : "", hypertable::is_made_empty(chunk) ? "+" : "-",
+                                 files.own ? "!" : ""));
 }
 
 // Reads an entry and goes on to the next; false at the end.
-bool next(const char **text, Files *files)
+bool next(const char **text, Entry *entry)
 {
-    int length;
-    if (sscanf(*text, "[%u:%u.%u:%u]%n", &files->relation, &files->file, &files->toast_table, &files->toast_file,
-               &length) != 4)
+    const char *end = strchr(*text, ']');
+    if (end == nullptr)
         return false;
-    *text += length;
+    *entry = {static_cast<Oid>(strtoul(*text + 1, nullptr, 10)), *text, static_cast<size_t>(end - *text)};
+    *text = end + 1;
     return true;
 }
 
-// Whether a relation still has the files with which it was made: their numbers are its own.
-bool is_as_made(const Files &files)
+bool has(const Entry &entry, char mark)
 {
-    return (!OidIsValid(files.file) || files.file == files.relation) && files.toast_file == files.toast_table;
+    return memchr(entry.start, mark, entry.length) != nullptr;
+}
+
+// Whether a relation that is new was empty when it was made, and still has the files that it
+// was made with: their numbers are its own.  (What was attached with rows in it is told of by
+// an event trigger, but for chunks.)
+bool is_as_made(const Entry &entry)
+{
+    Files files;
+    if (sscanf(entry.start, "[%u:%u.%u:%u", &files.relation, &files.file, &files.toast_table, &files.toast_file) != 4)
+        return false;
+    return (!OidIsValid(files.file) || files.file == files.relation) && files.toast_file == files.toast_table
+           && (!has(entry, '/') || has(entry, '+'));
 }
 
 HTAB *by_relation(const char *text)
 {
     HASHCTL control{};
-    Files files;
+    Entry entry;
     control.keysize = sizeof(Oid);
-    control.entrysize = sizeof(Files);
+    control.entrysize = sizeof(Entry);
     control.hcxt = CurrentMemoryContext;
     HTAB *table = hash_create("refresh_mv files", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-    while (next(&text, &files))
-        *static_cast<Files *>(hash_search(table, &files.relation, HASH_ENTER, nullptr)) = files;
+    while (next(&text, &entry))
+        *static_cast<Entry *>(hash_search(table, &entry.relation, HASH_ENTER, nullptr)) = entry;
     return table;
 }
 
-bool same(const Files &a, const Files &b)
+bool same(const Entry &a, const Entry &b)
 {
-    return a.file == b.file && a.toast_table == b.toast_table && a.toast_file == b.toast_file;
+    return a.length == b.length && memcmp(a.start, b.start, a.length) == 0 && !has(a, '!');
 }
 
 } // namespace
@@ -99,40 +134,46 @@ const char *of_relation(Oid relation)
 {
     StringInfoData text;
     initStringInfo(&text);
-    append(&text, files_of(relation));
+    append(&text, files_of(relation), "");
     return text.data;
 }
 
 const char *of(List *sources)
 {
     StringInfoData text;
-    ListCell *cell, *member;
+    ListCell *cell, *member, *chunk;
     initStringInfo(&text);
     foreach (cell, sources)
-        foreach (member, source::members(static_cast<TrackedSource *>(lfirst(cell))->relation, NoLock))
-            append(&text, files_of(lfirst_oid(member)));
+        foreach (member, source::members(static_cast<TrackedSource *>(lfirst(cell))->relation, NoLock)) {
+            append(&text, files_of(lfirst_oid(member)), "");
+            foreach (chunk, hypertable::chunks(lfirst_oid(member), NoLock))
+                append_chunk(&text, lfirst_oid(chunk));
+        }
     return text.data;
 }
 
 const char *change(const char *before, const char *now)
 {
-    Files files;
+    Entry entry;
     long seen = 0;
 
-    if (before != nullptr && strcmp(before, now) == 0)
-        return nullptr;
     if (before == nullptr)
         return "the files of its tables at its last refresh are not known";
+    if (strcmp(before, now) == 0 && strchr(before, '!') == nullptr)
+        return nullptr;
     HTAB *known = by_relation(before);
-    while (next(&now, &files)) {
-        auto *old = static_cast<Files *>(hash_search(known, &files.relation, HASH_FIND, nullptr));
-        if (old == nullptr ? !is_as_made(files) : !same(*old, files))
+    while (next(&now, &entry)) {
+        auto *old = static_cast<Entry *>(hash_search(known, &entry.relation, HASH_FIND, nullptr));
+        if (old != nullptr && has(*old, '!'))
+            return psprintf("%s was made by the transaction of the last refresh, which may have truncated it",
+                            get_rel_name(entry.relation));
+        if (old == nullptr ? !is_as_made(entry) : !same(*old, entry))
             return psprintf("the file of %s is another one: it was rewritten, or its contents replaced",
-                            get_rel_name(files.relation));
+                            get_rel_name(entry.relation));
         seen += old != nullptr;
     }
     if (seen < hash_get_num_entries(known))
-        return "a table that it read does not belong to its sources any more";
+        return "a table that it read is gone";
     return nullptr;
 }
 

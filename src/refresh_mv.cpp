@@ -51,6 +51,7 @@ PG_FUNCTION_INFO_V1(refresh_mv_untrack);
 PG_FUNCTION_INFO_V1(refresh_mv_changes);
 PG_FUNCTION_INFO_V1(refresh_mv_log_change);
 PG_FUNCTION_INFO_V1(refresh_mv_log_everything);
+PG_FUNCTION_INFO_V1(refresh_mv_unseen_row);
 PG_FUNCTION_INFO_V1(refresh_mv_drop_groups);
 PG_FUNCTION_INFO_V1(refresh_mv_note_ddl);
 PG_FUNCTION_INFO_V1(refresh_mv_fingerprint);
@@ -384,6 +385,11 @@ Datum refresh_mv_note_ddl(PG_FUNCTION_ARGS)
         ddl::note(reinterpret_cast<EventTriggerData *>(fcinfo->context));
         PG_RETURN_NULL();
     });
+}
+
+Datum refresh_mv_unseen_row(PG_FUNCTION_ARGS)
+{
+    PG_RETURN_BOOL(!statements::see_row(PG_GETARG_OID(0)));
 }
 
 Datum refresh_mv_fingerprint(PG_FUNCTION_ARGS)

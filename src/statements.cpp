@@ -9,6 +9,7 @@ struct Open {
     bool nested;
     bool on_commit;
     int64 rows; // seen by row triggers on partitions
+    int64 untold; // seen by row triggers on chunks, less those told of; in the first of a source
 };
 
 // The open statements, in the order in which they began.
@@ -18,8 +19,20 @@ int capacity = 0;
 
 statements::Unfinished when_unfinished = nullptr;
 
+// The first open statement on a source after place i; null if there is none.
+Open *first_after(int i, Oid source)
+{
+    while (++i < count)
+        if (stack[i].source == source)
+            return &stack[i];
+    return nullptr;
+}
+
 void remove(int i)
 {
+    Open *next = stack[i].untold != 0 ? first_after(i, stack[i].source) : nullptr;
+    if (next != nullptr)
+        next->untold += stack[i].untold;
     memmove(stack + i, stack + i + 1, sizeof(Open) * static_cast<size_t>(count - i - 1));
     count--;
 }
@@ -96,7 +109,7 @@ void begin(Oid source, CmdType kind, bool on_commit)
     for (int i = 0; i < count; i++)
         if (stack[i].source == source)
             nested = stack[i].nested = true;
-    stack[count++] = {source, kind, GetCurrentSubTransactionId(), nested, on_commit, 0};
+    stack[count++] = {source, kind, GetCurrentSubTransactionId(), nested, on_commit, 0, 0};
 }
 
 bool is_nested(Oid source, CmdType kind)
@@ -128,6 +141,23 @@ int64 counted_rows(Oid source)
 {
     Open *update = find(source, CMD_UPDATE);
     return update ? update->rows : 0;
+}
+
+bool see_row(Oid source)
+{
+    Open *first = first_after(-1, source);
+    if (first != nullptr)
+        first->untold++;
+    return first != nullptr;
+}
+
+bool tell_rows(Oid source, int64 rows)
+{
+    Open *first = first_after(-1, source);
+    if (first == nullptr)
+        return true;
+    first->untold -= rows;
+    return first->untold == 0 || first_after(static_cast<int>(first - stack), source) != nullptr;
 }
 
 void at_commit(Unfinished unfinished)

@@ -34,6 +34,14 @@ void count_row(Oid source);
 // How many were.
 int64 counted_rows(Oid source);
 
+// A row of a chunk is changed; false if no statement on its hypertable is open.
+bool see_row(Oid source);
+
+// A statement on a hypertable is about to end, and tells of so many rows.  False if it is
+// the last one that is open and not as many rows were seen as were told of: others were
+// changed meanwhile by the names of their chunks.
+bool tell_rows(Oid source, int64 rows);
+
 // Calls the function once before the transaction ends, for each source of which
 // a statement never ended.
 using Unfinished = void (*)(Oid source, bool on_commit);

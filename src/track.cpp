@@ -3,6 +3,7 @@
 #include "catalog.hpp"
 #include "changelog.hpp"
 #include "group_state.hpp"
+#include "hypertable.hpp"
 #include "lock_order.hpp"
 #include "logged.hpp"
 #include "query.hpp"
@@ -128,11 +129,12 @@ TrackedSource wanted(Oid relation, const TrackedSource *saved, List *used, bool 
     return source;
 }
 
-// Whether a member has the triggers that were installed on it.
+// Whether a member has the triggers that were installed on it, and its chunks have theirs.
 bool is_intact(List *members, Oid relation)
 {
     const auto *member = source::find<Member>(members, relation);
-    return member != nullptr && strcmp(member->fingerprint, triggers::fingerprint(relation)) == 0;
+    return member != nullptr && strcmp(member->fingerprint, triggers::fingerprint(relation)) == 0
+           && !OidIsValid(triggers::uncovered_chunk(relation));
 }
 
 // Whether a table was made by this transaction, and so has had no changes before.
@@ -187,6 +189,7 @@ Plan plan(Oid relation)
     return plan;
 }
 
+// Locks relations, and then their chunks, of which there are no new ones any more.
 bool lock_all(List *relations, LOCKMODE mode, bool wait)
 {
     ListCell *cell;
@@ -194,6 +197,8 @@ bool lock_all(List *relations, LOCKMODE mode, bool wait)
         if (wait)
             LockRelationOid(lfirst_oid(cell), mode);
         else if (!ConditionalLockRelationOid(lfirst_oid(cell), mode))
+            return false;
+        if (!lock_all(hypertable::chunks(lfirst_oid(cell), NoLock), mode, wait))
             return false;
     }
     return true;
@@ -267,13 +272,23 @@ void release(Oid relation)
     tracking::forget_source(relation);
 }
 
+// Adds the locks on a table and its chunks.
+List *add_with_chunks(List *wanted, Oid table, LOCKMODE mode)
+{
+    ListCell *cell;
+    wanted = lock_order::add(wanted, table, mode);
+    foreach (cell, hypertable::chunks(table, NoLock))
+        wanted = lock_order::add(wanted, lfirst_oid(cell), mode);
+    return wanted;
+}
+
 // Adds the locks that it takes to track a view with such sources (Source *).
 List *add_locks(List *wanted, Oid view, List *sources)
 {
     ListCell *cell, *member;
     foreach (cell, sources)
         foreach (member, source::members(static_cast<Source *>(lfirst(cell))->relation, NoLock))
-            wanted = lock_order::add(wanted, lfirst_oid(member), ShareRowExclusiveLock);
+            wanted = add_with_chunks(wanted, lfirst_oid(member), ShareRowExclusiveLock);
     return lock_order::add(wanted, view, NoLock);
 }
 
@@ -298,7 +313,7 @@ List *locks_to_untrack(List *views)
             auto *source = static_cast<TrackedSource *>(lfirst(cell));
             bool last = tracking::count_readers(source->relation) == count_reading(views, source->relation);
             foreach (member, last ? source->members : NIL)
-                wanted = lock_order::add(wanted, static_cast<Member *>(lfirst(member))->relation, AccessExclusiveLock);
+                wanted = add_with_chunks(wanted, static_cast<Member *>(lfirst(member))->relation, AccessExclusiveLock);
         }
         wanted = lock_order::add(wanted, lfirst_oid(view), NoLock);
     }

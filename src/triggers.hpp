@@ -8,8 +8,15 @@
 //     refresh_mv_truncate  AFTER TRUNCATE
 //     refresh_mv_apply     AFTER INSERT OR UPDATE OR DELETE, each row; replica only
 //     refresh_mv_move      BEFORE UPDATE, each row; on partitions only
+//     refresh_mv_chunk     AFTER INSERT OR UPDATE OR DELETE, each row that no statement on
+//                          the hypertable changes; instead of refresh_mv_apply on hypertables,
+//                          and on their chunks, to which TimescaleDB hands it on
 //
-// All are ENABLE ALWAYS, but for refresh_mv_apply, which is ENABLE REPLICA.
+// All are ENABLE ALWAYS, but for refresh_mv_apply, which is ENABLE REPLICA, and what
+// TimescaleDB makes of refresh_mv_chunk on new chunks.
+//
+// A row trigger for DELETE also keeps TimescaleDB from deleting whole compressed batches,
+// which transition tables would not show.
 #pragma once
 
 #include "pg.hpp"
@@ -26,7 +33,7 @@ struct Arguments {
 };
 
 // Puts the triggers on a member of a source, or replaces them, as the owner of
-// the table.  The caller holds ShareRowExclusiveLock on it.
+// the table.  The caller holds ShareRowExclusiveLock on it, and on its chunks.
 void install(Oid member, const Arguments &arguments);
 
 // Removes them; takes AccessExclusiveLock where there are any.
@@ -34,6 +41,13 @@ void remove(Oid member);
 
 // Text that changes whenever one of the triggers is changed, disabled or removed.
 char *fingerprint(Oid member);
+
+// Text that tells the trigger of a chunk, or a hypertable, from others; null if it does
+// not have one that fires.
+const char *of_chunk(Oid chunk);
+
+// One of a hypertable and its chunks that does not have it; InvalidOid if there is none.
+Oid uncovered_chunk(Oid member);
 
 // Whether somebody has disabled one of them.
 bool are_disabled(Oid member);
