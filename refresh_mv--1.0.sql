@@ -828,6 +828,11 @@ $$;
 CREATE FUNCTION refresh_mv.note_ddl() RETURNS event_trigger
 AS 'MODULE_PATHNAME', 'refresh_mv_note_ddl' LANGUAGE C;
 
+-- Has the triggers that TimescaleDB has handed on to chunks go with the extension, as those
+-- do from which they were made.
+CREATE FUNCTION refresh_mv.let_go() RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'refresh_mv_let_go' LANGUAGE C;
+
 -- --------------------------------------------------- following the views
 
 -- Settings and journal are keyed by name and follow a view whose name is not
@@ -922,7 +927,7 @@ END
 $$;
 
 REVOKE EXECUTE ON FUNCTION refresh_mv.guard_log(), refresh_mv.keep_out(), refresh_mv.follow_names(),
-    refresh_mv.note_ddl(), refresh_mv.forget_dropped() FROM PUBLIC;
+    refresh_mv.note_ddl(), refresh_mv.forget_dropped(), refresh_mv.let_go() FROM PUBLIC;
 
 CREATE EVENT TRIGGER refresh_mv_follow_names ON ddl_command_end
     WHEN TAG IN ('ALTER MATERIALIZED VIEW', 'ALTER TABLE', 'ALTER INDEX', 'ALTER SCHEMA',
@@ -932,6 +937,9 @@ CREATE EVENT TRIGGER refresh_mv_note_ddl ON ddl_command_end
     EXECUTE FUNCTION refresh_mv.note_ddl();
 CREATE EVENT TRIGGER refresh_mv_forget_dropped ON sql_drop
     EXECUTE FUNCTION refresh_mv.forget_dropped();
+CREATE EVENT TRIGGER refresh_mv_let_go ON ddl_command_start WHEN TAG IN ('DROP EXTENSION')
+    EXECUTE FUNCTION refresh_mv.let_go();
+ALTER EVENT TRIGGER refresh_mv_let_go ENABLE ALWAYS;
 ALTER EVENT TRIGGER refresh_mv_follow_names ENABLE ALWAYS;
 ALTER EVENT TRIGGER refresh_mv_note_ddl ENABLE ALWAYS;
 ALTER EVENT TRIGGER refresh_mv_forget_dropped ENABLE ALWAYS;

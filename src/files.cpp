@@ -69,15 +69,14 @@ void append(StringInfo text, Files files, const char *more)
     appendStringInfoChar(text, ']');
 }
 
-// What is said of a chunk: its trigger, which tells of writes by the chunk's own name; who
-// made it (+ TimescaleDB, - others, perhaps with rows); and whether TRUNCATE by its own
-// name might not give it another file (!), since this transaction has made it.
-void append_chunk(StringInfo text, Oid chunk)
+// What is said of a chunk: its hypertable; its trigger, which tells of writes by the chunk's
+// own name; and whether TRUNCATE by its own name might not give it another file (!), since
+// this transaction has made it.
+void append_chunk(StringInfo text, Oid table, Oid chunk)
 {
     Files files = files_of(chunk);
     const char *trigger = triggers::of_chunk(chunk);
-    append(text, files, psprintf("/%s%s%s", trigger ? trigger : "", hypertable::is_made_empty(chunk) ? "+" : "-",
-                                 files.own ? "!" : ""));
+    append(text, files, psprintf("/%u %s%s", table, trigger ? trigger : "", files.own ? "!" : ""));
 }
 
 // Reads an entry and goes on to the next; false at the end.
@@ -104,8 +103,10 @@ bool is_as_made(const Entry &entry)
     Files files;
     if (sscanf(entry.start, "[%u:%u.%u:%u", &files.relation, &files.file, &files.toast_table, &files.toast_file) != 4)
         return false;
-    return (!OidIsValid(files.file) || files.file == files.relation) && files.toast_file == files.toast_table
-           && (!has(entry, '/') || has(entry, '+'));
+    if ((OidIsValid(files.file) && files.file != files.relation) || files.toast_file != files.toast_table)
+        return false;
+    auto *table = static_cast<const char *>(memchr(entry.start, '/', entry.length));
+    return table == nullptr || hypertable::is_made_empty(atooid(table + 1), files.relation);
 }
 
 HTAB *by_relation(const char *text)
@@ -147,7 +148,7 @@ const char *of(List *sources)
         foreach (member, source::members(static_cast<TrackedSource *>(lfirst(cell))->relation, NoLock)) {
             append(&text, files_of(lfirst_oid(member)), "");
             foreach (chunk, hypertable::chunks(lfirst_oid(member), NoLock))
-                append_chunk(&text, lfirst_oid(chunk));
+                append_chunk(&text, lfirst_oid(member), lfirst_oid(chunk));
         }
     return text.data;
 }
@@ -167,7 +168,9 @@ const char *change(const char *before, const char *now)
         if (old != nullptr && has(*old, '!'))
             return psprintf("%s was made by the transaction of the last refresh, which may have truncated it",
                             get_rel_name(entry.relation));
-        if (old == nullptr ? !is_as_made(entry) : !same(*old, entry))
+        if (old == nullptr && !is_as_made(entry))
+            return psprintf("%s is new, and may have come with rows in it", get_rel_name(entry.relation));
+        if (old != nullptr && !same(*old, entry))
             return psprintf("the file of %s is another one: it was rewritten, or its contents replaced",
                             get_rel_name(entry.relation));
         seen += old != nullptr;

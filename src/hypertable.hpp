@@ -4,8 +4,7 @@
 // Invariants:
 // - Whether a table is one is asked of TimescaleDB's own catalog, as it is now; without
 //   that extension it costs one look-up of a schema.
-// - What a chunk is is asked of PostgreSQL's catalogs alone: they stay when TimescaleDB's
-//   change.
+// - Which chunks there are is asked of PostgreSQL's catalogs: TimescaleDB's change.
 #pragma once
 
 #include "pg.hpp"
@@ -22,7 +21,7 @@ Oid of_chunk(Oid table);
 List *chunks(Oid table, LOCKMODE lock);
 
 // Whether a chunk was made by TimescaleDB, and so was empty at first: a table that was
-// attached has columns of its own.
-bool is_made_empty(Oid chunk);
+// attached has a name of its own, and was made by another transaction as a rule.
+bool is_made_empty(Oid hypertable, Oid chunk);
 
 } // namespace hypertable

@@ -6,6 +6,7 @@
 #include "hypertable.hpp"
 #include "lock_order.hpp"
 #include "logged.hpp"
+#include "probe.hpp"
 #include "query.hpp"
 #include "source.hpp"
 #include "tables.hpp"
@@ -204,6 +205,22 @@ bool lock_all(List *relations, LOCKMODE mode, bool wait)
     return true;
 }
 
+// Puts triggers on a table; fails if it could not be written to any more, if it could be
+// until now.
+void install_on(Oid member, const triggers::Arguments &arguments)
+{
+    bool worked = probe::wants(member) && probe::trouble(member) == nullptr;
+    triggers::install(member, arguments);
+    const char *trouble = worked ? probe::trouble(member) : nullptr;
+    if (trouble != nullptr)
+        ereport(ERROR,
+                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                 errmsg("changes of table \"%s\" cannot be logged", get_rel_name(member)),
+                 errdetail("With triggers of refresh_mv, writing to table %s would fail: %s.", source::name(member),
+                           trouble),
+                 errhint("An extension has a hand in this table. Leave the views that read it untracked.")));
+}
+
 // Carries out a plan whose stale members are locked.
 void carry_out(Plan *plan)
 {
@@ -215,9 +232,9 @@ void carry_out(Plan *plan)
         if (!tables::contains(source->key, static_cast<char *>(lfirst(cell))))
             others = lappend(others, lfirst(cell));
     foreach (cell, plan->stale)
-        triggers::install(lfirst_oid(cell),
-                          {source->exact, source->layout != layout_without_rows,
-                           source->on_commit, source->key, others});
+        install_on(lfirst_oid(cell),
+                   {source->exact, source->layout != layout_without_rows,
+                    source->on_commit, source->key, others});
     foreach (cell, plan->gone)
         if (get_rel_relkind(lfirst_oid(cell)) != '\0'
             && ConditionalLockRelationOid(lfirst_oid(cell), AccessExclusiveLock))

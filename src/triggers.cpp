@@ -205,6 +205,29 @@ void remove(Oid member)
         remove_from(lfirst_oid(cell), nullptr);
 }
 
+void depend_on_extension()
+{
+    Relation catalog = table_open(TriggerRelationId, AccessShareLock);
+    Oid log_change = function();
+    List *found = NIL;
+    ListCell *cell;
+    HeapTuple tuple;
+    SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, nullptr, 0, nullptr);
+    while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
+        auto *trigger = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+        if (trigger->tgfoid == log_change)
+            found = lappend_oid(found, trigger->oid);
+    }
+    systable_endscan(scan);
+    table_close(catalog, AccessShareLock);
+    foreach (cell, found) {
+        ObjectAddress trigger;
+        ObjectAddressSet(trigger, TriggerRelationId, lfirst_oid(cell));
+        ::depend_on_extension(trigger);
+    }
+    CommandCounterIncrement();
+}
+
 const char *of_chunk(Oid chunk)
 {
     const char *found = nullptr;

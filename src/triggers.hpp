@@ -42,6 +42,9 @@ void remove(Oid member);
 // Text that changes whenever one of the triggers is changed, disabled or removed.
 char *fingerprint(Oid member);
 
+// Has all triggers in this database go with the extension, those too that others have made.
+void depend_on_extension();
+
 // Text that tells the trigger of a chunk, or a hypertable, from others; null if it does
 // not have one that fires.
 const char *of_chunk(Oid chunk);
