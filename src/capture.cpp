@@ -302,6 +302,25 @@ void log_chunk(TriggerData *trigger, Logged *logged)
     last_source = source;
 }
 
+// Logs a row that was deleted from a hypertable, by a statement on that or on its chunk; in
+// the latter case something else may be going on there in any order.
+void log_deleted_row(TriggerData *trigger, Logged *logged)
+{
+    Oid source = atooid(trigger->tg_trigger->tgargs[1]);
+
+    if (!statements::is_open(source, CMD_DELETE) || !logged->exact || logged->problem != nullptr) {
+        log_chunk(trigger, logged);
+        return;
+    }
+    on_commit::note_change(source, logged->on_commit);
+    Change change = start(trigger->tg_relation, logged, true);
+    change.writer.source = source;
+    add_image(&change, 'o', trigger->tg_trigslot);
+    if (change.too_large)
+        changelog::everything(source, "an image of a row is too large");
+    finish(&change);
+}
+
 // Logs a statement that is at its end.  In a logical worker row triggers of others
 // may have changed more of the table at any moment: all is nested there.
 void log_at_end(TriggerData *trigger, Logged *logged)
@@ -309,8 +328,9 @@ void log_at_end(TriggerData *trigger, Logged *logged)
     CmdType kind = kind_of(trigger->tg_event);
     bool chunks = logged->hypertable && !statements::tell_rows(logged->source, changed_rows(trigger));
     bool missing = misses_rows(trigger, logged) || chunks;
+    bool by_rows = logged->hypertable && kind == CMD_DELETE; // they have been logged
 
-    if (has_rows(trigger) && changed_rows(trigger) == 0 && !missing) {
+    if ((has_rows(trigger) || by_rows) && changed_rows(trigger) == 0 && !missing) {
         statements::end(logged->source, kind);
         return;
     }
@@ -369,6 +389,9 @@ void log_change(TriggerData *trigger)
         changelog::everything(logged->source, "TRUNCATE");
     } else if (TRIGGER_FIRED_FOR_ROW(event) && TRIGGER_FIRED_BEFORE(event))
         statements::count_row(logged->source);
+    else if (TRIGGER_FIRED_FOR_ROW(event) && trigger->tg_trigger->tgnargs > 1
+             && TRIGGER_FIRED_BY_DELETE(event))
+        log_deleted_row(trigger, logged);
     else if (TRIGGER_FIRED_FOR_ROW(event) && trigger->tg_trigger->tgnargs > 1)
         log_chunk(trigger, logged);
     else if (TRIGGER_FIRED_FOR_ROW(event))

@@ -125,9 +125,9 @@ void end(Oid source, CmdType kind)
         remove(static_cast<int>(statement - stack));
 }
 
-bool is_open(Oid source)
+bool is_open(Oid source, CmdType kind)
 {
-    return find(source, CMD_UNKNOWN) != nullptr;
+    return find(source, kind) != nullptr;
 }
 
 void count_row(Oid source)

@@ -25,8 +25,8 @@ bool is_nested(Oid source, CmdType kind);
 // It has ended.
 void end(Oid source, CmdType kind);
 
-// Whether a statement on the source is open.
-bool is_open(Oid source);
+// Whether a statement on the source is open; of that kind, if it is not CMD_UNKNOWN.
+bool is_open(Oid source, CmdType kind = CMD_UNKNOWN);
 
 // A row of the open UPDATE on a partition was seen by its row trigger.
 void count_row(Oid source);

@@ -598,7 +598,7 @@ List *stray_tables()
                     " AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i" // of a chunk
                     " JOIN refresh_mv.members m ON m.member OPERATOR(pg_catalog.=) i.inhparent"
                     " WHERE i.inhrelid OPERATOR(pg_catalog.=) g.tgrelid"
-                    " AND g.tgname OPERATOR(pg_catalog.=) 'refresh_mv_chunk')",
+                    " AND pg_catalog.starts_with(g.tgname::pg_catalog.text, 'refresh_mv_chunk'))",
                     {}, SPI_OK_SELECT);
     List *tables = returned_oids(memory);
     SPI_finish();

@@ -30,8 +30,11 @@ constexpr Definition common_triggers[] = {
     {"refresh_mv_truncate", TRIGGER_TYPE_AFTER, TRIGGER_TYPE_TRUNCATE, false, false, false,
      TRIGGER_FIRES_ALWAYS},
 };
-constexpr Definition chunk_trigger = {"refresh_mv_chunk", TRIGGER_TYPE_AFTER, any_change, true,
-                                      false, false, TRIGGER_FIRES_ALWAYS};
+constexpr Definition chunk_trigger = {"refresh_mv_chunk", TRIGGER_TYPE_AFTER,
+                                      TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE, true, false, false,
+                                      TRIGGER_FIRES_ALWAYS};
+constexpr Definition chunk_delete_trigger = {"refresh_mv_chunk_delete", TRIGGER_TYPE_AFTER, TRIGGER_TYPE_DELETE,
+                                             true, false, false, TRIGGER_FIRES_ALWAYS};
 constexpr Definition apply_trigger = {"refresh_mv_apply", TRIGGER_TYPE_AFTER, any_change, true,
                                       false, false, TRIGGER_FIRES_ON_REPLICA};
 
@@ -152,7 +155,7 @@ void remove_from(Oid relation, const char *only)
         drop(lfirst_oid(cell));
 }
 
-// Puts the row trigger on a hypertable and its chunks.  TimescaleDB gives it to chunks to
+// Puts the row triggers on a hypertable and its chunks.  TimescaleDB gives it to chunks to
 // come, but only those row triggers that are made by a statement to chunks that are there.
 void cover_chunks(Oid table, List *arguments, Oid function)
 {
@@ -161,6 +164,7 @@ void cover_chunks(Oid table, List *arguments, Oid function)
     foreach (cell, lcons_oid(table, hypertable::chunks(table, NoLock))) {
         remove_from(lfirst_oid(cell), apply_trigger.name); // from when it was an ordinary table
         create(lfirst_oid(cell), chunk_trigger, false, with_table, function, when_unseen(table));
+        create(lfirst_oid(cell), chunk_delete_trigger, false, with_table, function);
     }
 }
 
@@ -187,7 +191,8 @@ void install(Oid member, const Arguments &arguments)
     GetUserIdAndSecContext(&saved_user, &saved_context);
     SetUserIdAndSecContext(view::owner(member), saved_context | SECURITY_LOCAL_USERID_CHANGE);
     for (const Definition &definition : common_triggers)
-        create(member, definition, arguments.transitions, list, log_change);
+        create(member, definition,
+               arguments.transitions && !(in_chunks && definition.events == TRIGGER_TYPE_DELETE), list, log_change);
     if (in_chunks)
         cover_chunks(member, list, log_change);
     else if (kind == RELKIND_RELATION)
@@ -230,15 +235,20 @@ void depend_on_extension()
 
 const char *of_chunk(Oid chunk)
 {
-    const char *found = nullptr;
+    StringInfoData text;
+    int found = 0;
+    initStringInfo(&text);
     for_each_trigger(chunk, function(), [&](HeapTuple tuple) {
         auto *trigger = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+        const char *name = NameStr(trigger->tgname);
         bool fires = trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN || trigger->tgenabled == TRIGGER_FIRES_ALWAYS;
-        if (fires && strcmp(NameStr(trigger->tgname), chunk_trigger.name) == 0)
-            found = psprintf("%u.%u.%c", trigger->oid, HeapTupleHeaderGetRawXmin(tuple->t_data),
-                             trigger->tgenabled);
+        if (!fires || (strcmp(name, chunk_trigger.name) != 0 && strcmp(name, chunk_delete_trigger.name) != 0))
+            return;
+        found++;
+        appendStringInfo(&text, "%u.%u.%c ", trigger->oid, HeapTupleHeaderGetRawXmin(tuple->t_data),
+                         trigger->tgenabled);
     });
-    return found;
+    return found == 2 ? text.data : nullptr;
 }
 
 Oid uncovered_chunk(Oid member)
