@@ -51,7 +51,8 @@ ALTER TABLE refresh_mv.state
     ADD COLUMN next_xid   xid8,    -- ... before this one have ended
     ADD COLUMN settings   text,    -- under which it was computed; null: does not matter
     ADD COLUMN uses       text,    -- the functions, types and views that it used, as they were
-    ADD COLUMN groups     text;    -- what the state of its groups is of; null: there is none
+    ADD COLUMN groups     text,    -- what the state of its groups is of; null: there is none
+    ADD COLUMN files      text;    -- the files of its sources, as they were
 
 -- A relation whose changes are logged: a table, the root of a partition tree,
 -- a materialized view.
@@ -730,6 +731,11 @@ COMMENT ON PROCEDURE refresh_mv.verify_all() IS
 CREATE FUNCTION refresh_mv.log_change() RETURNS trigger
 AS 'MODULE_PATHNAME', 'refresh_mv_log_change' LANGUAGE C;
 
+-- Whether a row of a hypertable is changed by no statement on it, but on its chunk: the
+-- condition of row triggers.
+CREATE FUNCTION refresh_mv.unseen_row(hypertable oid) RETURNS boolean
+AS 'MODULE_PATHNAME', 'refresh_mv_unseen_row' LANGUAGE C STRICT VOLATILE;
+
 -- A sum of numeric that can be added and subtracted: see src/exact_sum.cpp.
 CREATE FUNCTION refresh_mv.exact_step(internal, numeric) RETURNS internal
 AS 'MODULE_PATHNAME', 'refresh_mv_exact_step' LANGUAGE C IMMUTABLE PARALLEL SAFE;
@@ -826,6 +832,11 @@ $$;
 CREATE FUNCTION refresh_mv.note_ddl() RETURNS event_trigger
 AS 'MODULE_PATHNAME', 'refresh_mv_note_ddl' LANGUAGE C;
 
+-- Has the triggers that TimescaleDB has handed on to chunks go with the extension, as those
+-- do from which they were made.
+CREATE FUNCTION refresh_mv.let_go() RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'refresh_mv_let_go' LANGUAGE C;
+
 -- --------------------------------------------------- following the views
 
 -- Settings and journal are keyed by name and follow a view whose name is not
@@ -920,7 +931,7 @@ END
 $$;
 
 REVOKE EXECUTE ON FUNCTION refresh_mv.guard_log(), refresh_mv.keep_out(), refresh_mv.follow_names(),
-    refresh_mv.note_ddl(), refresh_mv.forget_dropped() FROM PUBLIC;
+    refresh_mv.note_ddl(), refresh_mv.forget_dropped(), refresh_mv.let_go() FROM PUBLIC;
 
 CREATE EVENT TRIGGER refresh_mv_follow_names ON ddl_command_end
     WHEN TAG IN ('ALTER MATERIALIZED VIEW', 'ALTER TABLE', 'ALTER INDEX', 'ALTER SCHEMA',
@@ -930,6 +941,9 @@ CREATE EVENT TRIGGER refresh_mv_note_ddl ON ddl_command_end
     EXECUTE FUNCTION refresh_mv.note_ddl();
 CREATE EVENT TRIGGER refresh_mv_forget_dropped ON sql_drop
     EXECUTE FUNCTION refresh_mv.forget_dropped();
+CREATE EVENT TRIGGER refresh_mv_let_go ON ddl_command_start WHEN TAG IN ('DROP EXTENSION')
+    EXECUTE FUNCTION refresh_mv.let_go();
+ALTER EVENT TRIGGER refresh_mv_let_go ENABLE ALWAYS;
 ALTER EVENT TRIGGER refresh_mv_follow_names ENABLE ALWAYS;
 ALTER EVENT TRIGGER refresh_mv_note_ddl ENABLE ALWAYS;
 ALTER EVENT TRIGGER refresh_mv_forget_dropped ENABLE ALWAYS;

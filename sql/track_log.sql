@@ -109,6 +109,7 @@ UPDATE t SET id = 3 WHERE id = -2;
 COMMIT;
 SELECT * FROM changed();
 DELETE FROM t WHERE id NOT BETWEEN 3 AND 6;
+SELECT * FROM changed();
 CLUSTER t USING t_pkey;
 SELECT * FROM changed();
 SELECT * FROM t ORDER BY id;

@@ -280,19 +280,65 @@ const char *log_rows(TriggerData *trigger, Logged *logged, bool nested)
     return nullptr;
 }
 
+// Logs, once per command, that rows of a chunk were changed without a statement on its
+// hypertable, whose oid is the trigger's second argument.
+void log_chunk(TriggerData *trigger, Logged *logged)
+{
+    static FullTransactionId last_transaction;
+    static SubTransactionId last_subtransaction;
+    static CommandId last_command;
+    static Oid last_source;
+    Oid source = atooid(trigger->tg_trigger->tgargs[1]);
+    FullTransactionId transaction = GetTopFullTransactionId();
+    CommandId command = GetCurrentCommandId(false);
+
+    if (source == last_source && FullTransactionIdEquals(transaction, last_transaction)
+        && GetCurrentSubTransactionId() == last_subtransaction && command == last_command)
+        return;
+    on_commit::note_change(source, logged->on_commit);
+    changelog::everything(source, "rows of a chunk were changed by its own name");
+    last_transaction = transaction;
+    last_subtransaction = GetCurrentSubTransactionId();
+    last_command = command;
+    last_source = source;
+}
+
+// Logs a row that was deleted from a hypertable, by a statement on that or on its chunk; in
+// the latter case something else may be going on there in any order.
+void log_deleted_row(TriggerData *trigger, Logged *logged)
+{
+    Oid source = atooid(trigger->tg_trigger->tgargs[1]);
+
+    if (!statements::is_open(source, CMD_DELETE) || !logged->exact || logged->problem != nullptr) {
+        log_chunk(trigger, logged);
+        return;
+    }
+    on_commit::note_change(source, logged->on_commit);
+    Change change = start(trigger->tg_relation, logged, true);
+    change.writer.source = source;
+    add_image(&change, 'o', trigger->tg_trigslot);
+    if (change.too_large)
+        changelog::everything(source, "an image of a row is too large");
+    finish(&change);
+}
+
 // Logs a statement that is at its end.  If it is one of a trigger on rows that are applied
 // one by one, its order among these is not known: all is nested there.
 void log_at_end(TriggerData *trigger, Logged *logged)
 {
     CmdType kind = kind_of(trigger->tg_event);
-    bool missing = misses_rows(trigger, logged);
+    bool chunks = logged->hypertable && !statements::tell_rows(logged->source, changed_rows(trigger));
+    bool missing = misses_rows(trigger, logged) || chunks;
+    bool by_rows = logged->hypertable && kind == CMD_DELETE; // they have been logged
 
-    if (has_rows(trigger) && changed_rows(trigger) == 0 && !missing) {
+    if ((has_rows(trigger) || by_rows) && changed_rows(trigger) == 0 && !missing) {
         statements::end(logged->source, kind);
         return;
     }
     on_commit::note_change(logged->source, logged->on_commit);
     const char *reason = obstacle(trigger->tg_relation, logged, trigger);
+    if (reason == nullptr && chunks)
+        reason = "rows of a chunk were changed by its own name";
     if (reason == nullptr && missing)
         reason = "rows were moved between partitions, or refused by a trigger, in a way that is not told";
     bool nested = statements::is_nested(logged->source, kind) || replica::is_amidst_rows();
@@ -388,6 +434,11 @@ void log_change(TriggerData *trigger)
         changelog::everything(logged->source, "TRUNCATE");
     } else if (TRIGGER_FIRED_FOR_ROW(event) && TRIGGER_FIRED_BEFORE(event))
         statements::count_row(logged->source);
+    else if (TRIGGER_FIRED_FOR_ROW(event) && trigger->tg_trigger->tgnargs > 1
+             && TRIGGER_FIRED_BY_DELETE(event))
+        log_deleted_row(trigger, logged);
+    else if (TRIGGER_FIRED_FOR_ROW(event) && trigger->tg_trigger->tgnargs > 1)
+        log_chunk(trigger, logged);
     else if (TRIGGER_FIRED_FOR_ROW(event))
         log_applied_row(trigger, logged);
     else if (TRIGGER_FIRED_BEFORE(event))

@@ -29,7 +29,8 @@ struct Touched {
 
 // A tracked view itself, or what its query uses; a function, perhaps one that is
 // called in the body of another, into which pg_depend does not see; a table whose
-// changes are logged, or a new partition of one.
+// changes are logged, or a new partition of one.  (Not a chunk: TimescaleDB alters new
+// ones amidst an INSERT; what becomes of a chunk is seen at the next refresh.)
 constexpr char touched_query[] =
     "SELECT t.view, " COMMAND_TEXT ", false FROM " COMMANDS
     " JOIN refresh_mv.tracked t ON t.view OPERATOR(pg_catalog.=) d.objid"
@@ -51,7 +52,8 @@ constexpr char touched_query[] =
     " AND d.classid OPERATOR(pg_catalog.=) " CLASS
     " JOIN refresh_mv.members m ON m.member OPERATOR(pg_catalog.=) d.objid"
     " OR m.member OPERATOR(pg_catalog.=) ANY (SELECT i.inhparent FROM pg_catalog.pg_inherits i"
-    " WHERE i.inhrelid OPERATOR(pg_catalog.=) d.objid)";
+    " WHERE i.inhrelid OPERATOR(pg_catalog.=) d.objid AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g"
+    " WHERE g.tgrelid OPERATOR(pg_catalog.=) i.inhparent AND g.tgname OPERATOR(pg_catalog.=) 'refresh_mv_chunk'))";
 
 // A view that should be tracked and is not: it has been restored.
 constexpr char restored_query[] =

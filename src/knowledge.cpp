@@ -1,6 +1,7 @@
 #include "knowledge.hpp"
 
 #include "constancy.hpp"
+#include "files.hpp"
 #include "query.hpp"
 #include "replica.hpp"
 #include "source.hpp"
@@ -51,7 +52,7 @@ const char *reason(const Standing &standing, const Knowledge &knowledge)
         return "settings that its result depends on have changed (TimeZone, DateStyle, labels of an enum, ...)";
     if (standing.uses == nullptr || strcmp(standing.uses, knowledge.uses) != 0)
         return "a function, type or view that it uses has changed";
-    return nullptr;
+    return files::change(standing.files, knowledge.files);
 }
 
 } // namespace
@@ -82,6 +83,7 @@ Knowledge of(Relation view, bool tracked)
 
     knowledge.settings = constancy.reads_settings ? constancy::settings() : nullptr;
     knowledge.uses = tracking::uses(RelationGetRelid(view));
+    knowledge.files = files::of(knowledge.sources);
     Standing standing = tracking::standing(RelationGetRelid(view));
     knowledge.unknown = unlogged_rows(sources);
     if (knowledge.unknown == nullptr)
@@ -95,7 +97,7 @@ Knowledge of(Relation view, bool tracked)
 void save(Oid view, const Knowledge &knowledge, const char *groups)
 {
     bool may_purge = knowledge.entries > 0 && tracking::may_delete();
-    tracking::save_baseline(view, knowledge.settings, knowledge.uses, groups, may_purge);
+    tracking::save_baseline(view, {knowledge.settings, knowledge.uses, groups, knowledge.files}, may_purge);
     if (may_purge)
         tracking::purge(view);
 }

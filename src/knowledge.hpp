@@ -18,6 +18,7 @@ struct Knowledge {
     const char *settings; // that the view's result depends on; null: on none
     const char *uses;     // as tracking::uses() has it
     const char *groups;   // what the baseline's state of groups is of
+    const char *files;    // of the sources, as files::of() has it
     List *sources;        // TrackedSource *
 };
 

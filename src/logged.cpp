@@ -59,7 +59,7 @@ void fill(Logged *entry, Relation relation, const Trigger *trigger)
 {
     char *argument = pstrdup(trigger->tgnargs > 0 ? trigger->tgargs[0] : "");
     char *names = strchr(argument, ':');
-    Size flags = strspn(argument, "xc");
+    Size flags = strspn(argument, "xch");
     TupleConstr *constraints = RelationGetDescr(relation)->constr;
 
     entry->source = logged::source_of(relation);
@@ -69,6 +69,7 @@ void fill(Logged *entry, Relation relation, const Trigger *trigger)
                      && constraints->has_generated_stored;
     entry->exact = memchr(argument, 'x', flags) != nullptr;
     entry->on_commit = memchr(argument, 'c', flags) != nullptr;
+    entry->hypertable = memchr(argument, 'h', flags) != nullptr;
     entry->nkeys = static_cast<int>(strtol(argument + flags, nullptr, 10));
     if (entry->exact)
         find_columns(entry, relation, names ? names + 1 : argument + strlen(argument));
@@ -78,13 +79,14 @@ void fill(Logged *entry, Relation relation, const Trigger *trigger)
 
 namespace logged {
 
-char *argument(bool exact, bool on_commit, List *key, List *others)
+char *argument(bool exact, bool on_commit, bool hypertable, List *key, List *others)
 {
     StringInfoData text;
     ListCell *cell;
 
     initStringInfo(&text);
-    appendStringInfo(&text, "%s%s%d:", exact ? "x" : "", on_commit ? "c" : "", list_length(key));
+    appendStringInfo(&text, "%s%s%s%d:", exact ? "x" : "", on_commit ? "c" : "", hypertable ? "h" : "",
+                     list_length(key));
     foreach (cell, list_concat_copy(key, others))
         appendStringInfo(&text, "%s%s", foreach_current_index(cell) > 0 ? "," : "",
                          quote_identifier(static_cast<char *>(lfirst(cell))));

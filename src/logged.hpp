@@ -10,6 +10,7 @@
 //
 //     flags: x  rows are logged (else: just that there were changes)
 //            c  a view is refreshed on commit
+//            h  it is a hypertable, or a chunk of one: row triggers count rows
 #pragma once
 
 #include "pg.hpp"
@@ -30,13 +31,14 @@ struct Logged {
     AttrNumber *columns; // key columns first
     int key_width;       // of a key of one integer column; 0: any other
     bool partitioned;    // or a partition
+    bool hypertable;     // or a chunk of one
     bool partial;        // inserted rows may come without their generated columns
 };
 
 namespace logged {
 
 // The argument that says so, of column names (C strings).
-char *argument(bool exact, bool on_commit, List *key, List *others);
+char *argument(bool exact, bool on_commit, bool hypertable, List *key, List *others);
 
 // What the trigger logs of its relation.  Valid until the next invalidation:
 // do not keep it while anything is locked or looked up.

@@ -111,6 +111,7 @@ extern "C" {
 #include "utils/queryenvironment.h"
 #include "utils/regproc.h"
 #include "utils/rel.h"
+#include "utils/relmapper.h"
 #include "utils/ruleutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -610,6 +611,16 @@ inline Oid json_query_type([[maybe_unused]] Node *node)
         return reinterpret_cast<JsonExpr *>(node)->returning->typid;
 #endif
     return InvalidOid;
+}
+
+// The file of a relation that pg_class does not tell.
+inline Oid mapped_file(Oid relation, bool shared)
+{
+#if PG_VERSION_NUM >= 160000
+    return RelationMapOidToFilenumber(relation, shared);
+#else
+    return RelationMapOidToFilenode(relation, shared);
+#endif
 }
 
 // Whether a relation has generated columns that are not stored (from 18).

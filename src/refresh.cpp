@@ -4,6 +4,7 @@
 #include "changelog.hpp"
 #include "exact.hpp"
 #include "facts.hpp"
+#include "files.hpp"
 #include "knowledge.hpp"
 #include "merge.hpp"
 #include "merge_log.hpp"
@@ -12,6 +13,7 @@
 #include "scope.hpp"
 #include "strategy.hpp"
 #include "text.hpp"
+#include "tracking.hpp"
 #include "view.hpp"
 #include "window.hpp"
 
@@ -45,13 +47,27 @@ bool is(const PgError &error, int sqlstate)
     return error.data->sqlerrcode == sqlstate;
 }
 
+// Swaps the view's file, and tells those that read it: its differences have been logged.
+// They are not being refreshed, since their refreshes lock it.
+bool swap_and_tell(Relation view, Diff *diff)
+{
+    Oid oid = RelationGetRelid(view);
+    const char *before = files::of_relation(oid);
+    if (!merge::swap(view, diff))
+        return false;
+    CommandCounterIncrement();
+    if (!IsolationUsesXactSnapshot())
+        tracking::follow_file(oid, before, files::of_relation(oid));
+    return true;
+}
+
 // Swaps the view's file; false, with nothing done, where the lock is not free.
 bool swap_file(Relation view, Diff *diff)
 {
     struct NotFree {};
     try {
         subtransaction([&] {
-            if (!guard([&] { return merge::swap(view, diff); }))
+            if (!guard([&] { return swap_and_tell(view, diff); }))
                 throw NotFree{};
         });
         return true;

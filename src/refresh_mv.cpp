@@ -52,8 +52,10 @@ PG_FUNCTION_INFO_V1(refresh_mv_untrack);
 PG_FUNCTION_INFO_V1(refresh_mv_changes);
 PG_FUNCTION_INFO_V1(refresh_mv_log_change);
 PG_FUNCTION_INFO_V1(refresh_mv_log_everything);
+PG_FUNCTION_INFO_V1(refresh_mv_unseen_row);
 PG_FUNCTION_INFO_V1(refresh_mv_drop_groups);
 PG_FUNCTION_INFO_V1(refresh_mv_note_ddl);
+PG_FUNCTION_INFO_V1(refresh_mv_let_go);
 PG_FUNCTION_INFO_V1(refresh_mv_fingerprint);
 PG_FUNCTION_INFO_V1(refresh_mv_keep_out);
 void _PG_init(void);
@@ -396,6 +398,26 @@ Datum refresh_mv_note_ddl(PG_FUNCTION_ARGS)
         ddl::note(reinterpret_cast<EventTriggerData *>(fcinfo->context));
         PG_RETURN_NULL();
     });
+}
+
+Datum refresh_mv_unseen_row(PG_FUNCTION_ARGS)
+{
+    PG_RETURN_BOOL(!statements::see_row(PG_GETARG_OID(0)));
+}
+
+Datum refresh_mv_let_go(PG_FUNCTION_ARGS)
+{
+    if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+        ereport(ERROR,
+                (errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+                 errmsg("refresh_mv.let_go() must be called as an event trigger")));
+    auto *command = reinterpret_cast<EventTriggerData *>(fcinfo->context);
+    ListCell *cell;
+    if (IsA(command->parsetree, DropStmt))
+        foreach (cell, castNode(DropStmt, command->parsetree)->objects)
+            if (IsA(lfirst(cell), String) && strcmp(strVal(lfirst(cell)), "refresh_mv") == 0)
+                triggers::depend_on_extension();
+    PG_RETURN_NULL();
 }
 
 Datum refresh_mv_fingerprint(PG_FUNCTION_ARGS)

@@ -1,6 +1,7 @@
 #include "source.hpp"
 
 #include "catalog.hpp"
+#include "hypertable.hpp"
 #include "logged.hpp"
 
 namespace {
@@ -55,10 +56,15 @@ void analyze(Source *source)
 {
     Relation relation = relation_open(source->relation, AccessShareLock);
     const char *name = source::name(source->relation);
+    Oid hypertable = hypertable::of_chunk(source->relation);
 
     if (catalog::is_member(source->relation))
         refuse(source, psprintf("%s belongs to refresh_mv itself, whose refreshes change it", name),
                "Leave the view untracked");
+    if (OidIsValid(hypertable))
+        refuse(source, psprintf("%s is a chunk of hypertable %s, where statements do not tell of its changes", name,
+                                source::name(hypertable)),
+               psprintf("Have the view read %s", source::name(hypertable)));
     switch (relation->rd_rel->relkind) {
     case RELKIND_RELATION:
     case RELKIND_PARTITIONED_TABLE:
@@ -255,7 +261,8 @@ const char *name(Oid relation)
 bool is_inherited(Oid table)
 {
     return get_rel_relkind(table) == RELKIND_RELATION && !get_rel_relispartition(table)
-           && (has_superclass(table) || find_inheritance_children(table, NoLock) != NIL);
+           && (has_superclass(table) || find_inheritance_children(table, NoLock) != NIL)
+           && !hypertable::is(table) && !OidIsValid(hypertable::of_chunk(table));
 }
 
 bool has_foreign_part(Oid relation)

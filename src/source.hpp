@@ -48,13 +48,15 @@ T *find(List *list, Oid relation)
 List *of(Query *rewritten);
 
 // The relations that have triggers for a source, by oid: the table and the
-// partitions below it.  Locks them all.
+// partitions below it.  Locks them all.  (Chunks of a hypertable have a row trigger
+// that goes with that of the hypertable.)
 List *members(Oid relation, LOCKMODE lock);
 
 // The tracking key of a table: its primary key, else the narrowest such index.
 TrackingKey key(Relation table);
 
-// Whether a table has parents or children by inheritance, partitions left aside.
+// Whether a table has parents or children by inheritance, partitions and chunks of
+// hypertables left aside.
 bool is_inherited(Oid table);
 
 // Whether a table has foreign tables among its partitions or children.

@@ -12,6 +12,7 @@ struct Open {
     bool nested;
     bool on_commit;
     int64 rows; // seen by row triggers on partitions
+    int64 untold; // seen by row triggers on chunks, less those told of; in the first of a source
 };
 
 // The open statements, in the order in which they began.
@@ -21,8 +22,20 @@ int capacity = 0;
 
 statements::Unfinished when_unfinished = nullptr;
 
+// The first open statement on a source after place i; null if there is none.
+Open *first_after(int i, Oid source)
+{
+    while (++i < count)
+        if (stack[i].source == source)
+            return &stack[i];
+    return nullptr;
+}
+
 void remove(int i)
 {
+    Open *next = stack[i].untold != 0 ? first_after(i, stack[i].source) : nullptr;
+    if (next != nullptr)
+        next->untold += stack[i].untold;
     memmove(stack + i, stack + i + 1, sizeof(Open) * static_cast<size_t>(count - i - 1));
     count--;
 }
@@ -98,7 +111,7 @@ void begin(Oid source, CmdType kind, bool on_commit)
     for (int i = 0; i < count; i++)
         if (stack[i].source == source)
             nested = stack[i].nested = true;
-    stack[count++] = {source, kind, GetCurrentSubTransactionId(), replica::trigger_depth(), nested, on_commit, 0};
+    stack[count++] = {source, kind, GetCurrentSubTransactionId(), replica::trigger_depth(), nested, on_commit, 0, 0};
 }
 
 bool is_nested(Oid source, CmdType kind)
@@ -114,24 +127,20 @@ void end(Oid source, CmdType kind)
         remove(static_cast<int>(statement - stack));
 }
 
-static bool is_open(Oid source, int depth)
+bool has_row(Oid source)
 {
+    // What a foreign key's cascade changes fires row triggers further out than its
+    // statement triggers, nothing does further in.
+    int depth = replica::trigger_depth();
     for (int i = 0; i < count; i++)
         if (stack[i].source == source && stack[i].depth >= depth)
             return true;
     return false;
 }
 
-bool is_open(Oid source)
+bool is_open(Oid source, CmdType kind)
 {
-    return is_open(source, 0);
-}
-
-bool has_row(Oid source)
-{
-    // What a foreign key's cascade changes fires row triggers further out than its
-    // statement triggers, nothing does further in.
-    return is_open(source, replica::trigger_depth());
+    return find(source, kind) != nullptr;
 }
 
 void count_row(Oid source)
@@ -145,6 +154,23 @@ int64 counted_rows(Oid source)
 {
     Open *update = find(source, CMD_UPDATE);
     return update ? update->rows : 0;
+}
+
+bool see_row(Oid source)
+{
+    Open *first = first_after(-1, source);
+    if (first != nullptr)
+        first->untold++;
+    return first != nullptr;
+}
+
+bool tell_rows(Oid source, int64 rows)
+{
+    Open *first = first_after(-1, source);
+    if (first == nullptr)
+        return true;
+    first->untold -= rows;
+    return first->untold == 0 || first_after(static_cast<int>(first - stack), source) != nullptr;
 }
 
 void at_commit(Unfinished unfinished)

@@ -25,8 +25,8 @@ bool is_nested(Oid source, CmdType kind);
 // It has ended.
 void end(Oid source, CmdType kind);
 
-// Whether a statement on the source is open.
-bool is_open(Oid source);
+// Whether a statement on the source is open; of that kind, if it is not CMD_UNKNOWN.
+bool is_open(Oid source, CmdType kind = CMD_UNKNOWN);
 
 // Whether a row of the source for which a row trigger fires is one of an open statement.
 // Else it was changed without a statement, perhaps by a function within one.
@@ -37,6 +37,14 @@ void count_row(Oid source);
 
 // How many were.
 int64 counted_rows(Oid source);
+
+// A row of a chunk is changed; false if no statement on its hypertable is open.
+bool see_row(Oid source);
+
+// A statement on a hypertable is about to end, and tells of so many rows.  False if it is
+// the last one that is open and not as many rows were seen as were told of: others were
+// changed meanwhile by the names of their chunks.
+bool tell_rows(Oid source, int64 rows);
 
 // Calls the function once before the transaction ends, for each source of which
 // a statement never ended.

@@ -3,8 +3,10 @@
 #include "catalog.hpp"
 #include "changelog.hpp"
 #include "group_state.hpp"
+#include "hypertable.hpp"
 #include "lock_order.hpp"
 #include "logged.hpp"
+#include "probe.hpp"
 #include "query.hpp"
 #include "source.hpp"
 #include "tables.hpp"
@@ -128,11 +130,12 @@ TrackedSource wanted(Oid relation, const TrackedSource *saved, List *used, bool 
     return source;
 }
 
-// Whether a member has the triggers that were installed on it.
+// Whether a member has the triggers that were installed on it, and its chunks have theirs.
 bool is_intact(List *members, Oid relation)
 {
     const auto *member = source::find<Member>(members, relation);
-    return member != nullptr && strcmp(member->fingerprint, triggers::fingerprint(relation)) == 0;
+    return member != nullptr && strcmp(member->fingerprint, triggers::fingerprint(relation)) == 0
+           && !OidIsValid(triggers::uncovered_chunk(relation));
 }
 
 // Whether a table was made by this transaction, and so has had no changes before.
@@ -187,6 +190,7 @@ Plan plan(Oid relation)
     return plan;
 }
 
+// Locks relations, and then their chunks, of which there are no new ones any more.
 bool lock_all(List *relations, LOCKMODE mode, bool wait)
 {
     ListCell *cell;
@@ -195,8 +199,26 @@ bool lock_all(List *relations, LOCKMODE mode, bool wait)
             LockRelationOid(lfirst_oid(cell), mode);
         else if (!ConditionalLockRelationOid(lfirst_oid(cell), mode))
             return false;
+        if (!lock_all(hypertable::chunks(lfirst_oid(cell), NoLock), mode, wait))
+            return false;
     }
     return true;
+}
+
+// Puts triggers on a table; fails if it could not be written to any more, if it could be
+// until now.
+void install_on(Oid member, const triggers::Arguments &arguments)
+{
+    bool worked = probe::wants(member) && probe::trouble(member) == nullptr;
+    triggers::install(member, arguments);
+    const char *trouble = worked ? probe::trouble(member) : nullptr;
+    if (trouble != nullptr)
+        ereport(ERROR,
+                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                 errmsg("changes of table \"%s\" cannot be logged", get_rel_name(member)),
+                 errdetail("With triggers of refresh_mv, writing to table %s would fail: %s.", source::name(member),
+                           trouble),
+                 errhint("An extension has a hand in this table. Leave the views that read it untracked.")));
 }
 
 // Carries out a plan whose stale members are locked.
@@ -210,9 +232,9 @@ void carry_out(Plan *plan)
         if (!tables::contains(source->key, static_cast<char *>(lfirst(cell))))
             others = lappend(others, lfirst(cell));
     foreach (cell, plan->stale)
-        triggers::install(lfirst_oid(cell),
-                          {source->exact, source->layout != layout_without_rows,
-                           source->on_commit, source->key, others});
+        install_on(lfirst_oid(cell),
+                   {source->exact, source->layout != layout_without_rows,
+                    source->on_commit, source->key, others});
     foreach (cell, plan->gone)
         if (get_rel_relkind(lfirst_oid(cell)) != '\0'
             && ConditionalLockRelationOid(lfirst_oid(cell), AccessExclusiveLock))
@@ -267,13 +289,23 @@ void release(Oid relation)
     tracking::forget_source(relation);
 }
 
+// Adds the locks on a table and its chunks.
+List *add_with_chunks(List *wanted, Oid table, LOCKMODE mode)
+{
+    ListCell *cell;
+    wanted = lock_order::add(wanted, table, mode);
+    foreach (cell, hypertable::chunks(table, NoLock))
+        wanted = lock_order::add(wanted, lfirst_oid(cell), mode);
+    return wanted;
+}
+
 // Adds the locks that it takes to track a view with such sources (Source *).
 List *add_locks(List *wanted, Oid view, List *sources)
 {
     ListCell *cell, *member;
     foreach (cell, sources)
         foreach (member, source::members(static_cast<Source *>(lfirst(cell))->relation, NoLock))
-            wanted = lock_order::add(wanted, lfirst_oid(member), ShareRowExclusiveLock);
+            wanted = add_with_chunks(wanted, lfirst_oid(member), ShareRowExclusiveLock);
     return lock_order::add(wanted, view, NoLock);
 }
 
@@ -298,7 +330,7 @@ List *locks_to_untrack(List *views)
             auto *source = static_cast<TrackedSource *>(lfirst(cell));
             bool last = tracking::count_readers(source->relation) == count_reading(views, source->relation);
             foreach (member, last ? source->members : NIL)
-                wanted = lock_order::add(wanted, static_cast<Member *>(lfirst(member))->relation, AccessExclusiveLock);
+                wanted = add_with_chunks(wanted, static_cast<Member *>(lfirst(member))->relation, AccessExclusiveLock);
         }
         wanted = lock_order::add(wanted, lfirst_oid(view), NoLock);
     }

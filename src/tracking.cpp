@@ -184,7 +184,7 @@ Standing standing(Oid view)
     tables::read(&plan,
                  "SELECT s.settings, pg_catalog.count(u.seq),"
                  " pg_catalog.sum(u.records) FILTER (WHERE u.is_new)::pg_catalog.int8,"
-                 " pg_catalog.min(u.reason) FILTER (WHERE u.is_new), s.uses, s.groups"
+                 " pg_catalog.min(u.reason) FILTER (WHERE u.is_new), s.uses, s.groups, s.files"
                  " FROM refresh_mv.state s LEFT JOIN refresh_mv.unread u"
                  " ON u.view OPERATOR(pg_catalog.=) s.view"
                  " WHERE s.view OPERATOR(pg_catalog.=) $1 AND s.snapshot IS NOT NULL"
@@ -198,6 +198,7 @@ Standing standing(Oid view)
         standing.reason = tables::returned_text(0, 4, memory);
         standing.uses = tables::returned_text(0, 5, memory);
         standing.groups = tables::returned_text(0, 6, memory);
+        standing.files = tables::returned_text(0, 7, memory);
     }
     SPI_finish();
     return standing;
@@ -306,11 +307,12 @@ bool baseline_has_seen(CommandId command)
     return FullTransactionIdEquals(last_seen.xid, GetTopFullTransactionIdIfAny()) && command <= last_seen.command;
 }
 
-void save_baseline(Oid view, const char *settings, const char *uses, const char *groups,
-                   bool raise_floor)
+void save_baseline(Oid view, const Circumstances &circumstances, bool raise_floor)
 {
     Oid types[] = {OIDOID, PG_SNAPSHOTOID, XID8OID, INT8OID, XID8OID, TEXTOID, BOOLOID,
-                   TEXTOID, TEXTOID};
+                   TEXTOID, TEXTOID, TEXTOID};
+    const char *settings = circumstances.settings;
+    const char *groups = circumstances.groups;
     // The position is read before the next transaction id: entries below it
     // belong to transactions before that one.
     int64 position = changelog::position();
@@ -322,9 +324,10 @@ void save_baseline(Oid view, const char *settings, const char *uses, const char 
         FullTransactionIdGetDatum(ReadNextFullTransactionId()),
         settings ? CStringGetTextDatum(settings) : 0,
         BoolGetDatum(raise_floor),
-        CStringGetTextDatum(uses),
-        groups ? CStringGetTextDatum(groups) : 0};
-    char nulls[lengthof(types) + 1] = "         ";
+        CStringGetTextDatum(circumstances.uses),
+        groups ? CStringGetTextDatum(groups) : 0,
+        CStringGetTextDatum(circumstances.files)};
+    char nulls[lengthof(types) + 1] = "          ";
     nulls[5] = settings ? ' ' : 'n';
     nulls[8] = groups ? ' ' : 'n';
 
@@ -332,11 +335,12 @@ void save_baseline(Oid view, const char *settings, const char *uses, const char 
     SPI_connect();
     tables::execute(
         "INSERT INTO refresh_mv.state AS s (view, merged_at, snapshot, own_xid, own_seq,"
-        " floor_seq, next_floor, next_xid, settings, uses, groups)"
-        " VALUES ($1, pg_catalog.now(), $2, $3, $4, 0, $4, $5, $6, $8, $9)"
+        " floor_seq, next_floor, next_xid, settings, uses, groups, files)"
+        " VALUES ($1, pg_catalog.now(), $2, $3, $4, 0, $4, $5, $6, $8, $9, $10)"
         " ON CONFLICT (view) DO UPDATE SET merged_at = EXCLUDED.merged_at,"
         " snapshot = EXCLUDED.snapshot, own_xid = EXCLUDED.own_xid, own_seq = EXCLUDED.own_seq,"
         " settings = EXCLUDED.settings, uses = EXCLUDED.uses, groups = EXCLUDED.groups,"
+        " files = EXCLUDED.files,"
         " (floor_seq, next_floor, next_xid) = (SELECT CASE WHEN f.reached THEN s.next_floor"
         " ELSE coalesce(s.floor_seq, 0) END,"
         " CASE WHEN f.reached OR s.next_xid IS NULL THEN EXCLUDED.next_floor ELSE s.next_floor END,"
@@ -344,6 +348,20 @@ void save_baseline(Oid view, const char *settings, const char *uses, const char 
         " FROM (VALUES ($7 AND coalesce(pg_catalog.pg_snapshot_xmin($2)"
         " OPERATOR(pg_catalog.>=) s.next_xid, false))) f (reached))",
         {lengthof(types), types, values, nulls}, SPI_OK_INSERT);
+    SPI_finish();
+}
+
+void follow_file(Oid relation, const char *before, const char *now)
+{
+    Oid types[] = {OIDOID, TEXTOID, TEXTOID};
+    Datum values[] = {ObjectIdGetDatum(relation), CStringGetTextDatum(before), CStringGetTextDatum(now)};
+
+    SPI_connect();
+    tables::execute("UPDATE refresh_mv.state s SET files = pg_catalog.replace(s.files, $2, $3)"
+                    " FROM refresh_mv.tracked t WHERE t.view OPERATOR(pg_catalog.=) s.view"
+                    " AND t.relation OPERATOR(pg_catalog.=) $1 AND pg_catalog.strpos(s.files, $2)"
+                    " OPERATOR(pg_catalog.>) 0",
+                    {lengthof(types), types, values, nullptr}, SPI_OK_UPDATE);
     SPI_finish();
 }
 
@@ -608,7 +626,11 @@ List *stray_tables()
                     " WHERE g.tgfoid OPERATOR(pg_catalog.=) 'refresh_mv.log_change'::pg_catalog.regproc"
                     " AND pg_catalog.starts_with(g.tgname::pg_catalog.text, 'refresh_mv_')"
                     " AND NOT EXISTS (SELECT FROM refresh_mv.members m"
-                    " WHERE m.member OPERATOR(pg_catalog.=) g.tgrelid)",
+                    " WHERE m.member OPERATOR(pg_catalog.=) g.tgrelid)"
+                    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i" // of a chunk
+                    " JOIN refresh_mv.members m ON m.member OPERATOR(pg_catalog.=) i.inhparent"
+                    " WHERE i.inhrelid OPERATOR(pg_catalog.=) g.tgrelid"
+                    " AND pg_catalog.starts_with(g.tgname::pg_catalog.text, 'refresh_mv_chunk'))",
                     {}, SPI_OK_SELECT);
     List *tables = returned_oids(memory);
     SPI_finish();

@@ -37,6 +37,7 @@ struct Standing {
     const char *settings; // under which the view was computed; null: does not matter
     const char *uses;     // what it used then, as uses() has it
     const char *groups;   // what its state of groups is of; null: there is none
+    const char *files;    // of its sources then, as files::of() has it
     int64 entries;       // that had to be looked at
     int64 pending;       // new records
     const char *reason;  // why they do not tell all that has changed; null: they do
@@ -79,12 +80,22 @@ List *sources_now(Oid view);
 // How a relation is logged; false if it is not.
 bool source(Oid relation, TrackedSource *source);
 
-// Makes the active snapshot the view's baseline, with settings (or null), uses() and
-// the fingerprint of the groups whose state goes with it (or null).  The floor
-// is raised only if entries below it can be purged now, so that whoever finds none
-// above his floor knows that none are left for him to purge.
-void save_baseline(Oid view, const char *settings, const char *uses, const char *groups,
-                   bool raise_floor);
+// What goes with a baseline, besides the snapshot.
+struct Circumstances {
+    const char *settings; // or null
+    const char *uses;     // as uses() has it
+    const char *groups;   // the fingerprint of the groups whose state goes with it, or null
+    const char *files;    // as files::of() has it
+};
+
+// Makes the active snapshot the view's baseline.  The floor is raised only if entries
+// below it can be purged now, so that whoever finds none above his floor knows that
+// none are left for him to purge.
+void save_baseline(Oid view, const Circumstances &circumstances, bool raise_floor);
+
+// Has the baselines of views that read a relation follow it to another file, whose
+// contents differ by what was logged.  before and now as files::of_relation() has it.
+void follow_file(Oid relation, const char *before, const char *now);
 
 // Whether a baseline has been saved in this transaction that may have seen what was
 // changed by a command of it.

@@ -1,5 +1,6 @@
 #include "triggers.hpp"
 
+#include "hypertable.hpp"
 #include "logged.hpp"
 #include "view.hpp"
 
@@ -31,6 +32,11 @@ constexpr Definition common_triggers[] = {
     {"refresh_mv_truncate", TRIGGER_TYPE_AFTER, TRIGGER_TYPE_TRUNCATE, false, false, false,
      TRIGGER_FIRES_ALWAYS},
 };
+constexpr Definition chunk_trigger = {"refresh_mv_chunk", TRIGGER_TYPE_AFTER,
+                                      TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE, true, false, false,
+                                      TRIGGER_FIRES_ALWAYS};
+constexpr Definition chunk_delete_trigger = {"refresh_mv_chunk_delete", TRIGGER_TYPE_AFTER, TRIGGER_TYPE_DELETE,
+                                             true, false, false, TRIGGER_FIRES_ALWAYS};
 constexpr Definition apply_trigger = {"refresh_mv_apply", TRIGGER_TYPE_AFTER, any_change, true,
                                       false, false, TRIGGER_FIRES_ON_REPLICA};
 
@@ -97,8 +103,18 @@ void check_name(Oid relation, const char *name, Oid function)
                  errhint("Rename it: refresh_mv uses this name for its own trigger.")));
 }
 
+// WHEN (refresh_mv.unseen_row('oid of the hypertable')).
+Node *when_unseen(Oid hypertable)
+{
+    auto *oid = makeNode(A_Const);
+    oid->val.sval.type = T_String;
+    oid->val.sval.sval = psprintf("%u", hypertable);
+    List *name = list_make2(makeString(pstrdup("refresh_mv")), makeString(pstrdup("unseen_row")));
+    return reinterpret_cast<Node *>(makeFuncCall(name, list_make1(oid), COERCE_EXPLICIT_CALL, -1));
+}
+
 void create(Oid relation, const Definition &definition, bool transitions, List *arguments,
-            Oid function)
+            Oid function, Node *when = nullptr)
 {
     check_name(relation, definition.name, function);
     CreateTrigStmt *statement = makeNode(CreateTrigStmt);
@@ -108,6 +124,7 @@ void create(Oid relation, const Definition &definition, bool transitions, List *
     statement->row = definition.row;
     statement->timing = definition.timing;
     statement->events = definition.events;
+    statement->whenClause = when;
     if (definition.old_rows && transitions)
         statement->transitionRels = lappend(statement->transitionRels, transition("old_rows", false));
     if (definition.new_rows && transitions)
@@ -158,6 +175,42 @@ void mend_table(Oid table)
     CommandCounterIncrement();
 }
 
+void drop(Oid trigger)
+{
+    ObjectAddress address;
+    ObjectAddressSet(address, TriggerRelationId, trigger);
+    performDeletion(&address, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+}
+
+// Removes the triggers of this extension from one relation, or just the one of a name.
+void remove_from(Oid relation, const char *only)
+{
+    List *triggers = NIL;
+    ListCell *cell;
+
+    for_each_trigger(relation, function(), [&](HeapTuple tuple) {
+        auto *trigger = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+        const char *name = NameStr(trigger->tgname);
+        if (only != nullptr ? strcmp(name, only) == 0 : strncmp(name, "refresh_mv_", 11) == 0)
+            triggers = lappend_oid(triggers, trigger->oid);
+    });
+    foreach (cell, triggers)
+        drop(lfirst_oid(cell));
+}
+
+// Puts the row triggers on a hypertable and its chunks.  TimescaleDB gives it to chunks to
+// come, but only those row triggers that are made by a statement to chunks that are there.
+void cover_chunks(Oid table, List *arguments, Oid function)
+{
+    ListCell *cell;
+    List *with_table = list_make2(linitial(arguments), makeString(psprintf("%u", table)));
+    foreach (cell, lcons_oid(table, hypertable::chunks(table, NoLock))) {
+        remove_from(lfirst_oid(cell), apply_trigger.name); // from when it was an ordinary table
+        create(lfirst_oid(cell), chunk_trigger, false, with_table, function, when_unseen(table));
+        create(lfirst_oid(cell), chunk_delete_trigger, false, with_table, function);
+    }
+}
+
 } // namespace
 
 namespace triggers {
@@ -165,7 +218,8 @@ namespace triggers {
 void install(Oid member, const Arguments &arguments)
 {
     char kind = get_rel_relkind(member);
-    List *list = list_make1(makeString(logged::argument(arguments.exact, arguments.on_commit,
+    bool in_chunks = hypertable::is(member);
+    List *list = list_make1(makeString(logged::argument(arguments.exact, arguments.on_commit, in_chunks,
                                                         arguments.key, arguments.others)));
     Oid log_change = function();
     Oid saved_user;
@@ -180,8 +234,11 @@ void install(Oid member, const Arguments &arguments)
     GetUserIdAndSecContext(&saved_user, &saved_context);
     SetUserIdAndSecContext(view::owner(member), saved_context | SECURITY_LOCAL_USERID_CHANGE);
     for (const Definition &definition : common_triggers)
-        create(member, definition, arguments.transitions, list, log_change);
-    if (kind == RELKIND_RELATION)
+        create(member, definition,
+               arguments.transitions && !(in_chunks && definition.events == TRIGGER_TYPE_DELETE), list, log_change);
+    if (in_chunks)
+        cover_chunks(member, list, log_change);
+    else if (kind == RELKIND_RELATION)
         create(member, apply_trigger, false, list, log_change);
     if (kind == RELKIND_RELATION && get_rel_relispartition(member))
         create(member, move_trigger, false, list, log_change);
@@ -191,19 +248,60 @@ void install(Oid member, const Arguments &arguments)
 
 void remove(Oid member)
 {
-    List *triggers = NIL;
     ListCell *cell;
+    foreach (cell, lcons_oid(member, hypertable::chunks(member, AccessExclusiveLock)))
+        remove_from(lfirst_oid(cell), nullptr);
+}
 
-    for_each_trigger(member, function(), [&](HeapTuple tuple) {
+void depend_on_extension()
+{
+    Relation catalog = table_open(TriggerRelationId, AccessShareLock);
+    Oid log_change = function();
+    List *found = NIL;
+    ListCell *cell;
+    HeapTuple tuple;
+    SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, nullptr, 0, nullptr);
+    while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
         auto *trigger = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
-        if (strncmp(NameStr(trigger->tgname), "refresh_mv_", 11) == 0)
-            triggers = lappend_oid(triggers, trigger->oid);
-    });
-    foreach (cell, triggers) {
+        if (trigger->tgfoid == log_change)
+            found = lappend_oid(found, trigger->oid);
+    }
+    systable_endscan(scan);
+    table_close(catalog, AccessShareLock);
+    foreach (cell, found) {
         ObjectAddress trigger;
         ObjectAddressSet(trigger, TriggerRelationId, lfirst_oid(cell));
-        performDeletion(&trigger, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+        ::depend_on_extension(trigger);
     }
+    CommandCounterIncrement();
+}
+
+const char *of_chunk(Oid chunk)
+{
+    StringInfoData text;
+    int found = 0;
+    initStringInfo(&text);
+    for_each_trigger(chunk, function(), [&](HeapTuple tuple) {
+        auto *trigger = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+        const char *name = NameStr(trigger->tgname);
+        bool fires = trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN || trigger->tgenabled == TRIGGER_FIRES_ALWAYS;
+        if (!fires || (strcmp(name, chunk_trigger.name) != 0 && strcmp(name, chunk_delete_trigger.name) != 0))
+            return;
+        found++;
+        appendStringInfo(&text, "%u.%u.%c ", trigger->oid, HeapTupleHeaderGetRawXmin(tuple->t_data),
+                         trigger->tgenabled);
+    });
+    return found == 2 ? text.data : nullptr;
+}
+
+Oid uncovered_chunk(Oid member)
+{
+    ListCell *cell;
+    bool in_chunks = hypertable::is(member);
+    foreach (cell, in_chunks ? lcons_oid(member, hypertable::chunks(member, NoLock)) : NIL)
+        if (of_chunk(lfirst_oid(cell)) == nullptr)
+            return lfirst_oid(cell);
+    return InvalidOid;
 }
 
 void mend_own()
@@ -232,9 +330,11 @@ char *fingerprint(Oid member)
 bool are_disabled(Oid member)
 {
     bool disabled = false;
-    for_each_trigger(member, function(), [&](HeapTuple tuple) {
-        disabled |= reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgenabled == TRIGGER_DISABLED;
-    });
+    ListCell *cell;
+    foreach (cell, lcons_oid(member, hypertable::chunks(member, NoLock)))
+        for_each_trigger(lfirst_oid(cell), function(), [&](HeapTuple tuple) {
+            disabled |= reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgenabled == TRIGGER_DISABLED;
+        });
     return disabled;
 }
 

@@ -1,6 +1,7 @@
 #include "two_state.hpp"
 
 #include "bridge.hpp"
+#include "hypertable.hpp"
 #include "normal.hpp"
 #include "query.hpp"
 #include "relax.hpp"
@@ -455,7 +456,7 @@ const char *no_old_state(const Anchoring &anchoring)
         auto *instance = static_cast<Instance *>(lfirst(cell));
         RangeTblEntry *rte = rt_fetch(instance->rti, instance->query->rtable);
         if (get_rel_relispartition(instance->relation)
-            || (rte->relkind == RELKIND_PARTITIONED_TABLE && !rte->inh))
+            || (!rte->inh && (rte->relkind == RELKIND_PARTITIONED_TABLE || hypertable::is(instance->relation))))
             return psprintf("it reads a partition, %s", get_rel_name(instance->relation));
     }
     return nullptr;
