@@ -176,13 +176,6 @@ CREATE TABLE refresh_mv.names (
     view_schema text NOT NULL,
     view_name   text NOT NULL
 );
--- after an upgrade there are settings already
-INSERT INTO refresh_mv.names
-SELECT c.oid, s.view_schema, s.view_name
-FROM refresh_mv.settings s
-JOIN pg_catalog.pg_namespace n ON n.nspname = s.view_schema
-JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = s.view_name
-WHERE c.relkind = 'm';
 
 CREATE SEQUENCE refresh_mv.run_ids;
 SELECT pg_catalog.pg_extension_config_dump('refresh_mv.run_ids', '');
@@ -692,6 +685,15 @@ BEGIN
         END IF;
     END LOOP;
 
+    FOR candidate IN SELECT * FROM refresh_mv.publications() p WHERE pg_has_role(p.owner, 'USAGE') LOOP
+        advise.view := NULL;
+        statement := coalesce(candidate.remedy, '-- on each subscriber of ' || quote_ident(candidate.publication)
+                                                || ': CREATE EXTENSION refresh_mv');
+        reason := format('publication %I includes the tables of refresh_mv: subscriptions cannot be made or'
+                         ' refreshed where these are missing', candidate.publication);
+        RETURN NEXT;
+    END LOOP;
+
     -- A schedule that somebody has chosen is not to be changed for want of runs.
     SELECT b.* INTO better FROM refresh_mv.better_schedule() b;
     IF better.smart IS DISTINCT FROM better.current AND better.smart IS DISTINCT FROM refresh_mv.current_schedule()
@@ -810,6 +812,20 @@ CREATE TRIGGER guard AFTER UPDATE OR DELETE OR TRUNCATE ON refresh_mv.log
     FOR EACH STATEMENT EXECUTE FUNCTION refresh_mv.guard_log();
 ALTER TABLE refresh_mv.log ENABLE ALWAYS TRIGGER guard;
 
+-- Changes rows of a table of this extension's, such that subscribers are sent nothing:
+-- see src/tables.hpp.
+CREATE FUNCTION refresh_mv.change_rows(relation text, query text, VARIADIC parameters text[])
+RETURNS void AS 'MODULE_PATHNAME', 'refresh_mv_change_rows' LANGUAGE C STRICT VOLATILE;
+REVOKE ALL ON FUNCTION refresh_mv.change_rows(text, text, text[]) FROM PUBLIC;
+
+-- After an upgrade there are settings already.
+SELECT refresh_mv.change_rows('names', $$
+    SELECT NULL::tid, c.oid AS view, s.view_schema, s.view_name
+    FROM refresh_mv.settings s
+    JOIN pg_namespace n ON n.nspname = s.view_schema
+    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.view_name
+    WHERE c.relkind = 'm' $$, VARIADIC '{}');
+
 -- What another database has in these tables says nothing here, should somebody
 -- publish all of its tables.
 CREATE FUNCTION refresh_mv.keep_out() RETURNS trigger
@@ -823,10 +839,59 @@ BEGIN
                                 'tracked', 'uses', 'log'] LOOP
         EXECUTE format('CREATE TRIGGER keep_out BEFORE INSERT OR UPDATE OR DELETE ON refresh_mv.%1$I'
                        ' FOR EACH ROW EXECUTE FUNCTION refresh_mv.keep_out();'
-                       'ALTER TABLE refresh_mv.%1$I ENABLE REPLICA TRIGGER keep_out', name);
+                       'ALTER TABLE refresh_mv.%1$I ENABLE REPLICA TRIGGER keep_out;'
+                       'ALTER TABLE refresh_mv.%1$I REPLICA IDENTITY NOTHING', name);
     END LOOP;
 END
 $$;
+
+-- The publications that these tables belong to, and how to take them out of one (from
+-- PostgreSQL 19 on).
+CREATE FUNCTION refresh_mv.publications(OUT publication name, OUT owner oid, OUT remedy text)
+RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH ours AS (
+        SELECT c.oid, c.relnamespace FROM pg_class c
+        WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'refresh_mv')
+          AND c.relkind = 'r' AND c.relpersistence = 'p'
+    )
+    SELECT p.pubname, p.pubowner, CASE
+        WHEN p.puballtables AND current_setting('server_version_num')::integer >= 190000 THEN
+            format('ALTER PUBLICATION %I SET ALL TABLES EXCEPT (TABLE %s)', p.pubname,
+                   (SELECT string_agg(DISTINCT e.relid::regclass::text, ', ' ORDER BY e.relid::regclass::text)
+                    FROM (SELECT o.oid FROM ours o UNION
+                          SELECT r.prrelid FROM pg_publication_rel r WHERE r.prpubid = p.oid) e (relid)))
+        END
+    FROM pg_publication p
+    WHERE EXISTS (
+        SELECT FROM ours o
+        -- a publication of all tables lists those that it leaves out
+        WHERE p.puballtables <> EXISTS (SELECT FROM pg_publication_rel r
+                                        WHERE r.prpubid = p.oid AND r.prrelid = o.oid)
+           OR EXISTS (SELECT FROM pg_publication_namespace n
+                      WHERE n.pnpubid = p.oid AND n.pnnspid = o.relnamespace))
+    ORDER BY 1
+$$;
+
+CREATE FUNCTION refresh_mv.warn_of_publications() RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    p record;
+BEGIN
+    FOR p IN SELECT * FROM refresh_mv.publications() LOOP
+        RAISE WARNING USING
+            MESSAGE = format('publication "%s" includes the tables of extension refresh_mv', p.publication),
+            DETAIL = 'None of their rows is sent, but a subscription that is made or refreshed'
+                     ' fails if the subscriber does not have these tables.',
+            HINT = coalesce(format('Run %s, or CREATE EXTENSION refresh_mv on the subscriber, too.', p.remedy),
+                            'CREATE EXTENSION refresh_mv on the subscriber, too, or publish tables by name'
+                            ' or by schema.');
+    END LOOP;
+END
+$$;
+SELECT refresh_mv.warn_of_publications();
 
 -- Notes what makes the changes of a tracked view unknown.
 CREATE FUNCTION refresh_mv.note_ddl() RETURNS event_trigger
@@ -865,26 +930,32 @@ BEGIN
           ON d.objid IN (n.view, c.relnamespace) OR d.object_type = 'extension'
         WHERE (n.view_schema, n.view_name) IS DISTINCT FROM (ns.nspname::text, c.relname::text)
     LOOP
-        DELETE FROM refresh_mv.settings
-        WHERE view_schema = moved.nspname AND view_name = moved.relname;
-        DELETE FROM refresh_mv.journal
-        WHERE view_schema = moved.nspname AND view_name = moved.relname;
-        UPDATE refresh_mv.settings SET view_schema = moved.nspname, view_name = moved.relname
-        WHERE view_schema = moved.view_schema AND view_name = moved.view_name;
-        UPDATE refresh_mv.journal SET view_schema = moved.nspname, view_name = moved.relname
-        WHERE view_schema = moved.view_schema AND view_name = moved.view_name;
-        UPDATE refresh_mv.names SET view_schema = moved.nspname, view_name = moved.relname
-        WHERE view = moved.view;
+        PERFORM refresh_mv.change_rows(t, format(
+            'SELECT ctid FROM refresh_mv.%I WHERE view_schema = $1 AND view_name = $2 FOR UPDATE', t),
+            moved.nspname, moved.relname) FROM unnest(ARRAY['settings', 'journal']) t;
+        PERFORM refresh_mv.change_rows(t, format(
+            'SELECT ctid, $3 AS view_schema, $4 AS view_name FROM refresh_mv.%I'
+            ' WHERE view_schema = $1 AND view_name = $2 FOR UPDATE', t),
+            moved.view_schema, moved.view_name, moved.nspname, moved.relname)
+        FROM unnest(ARRAY['settings', 'journal']) t;
+        PERFORM refresh_mv.change_rows('names',
+            'SELECT ctid, $2 AS view_schema, $3 AS view_name FROM refresh_mv.names WHERE view = $1::oid FOR UPDATE',
+            moved.view::text, moved.nspname, moved.relname);
     END LOOP;
 
     IF tg_tag = 'REFRESH MATERIALIZED VIEW' THEN
-        INSERT INTO refresh_mv.names (view, view_schema, view_name)
-        SELECT c.oid, s.view_schema, s.view_name
-        FROM pg_event_trigger_ddl_commands() d
-        JOIN pg_class c ON c.oid = d.objid
-        JOIN pg_namespace ns ON ns.oid = c.relnamespace
-        JOIN refresh_mv.settings s ON s.view_schema = ns.nspname AND s.view_name = c.relname
-        ON CONFLICT (view) DO NOTHING;
+        FOR moved IN
+            SELECT c.oid, s.view_schema, s.view_name
+            FROM pg_event_trigger_ddl_commands() d
+            JOIN pg_class c ON c.oid = d.objid
+            JOIN pg_namespace ns ON ns.oid = c.relnamespace
+            JOIN refresh_mv.settings s ON s.view_schema = ns.nspname AND s.view_name = c.relname
+            WHERE NOT EXISTS (SELECT FROM refresh_mv.names n WHERE n.view = c.oid)
+        LOOP
+            PERFORM refresh_mv.change_rows('names',
+                'SELECT NULL::tid, $1::oid AS view, $2 AS view_schema, $3 AS view_name',
+                moved.oid::text, moved.view_schema, moved.view_name);
+        END LOOP;
     END IF;
 END
 $$;
@@ -900,14 +971,12 @@ DECLARE
 BEGIN
     FOR dropped IN SELECT objid, schema_name, object_name FROM pg_event_trigger_dropped_objects()
                    WHERE object_type = 'materialized view' LOOP
-        DELETE FROM refresh_mv.settings
-        WHERE view_schema = dropped.schema_name AND view_name = dropped.object_name;
-        DELETE FROM refresh_mv.journal
-        WHERE view_schema = dropped.schema_name AND view_name = dropped.object_name;
-        DELETE FROM refresh_mv.names WHERE view = dropped.objid;
-        DELETE FROM refresh_mv.state WHERE view = dropped.objid;
-        DELETE FROM refresh_mv.tracked WHERE view = dropped.objid;
-        DELETE FROM refresh_mv.uses WHERE view = dropped.objid;
+        PERFORM refresh_mv.change_rows(t, format(
+            'SELECT ctid FROM refresh_mv.%I WHERE view_schema = $1 AND view_name = $2 FOR UPDATE', t),
+            dropped.schema_name, dropped.object_name) FROM unnest(ARRAY['settings', 'journal']) t;
+        PERFORM refresh_mv.change_rows(t, format(
+            'SELECT ctid FROM refresh_mv.%I WHERE view = $1::oid FOR UPDATE', t), dropped.objid::text)
+        FROM unnest(ARRAY['names', 'state', 'tracked', 'uses']) t;
         PERFORM refresh_mv.drop_groups(dropped.objid);
     END LOOP;
 
@@ -918,10 +987,12 @@ BEGIN
         IF dropped.objid = dropped.relation THEN
             PERFORM refresh_mv.log_everything(t.view, 'a table was dropped')
             FROM refresh_mv.tracked t WHERE t.relation = dropped.objid;
-            DELETE FROM refresh_mv.tracked WHERE relation = dropped.objid;
+            PERFORM refresh_mv.change_rows('tracked',
+                'SELECT ctid FROM refresh_mv.tracked WHERE relation = $1::oid FOR UPDATE', dropped.objid::text);
         ELSE
             PERFORM refresh_mv.log_everything(dropped.relation, 'a partition was dropped');
-            DELETE FROM refresh_mv.members WHERE member = dropped.objid;
+            PERFORM refresh_mv.change_rows('members',
+                'SELECT ctid FROM refresh_mv.members WHERE member = $1::oid FOR UPDATE', dropped.objid::text);
         END IF;
     END LOOP;
 EXCEPTION WHEN serialization_failure OR deadlock_detected THEN

@@ -251,24 +251,52 @@ REVOKE ALL ON t FROM refresh_mv_writer;
 REVOKE ALL ON SCHEMA suite FROM refresh_mv_writer;
 DROP ROLE refresh_mv_writer;
 
--- Two-phase commit: refreshed when it is prepared, seen when it is committed.
+-- Two-phase commit: a transaction that is prepared leaves the refresh to others, who
+-- would wait until it is committed otherwise.
+SELECT count(*) FROM news();
+SET client_min_messages = notice;
 BEGIN;
 INSERT INTO t VALUES (71, 71);
+DELETE FROM t WHERE id = 14;
 PREPARE TRANSACTION 'refresh_mv on commit';
-SELECT count(*) FROM v WHERE id = 71;
-COMMIT PREPARED 'refresh_mv on commit';
-SELECT count(*) FROM v WHERE id = 71;
-SELECT check_view('v'), check_view('total'), check_view('plain');
+SET client_min_messages = warning;
+SET lock_timeout = '10s';
+INSERT INTO t VALUES (72, 72);
+RESET lock_timeout;
+SELECT array_agg(id ORDER BY id) FILTER (WHERE id IN (14, 71, 72)), check_view('v'), check_view('plain') FROM v;
+SELECT check_view('total');
 SELECT view, method, source FROM news() ORDER BY view;
+-- However many refreshes there are meanwhile: its changes are new to the next one.
+INSERT INTO t VALUES (73, 73);
+CALL refresh_mv.run();
+CALL refresh_mv.run();
+SELECT count(*) > 0 AS refreshed FROM news();
+COMMIT PREPARED 'refresh_mv on commit';
+SELECT count(*) FROM news();
+SELECT array_agg(id ORDER BY id) FILTER (WHERE id IN (14, 71, 72)) FROM v;
+SELECT name, stale, pending_changes FROM refresh_mv.status WHERE name IN ('v', 'plain') ORDER BY name;
+UPDATE t SET n = 720 WHERE id = 72;
+SELECT array_agg(id ORDER BY id) FILTER (WHERE id IN (14, 71, 72)), check_view('v'), check_view('plain') FROM v;
+SELECT check_view('total');
+SELECT view, method, source FROM news() ORDER BY view;
+-- One that is rolled back is no change; one that has refreshed the views itself keeps its
+-- locks, as it has asked for.
 BEGIN;
 DELETE FROM t WHERE id = 71;
 PREPARE TRANSACTION 'refresh_mv on commit';
 ROLLBACK PREPARED 'refresh_mv on commit';
 SELECT check_view('v'), check_view('total'), check_view('plain');
 SELECT * FROM news();
+BEGIN;
 DELETE FROM t WHERE id = 71;
+SELECT success FROM refresh_materialized_views_smart('{v, plain, total}');
+PREPARE TRANSACTION 'refresh_mv on commit';
+COMMIT PREPARED 'refresh_mv on commit';
 SELECT check_view('v'), check_view('total'), check_view('plain');
-SELECT count(*) FROM news();
+SELECT view, method, source FROM news() ORDER BY view;
+DELETE FROM t WHERE id IN (72, 73);
+SELECT check_view('v'), check_view('total'), check_view('plain');
+SELECT view, method FROM news() ORDER BY view;
 
 -- Procedures that commit: each transaction is one.
 CREATE PROCEDURE two_steps() LANGUAGE plpgsql AS $$

@@ -31,4 +31,8 @@ Datum form_row(FunctionCallInfo fcinfo, Datum (&values)[columns], const bool (&i
     return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 
+// Warns that a call refreshes nothing because of refresh_mv.skip_refresh, and says where
+// that was set: behind a pooler, it may not have been this client.
+void warn_of_skipping();
+
 } // namespace calls

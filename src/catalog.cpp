@@ -94,19 +94,25 @@ void change_settings(Oid view, const SettingChange *changes, int count)
         return;
     note_name(view);
     SPI_connect();
-    tables::execute("INSERT INTO refresh_mv.settings (view_schema, view_name) VALUES ($1, $2)"
-                    " ON CONFLICT (view_schema, view_name) DO NOTHING",
-                    {2, types, values, nullptr}, SPI_OK_INSERT);
+    tables::change("settings",
+                   "SELECT NULL::pg_catalog.tid, $1 AS view_schema, $2 AS view_name, true AS enabled,"
+                   " false AS tracked, false AS on_commit"
+                   " WHERE NOT EXISTS (SELECT FROM refresh_mv.settings" OF_VIEW ")",
+                   {2, types, values, nullptr});
     for (int i = 0; i < count; i++) {
         types[2] = changes[i].type;
         values[2] = changes[i].value;
-        tables::execute(psprintf("UPDATE refresh_mv.settings SET %s = $3" OF_VIEW, changes[i].column),
-                        {3, types, values, changes[i].null ? "  n" : nullptr}, SPI_OK_UPDATE);
+        tables::change("settings",
+                       psprintf("SELECT ctid, $3 AS %s FROM refresh_mv.settings" OF_VIEW " FOR UPDATE",
+                                changes[i].column),
+                       {3, types, values, changes[i].null ? "  n" : nullptr});
     }
-    tables::execute("DELETE FROM refresh_mv.settings" OF_VIEW " AND enabled AND NOT tracked AND pg_catalog.num_nonnulls("
-                    "date_column, window_days, keep_before, statement_timeout, lock_timeout, work_mem)"
-                    " OPERATOR(pg_catalog.=) 0",
-                    {2, types, values, nullptr}, SPI_OK_DELETE);
+    tables::change("settings",
+                   "SELECT ctid FROM refresh_mv.settings" OF_VIEW " AND enabled AND NOT tracked"
+                   " AND pg_catalog.num_nonnulls("
+                   "date_column, window_days, keep_before, statement_timeout, lock_timeout, work_mem)"
+                   " OPERATOR(pg_catalog.=) 0 FOR UPDATE",
+                   {2, types, values, nullptr});
     SPI_finish();
 }
 
@@ -118,9 +124,11 @@ void note_merge(Oid view)
     Datum values[] = {ObjectIdGetDatum(view)};
 
     SPI_connect();
-    tables::execute("INSERT INTO refresh_mv.state (view, merged_at) VALUES ($1, pg_catalog.now())"
-                    " ON CONFLICT (view) DO UPDATE SET merged_at = EXCLUDED.merged_at",
-                    {1, types, values, nullptr}, SPI_OK_INSERT);
+    tables::change("state",
+                   "WITH o AS (SELECT ctid FROM refresh_mv.state"
+                   " WHERE view OPERATOR(pg_catalog.=) $1 FOR UPDATE)"
+                   " SELECT (SELECT o.ctid FROM o), $1 AS view, pg_catalog.now() AS merged_at",
+                   {1, types, values, nullptr});
     SPI_finish();
 }
 
@@ -241,13 +249,14 @@ void record(const JournalEntry &entry)
     nulls[15] = entry.message ? ' ' : 'n';
     nulls[12] = entry.snapshot_time ? ' ' : 'n';
     SPI_connect();
-    tables::execute("INSERT INTO refresh_mv.journal (view_schema, view_name, run, mode, method, reason,"
-                    " started, duration, rows_inserted, rows_updated, rows_deleted, rows_unchanged,"
-                    " snapshot_time, success, sqlstate, message, role, source, id)"
-                    " VALUES ($1, $2, $3, $4, $5, $6, $7, pg_catalog.make_interval("
-                    "secs => $8::pg_catalog.float8 OPERATOR(pg_catalog./) 1000000),"
-                    " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
-                    {lengthof(types), types, values, nulls}, SPI_OK_INSERT);
+    tables::change("journal",
+                   "SELECT NULL::pg_catalog.tid, $1 AS view_schema, $2 AS view_name, $3 AS run, $4 AS mode,"
+                   " $5 AS method, $6 AS reason, $7 AS started, pg_catalog.make_interval("
+                   "secs => $8::pg_catalog.float8 OPERATOR(pg_catalog./) 1000000) AS duration,"
+                   " $9 AS rows_inserted, $10 AS rows_updated, $11 AS rows_deleted, $12 AS rows_unchanged,"
+                   " $13 AS snapshot_time, $14 AS success, $15 AS sqlstate, $16 AS message, $17 AS role,"
+                   " $18 AS source, $19 AS id",
+                   {lengthof(types), types, values, nulls});
     SPI_finish();
 }
 
@@ -259,9 +268,10 @@ void purge(Oid view, int days)
     if (!view_key(view, values))
         return;
     SPI_connect();
-    tables::execute("DELETE FROM refresh_mv.journal" OF_VIEW " AND started OPERATOR(pg_catalog.<)"
-                    " (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => $3))",
-                    {3, types, values, nullptr}, SPI_OK_DELETE);
+    tables::change("journal",
+                   "SELECT ctid FROM refresh_mv.journal" OF_VIEW " AND started OPERATOR(pg_catalog.<)"
+                   " (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => $3)) FOR UPDATE",
+                   {3, types, values, nullptr});
     SPI_finish();
 }
 
@@ -273,12 +283,13 @@ void note_name(Oid view)
     if (!view_key(view, values))
         return;
     SPI_connect();
-    tables::execute("INSERT INTO refresh_mv.names (view, view_schema, view_name) SELECT $3, $1, $2"
-                    " WHERE NOT EXISTS (SELECT FROM refresh_mv.names" OF_VIEW
-                    " AND view OPERATOR(pg_catalog.=) $3)"
-                    " ON CONFLICT (view) DO UPDATE"
-                    " SET view_schema = EXCLUDED.view_schema, view_name = EXCLUDED.view_name",
-                    {3, types, values, nullptr}, SPI_OK_INSERT);
+    tables::change("names",
+                   "WITH o AS (SELECT ctid FROM refresh_mv.names WHERE view OPERATOR(pg_catalog.=) $3 AND NOT ("
+                   "view_schema OPERATOR(pg_catalog.=) $1 AND view_name OPERATOR(pg_catalog.=) $2) FOR UPDATE)"
+                   " SELECT (SELECT o.ctid FROM o), $3 AS view, $1 AS view_schema, $2 AS view_name"
+                   " WHERE NOT EXISTS (SELECT FROM refresh_mv.names" OF_VIEW
+                   " AND view OPERATOR(pg_catalog.=) $3)",
+                   {3, types, values, nullptr});
     SPI_finish();
 }
 

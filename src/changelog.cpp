@@ -1,6 +1,7 @@
 #include "changelog.hpp"
 
 #include "row_image.hpp"
+#include "tables.hpp"
 #include "varint.hpp"
 
 namespace {
@@ -68,10 +69,10 @@ void insert_row(Relation log, HeapTuple tuple)
     Relation index = open_only_index(log);
 
     if (index == nullptr) {
-        CatalogTupleInsert(log, tuple);
+        tables::insert(log, tuple);
         return;
     }
-    simple_heap_insert(log, tuple);
+    tables::store(log, tuple);
     for (int i = 0; i < 2; i++)
         values[i] = heap_getattr(tuple, i + 1, RelationGetDescr(log), &nulls[i]);
     index_insert(index, values, nulls, &tuple->t_self, log, UNIQUE_CHECK_NO, false,

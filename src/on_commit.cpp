@@ -63,6 +63,18 @@ void refresh_before_end()
     });
 }
 
+// Whatever a refresh locks would stay locked until COMMIT PREPARED, and every writer of
+// the same tables would wait for that.  The changes stay in the log: the next refresh,
+// on the commit of another transaction for instance, finds them once they are committed.
+void leave_to_others()
+{
+    if (changed != NIL && !*switched_off)
+        ereport(NOTICE,
+                (errmsg("PREPARE TRANSACTION does not refresh materialized views that are refreshed on commit"),
+                 errdetail("After COMMIT PREPARED, their next refresh takes in the changes."),
+                 errhint("That is on the next commit that changes what they read, or by refresh_mv.run().")));
+}
+
 void on_transaction(XactEvent event, void *)
 {
     if (event != XACT_EVENT_PRE_COMMIT && event != XACT_EVENT_PRE_PREPARE) {
@@ -70,7 +82,9 @@ void on_transaction(XactEvent event, void *)
             changed = NIL; // its memory is gone with the transaction
         return;
     }
-    if (changed != NIL && !*switched_off)
+    if (event == XACT_EVENT_PRE_PREPARE)
+        leave_to_others();
+    else if (changed != NIL && !*switched_off)
         refresh_before_end();
     changed = NIL;
 }

@@ -5,6 +5,8 @@
 //   the views that it reads.
 // - All of them are locked before the first is refreshed, as any refresh of several views
 //   does it: transactions wait for each other, but do not deadlock.
+// - A transaction that is prepared refreshes nothing: it would hold the locks until it is
+//   committed. Its changes are new to the next refresh after that.
 // - A refresh that fails does not keep the transaction from committing: the
 //   changes stay in the log for the next one.
 #pragma once

@@ -30,6 +30,7 @@
 #include "replica.hpp"
 #include "run.hpp"
 #include "statements.hpp"
+#include "tables.hpp"
 #include "text.hpp"
 #include "track.hpp"
 #include "tracking.hpp"
@@ -54,6 +55,7 @@ PG_FUNCTION_INFO_V1(refresh_mv_log_change);
 PG_FUNCTION_INFO_V1(refresh_mv_log_everything);
 PG_FUNCTION_INFO_V1(refresh_mv_unseen_row);
 PG_FUNCTION_INFO_V1(refresh_mv_drop_groups);
+PG_FUNCTION_INFO_V1(refresh_mv_change_rows);
 PG_FUNCTION_INFO_V1(refresh_mv_note_ddl);
 PG_FUNCTION_INFO_V1(refresh_mv_let_go);
 PG_FUNCTION_INFO_V1(refresh_mv_fingerprint);
@@ -69,7 +71,7 @@ bool skip_refresh = false;
 bool is_switched_off()
 {
     if (skip_refresh)
-        notice("Materialized views refresh skipped: refresh_mv.skip_refresh is on");
+        guard([] { calls::warn_of_skipping(); });
     return skip_refresh;
 }
 
@@ -325,6 +327,7 @@ Datum refresh_mv_track(PG_FUNCTION_ARGS)
             guard([&] { track::track(view, wanted); });
             return row_of_tracked(fcinfo, view);
         }
+        guard([] { track::warn_of_publications(); });
         PG_RETURN_NULL();
     });
 }
@@ -385,6 +388,25 @@ Datum refresh_mv_log_everything(PG_FUNCTION_ARGS)
 Datum refresh_mv_drop_groups(PG_FUNCTION_ARGS)
 {
     group_state::drop(PG_GETARG_OID(0));
+    PG_RETURN_VOID();
+}
+
+Datum refresh_mv_change_rows(PG_FUNCTION_ARGS)
+{
+    Oid types[FUNC_MAX_ARGS];
+    Datum *values;
+    bool *nulls;
+    int count;
+
+    deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
+    if (count > FUNC_MAX_ARGS)
+        elog(ERROR, "too many parameters");
+    for (int i = 0; i < count; i++)
+        types[i] = TEXTOID;
+    SPI_connect();
+    tables::change(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)),
+                   {count, types, values, nullptr});
+    SPI_finish();
     PG_RETURN_VOID();
 }
 

@@ -1,5 +1,11 @@
 // Statements on this extension's own tables.  They run as the tables' owner,
 // whoever calls.  Operators and functions in them are written with their schema.
+//
+// Invariant: nothing that is done to these tables is sent to subscribers, should
+// somebody publish all tables: a subscriber that has no such table would stop.  So rows
+// are written by change(), not by INSERT, UPDATE and DELETE.  Rows that come are not
+// marked for logical decoding, and rows that go have no replica identity, which is what
+// it would send of them.  (A row updated in place is always sent.)
 #pragma once
 
 #include "pg.hpp"
@@ -30,6 +36,19 @@ Portal open(SPIPlanPtr *plan, const char *sql, Parameters parameters);
 
 // Reads that many more rows; returns how many there were.
 uint64 fetch(Portal cursor, long count);
+
+// Opens a table, to write to it.
+Relation open_table(const char *name);
+
+// Inserts a row into a table alone, and with its index entries.
+void store(Relation table, HeapTuple row);
+void insert(Relation table, HeapTuple row);
+
+// Changes rows of a table.  The query returns a row for each of them: first the ctid of
+// the row that goes, locked, or null; then, by name, columns of the row that comes in its
+// place, which has the others from it.  A query that returns nothing but ctids deletes.
+// Returns how many there were.
+uint64 change(const char *name, const char *sql, Parameters parameters);
 
 // Column n of the given row that the last statement returned.
 Datum returned(uint64 row, int column, bool *null);

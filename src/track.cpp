@@ -571,4 +571,11 @@ bool adapt(Oid relation)
     return install(relation, source::has_foreign_part(relation));
 }
 
+void warn_of_publications()
+{
+    SPI_connect();
+    tables::execute("SELECT refresh_mv.warn_of_publications()", {}, SPI_OK_SELECT);
+    SPI_finish();
+}
+
 } // namespace track

@@ -58,4 +58,7 @@ bool resume(Oid view);
 // false if no lock on them was to be had.
 bool adapt(Oid source);
 
+// Warns of publications that this extension's tables belong to.
+void warn_of_publications();
+
 } // namespace track

@@ -10,6 +10,9 @@ namespace {
 // Tells this lock from others on the log: who holds it deletes entries.
 constexpr uint16 delete_lock_id = 0x7276;
 
+// And this one from others on a source: who holds it saves what is known of it.
+constexpr uint16 save_lock_id = 0x7277;
+
 const Oid oid_types[] = {OIDOID, OIDOID};
 
 int64 returned_int64(uint64 row, int column)
@@ -95,29 +98,19 @@ TrackedSource source_in(uint64 row, MemoryContext memory)
     return source;
 }
 
-// Deletes the entries whose tids a query of one oid returns.  Not by DELETE, which
-// needs a replica identity once somebody publishes all tables.
+// Deletes the entries whose tids a query of one oid returns.
 void delete_entries(const char *sql, Oid oid)
 {
     Datum values[] = {ObjectIdGetDatum(oid)};
-    Oid log = get_relname_relid("log", get_namespace_oid("refresh_mv", false));
-    Relation relation = table_open(log, RowExclusiveLock);
-
-    tables::execute(sql, {1, oid_types, values, nullptr}, SPI_OK_SELECT);
-    for (uint64 i = 0; i < SPI_processed; i++) {
-        bool null;
-        CHECK_FOR_INTERRUPTS();
-        simple_heap_delete(relation, DatumGetItemPointer(tables::returned(i, 1, &null)));
-    }
-    table_close(relation, NoLock);
+    tables::change("log", sql, {1, oid_types, values, nullptr});
 }
 
-// Runs a statement with oids as its parameters.
-void change(const char *sql, int expected, Oid first, Oid second = InvalidOid)
+// Changes rows of a table by a query of one oid.
+void change(const char *table, const char *sql, Oid oid)
 {
-    Datum values[] = {ObjectIdGetDatum(first), ObjectIdGetDatum(second)};
+    Datum values[] = {ObjectIdGetDatum(oid)};
     SPI_connect();
-    tables::execute(sql, {OidIsValid(second) ? 2 : 1, oid_types, values, nullptr}, expected);
+    tables::change(table, sql, {1, oid_types, values, nullptr});
     SPI_finish();
 }
 
@@ -333,21 +326,18 @@ void save_baseline(Oid view, const Circumstances &circumstances, bool raise_floo
 
     last_seen = {GetTopFullTransactionId(), GetCurrentCommandId(false)};
     SPI_connect();
-    tables::execute(
-        "INSERT INTO refresh_mv.state AS s (view, merged_at, snapshot, own_xid, own_seq,"
-        " floor_seq, next_floor, next_xid, settings, uses, groups, files)"
-        " VALUES ($1, pg_catalog.now(), $2, $3, $4, 0, $4, $5, $6, $8, $9, $10)"
-        " ON CONFLICT (view) DO UPDATE SET merged_at = EXCLUDED.merged_at,"
-        " snapshot = EXCLUDED.snapshot, own_xid = EXCLUDED.own_xid, own_seq = EXCLUDED.own_seq,"
-        " settings = EXCLUDED.settings, uses = EXCLUDED.uses, groups = EXCLUDED.groups,"
-        " files = EXCLUDED.files,"
-        " (floor_seq, next_floor, next_xid) = (SELECT CASE WHEN f.reached THEN s.next_floor"
-        " ELSE coalesce(s.floor_seq, 0) END,"
-        " CASE WHEN f.reached OR s.next_xid IS NULL THEN EXCLUDED.next_floor ELSE s.next_floor END,"
-        " CASE WHEN f.reached OR s.next_xid IS NULL THEN EXCLUDED.next_xid ELSE s.next_xid END"
-        " FROM (VALUES ($7 AND coalesce(pg_catalog.pg_snapshot_xmin($2)"
-        " OPERATOR(pg_catalog.>=) s.next_xid, false))) f (reached))",
-        {lengthof(types), types, values, nulls}, SPI_OK_INSERT);
+    tables::change(
+        "state",
+        "WITH o AS (SELECT ctid, floor_seq, next_floor, next_xid FROM refresh_mv.state"
+        " WHERE view OPERATOR(pg_catalog.=) $1 FOR UPDATE)"
+        " SELECT o.ctid, $1 AS view, pg_catalog.now() AS merged_at, $2 AS snapshot,"
+        " $3 AS own_xid, $4 AS own_seq, $6 AS settings, $8 AS uses, $9 AS groups, $10 AS files,"
+        " CASE WHEN f.reached THEN o.next_floor ELSE coalesce(o.floor_seq, 0) END AS floor_seq,"
+        " CASE WHEN f.reached OR o.next_xid IS NULL THEN $4 ELSE o.next_floor END AS next_floor,"
+        " CASE WHEN f.reached OR o.next_xid IS NULL THEN $5 ELSE o.next_xid END AS next_xid"
+        " FROM (SELECT) n LEFT JOIN o ON true CROSS JOIN LATERAL (VALUES ($7 AND coalesce("
+        "pg_catalog.pg_snapshot_xmin($2) OPERATOR(pg_catalog.>=) o.next_xid, false))) f (reached)",
+        {lengthof(types), types, values, nulls});
     SPI_finish();
 }
 
@@ -357,18 +347,21 @@ void follow_file(Oid relation, const char *before, const char *now)
     Datum values[] = {ObjectIdGetDatum(relation), CStringGetTextDatum(before), CStringGetTextDatum(now)};
 
     SPI_connect();
-    tables::execute("UPDATE refresh_mv.state s SET files = pg_catalog.replace(s.files, $2, $3)"
-                    " FROM refresh_mv.tracked t WHERE t.view OPERATOR(pg_catalog.=) s.view"
-                    " AND t.relation OPERATOR(pg_catalog.=) $1 AND pg_catalog.strpos(s.files, $2)"
-                    " OPERATOR(pg_catalog.>) 0",
-                    {lengthof(types), types, values, nullptr}, SPI_OK_UPDATE);
+    tables::change("state",
+                   "SELECT s.ctid, pg_catalog.replace(s.files, $2, $3) AS files FROM refresh_mv.state s"
+                   " JOIN refresh_mv.tracked t ON t.view OPERATOR(pg_catalog.=) s.view"
+                   " WHERE t.relation OPERATOR(pg_catalog.=) $1 AND pg_catalog.strpos(s.files, $2)"
+                   " OPERATOR(pg_catalog.>) 0 FOR UPDATE OF s",
+                   {lengthof(types), types, values, nullptr});
     SPI_finish();
 }
 
 void drop_baseline(Oid view)
 {
-    change("UPDATE refresh_mv.state SET snapshot = NULL WHERE view OPERATOR(pg_catalog.=) $1",
-           SPI_OK_UPDATE, view);
+    change("state",
+           "SELECT ctid, NULL::pg_catalog.pg_snapshot AS snapshot FROM refresh_mv.state"
+           " WHERE view OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+           view);
 }
 
 void give_up_baseline(Oid view, const char *reason)
@@ -479,17 +472,20 @@ void save_view(Oid view, List *sources, bool on_commit)
         auto *source = static_cast<Source *>(lfirst(cell));
         Datum values[] = {ObjectIdGetDatum(view), ObjectIdGetDatum(source->relation),
                           column_names(source->relation, source->columns), BoolGetDatum(on_commit)};
-        tables::execute("INSERT INTO refresh_mv.tracked (view, relation, columns, on_commit)"
-                        " VALUES ($1, $2, $3, $4) ON CONFLICT (view, relation) DO UPDATE"
-                        " SET columns = EXCLUDED.columns, on_commit = EXCLUDED.on_commit",
-                        {lengthof(types), types, values, nullptr}, SPI_OK_INSERT);
+        tables::change("tracked",
+                       "WITH o AS (SELECT ctid, since FROM refresh_mv.tracked"
+                       " WHERE view OPERATOR(pg_catalog.=) $1 AND relation OPERATOR(pg_catalog.=) $2 FOR UPDATE)"
+                       " SELECT o.ctid, $1 AS view, $2 AS relation, $3 AS columns, $4 AS on_commit,"
+                       " coalesce(o.since, pg_catalog.now()) AS since FROM (SELECT) n LEFT JOIN o ON true",
+                       {lengthof(types), types, values, nullptr});
     }
     Datum values[] = {ObjectIdGetDatum(view)};
-    tables::execute("DELETE FROM refresh_mv.uses WHERE view OPERATOR(pg_catalog.=) $1",
-                    {1, oid_types, values, nullptr}, SPI_OK_DELETE);
-    tables::execute("INSERT INTO refresh_mv.uses (view, classid, objid)"
-                    " SELECT $1, u.classid, u.objid FROM refresh_mv.objects_used_by($1) u",
-                    {1, oid_types, values, nullptr}, SPI_OK_INSERT);
+    tables::change("uses", "SELECT ctid FROM refresh_mv.uses WHERE view OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+                   {1, oid_types, values, nullptr});
+    tables::change("uses",
+                   "SELECT NULL::pg_catalog.tid, $1 AS view, u.classid, u.objid"
+                   " FROM refresh_mv.objects_used_by($1) u",
+                   {1, oid_types, values, nullptr});
     SPI_finish();
 }
 
@@ -499,12 +495,14 @@ List *forget_view(Oid view)
     MemoryContext memory = CurrentMemoryContext;
 
     SPI_connect();
-    tables::execute("DELETE FROM refresh_mv.uses WHERE view OPERATOR(pg_catalog.=) $1",
-                    {1, oid_types, values, nullptr}, SPI_OK_DELETE);
-    tables::execute("DELETE FROM refresh_mv.tracked WHERE view OPERATOR(pg_catalog.=) $1"
-                    " RETURNING relation",
-                    {1, oid_types, values, nullptr}, SPI_OK_DELETE_RETURNING);
+    tables::change("uses", "SELECT ctid FROM refresh_mv.uses WHERE view OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+                   {1, oid_types, values, nullptr});
+    tables::execute("SELECT relation FROM refresh_mv.tracked WHERE view OPERATOR(pg_catalog.=) $1",
+                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
     List *sources = returned_oids(memory);
+    tables::change("tracked",
+                   "SELECT ctid FROM refresh_mv.tracked WHERE view OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+                   {1, oid_types, values, nullptr});
     SPI_finish();
     return sources;
 }
@@ -542,6 +540,8 @@ int64 count_readers(Oid relation)
 
 void save_source(const TrackedSource &source)
 {
+    // Whoever saves the same source waits, and then finds the rows that we leave.
+    LockDatabaseObject(RelationRelationId, source.relation, save_lock_id, ExclusiveLock);
     Oid types[] = {OIDOID, INT8OID, BOOLOID, BOOLOID, OIDOID, TEXTARRAYOID, TEXTARRAYOID};
     Oid member_types[] = {OIDOID, OIDOID, TEXTOID};
     Datum values[] = {ObjectIdGetDatum(source.relation), Int64GetDatum(source.layout),
@@ -551,34 +551,34 @@ void save_source(const TrackedSource &source)
     ListCell *cell;
 
     SPI_connect();
-    tables::execute("INSERT INTO refresh_mv.sources (relation, layout, exact, on_commit, key_index,"
-                    " key, columns) VALUES ($1, $2, $3, $4, $5, $6, $7)"
-                    " ON CONFLICT (relation) DO UPDATE SET layout = EXCLUDED.layout,"
-                    " exact = EXCLUDED.exact, on_commit = EXCLUDED.on_commit,"
-                    " key_index = EXCLUDED.key_index, key = EXCLUDED.key,"
-                    " columns = EXCLUDED.columns",
-                    {lengthof(types), types, values, nullptr}, SPI_OK_INSERT);
+    tables::change("sources",
+                   "WITH o AS (SELECT ctid FROM refresh_mv.sources"
+                   " WHERE relation OPERATOR(pg_catalog.=) $1 FOR UPDATE)"
+                   " SELECT (SELECT o.ctid FROM o), $1 AS relation, $2 AS layout, $3 AS exact,"
+                   " $4 AS on_commit, $5 AS key_index, $6 AS key, $7 AS columns",
+                   {lengthof(types), types, values, nullptr});
     SPI_finish();
-    change("DELETE FROM refresh_mv.members WHERE relation OPERATOR(pg_catalog.=) $1", SPI_OK_DELETE,
+    change("members", "SELECT ctid FROM refresh_mv.members WHERE relation OPERATOR(pg_catalog.=) $1 FOR UPDATE",
            source.relation);
     SPI_connect();
     foreach (cell, source.members) {
         auto *member = static_cast<Member *>(lfirst(cell));
         Datum row[] = {ObjectIdGetDatum(member->relation), ObjectIdGetDatum(source.relation),
                        CStringGetTextDatum(member->fingerprint)};
-        tables::execute("INSERT INTO refresh_mv.members (member, relation, fingerprint)"
-                        " VALUES ($1, $2, $3) ON CONFLICT (member) DO UPDATE"
-                        " SET relation = EXCLUDED.relation, fingerprint = EXCLUDED.fingerprint",
-                        {lengthof(member_types), member_types, row, nullptr}, SPI_OK_INSERT);
+        tables::change("members",
+                       "WITH o AS (SELECT ctid FROM refresh_mv.members"
+                       " WHERE member OPERATOR(pg_catalog.=) $1 FOR UPDATE)"
+                       " SELECT (SELECT o.ctid FROM o), $1 AS member, $2 AS relation, $3 AS fingerprint",
+                       {lengthof(member_types), member_types, row, nullptr});
     }
     SPI_finish();
 }
 
 void forget_source(Oid relation)
 {
-    change("DELETE FROM refresh_mv.sources WHERE relation OPERATOR(pg_catalog.=) $1", SPI_OK_DELETE,
+    change("sources", "SELECT ctid FROM refresh_mv.sources WHERE relation OPERATOR(pg_catalog.=) $1 FOR UPDATE",
            relation);
-    change("DELETE FROM refresh_mv.members WHERE relation OPERATOR(pg_catalog.=) $1", SPI_OK_DELETE,
+    change("members", "SELECT ctid FROM refresh_mv.members WHERE relation OPERATOR(pg_catalog.=) $1 FOR UPDATE",
            relation);
     SPI_connect();
     delete_entries("SELECT ctid FROM refresh_mv.log WHERE relation OPERATOR(pg_catalog.=) $1", relation);
@@ -605,9 +605,10 @@ List *unread_sources()
 
     SPI_connect();
     for (const char *table : {"tracked", "uses", "state"})
-        tables::execute(psprintf("DELETE FROM refresh_mv.%s WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c"
-                                 " WHERE c.oid OPERATOR(pg_catalog.=) view)", table),
-                        {}, SPI_OK_DELETE);
+        tables::change(table,
+                       psprintf("SELECT ctid FROM refresh_mv.%s WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c"
+                                " WHERE c.oid OPERATOR(pg_catalog.=) view) FOR UPDATE", table),
+                       {});
     tables::execute("SELECT s.relation FROM refresh_mv.sources s WHERE NOT EXISTS"
                     " (SELECT FROM refresh_mv.tracked t"
                     " WHERE t.relation OPERATOR(pg_catalog.=) s.relation)",

@@ -18,7 +18,7 @@ FULL = "SELECT refresh_materialized_views(views => '{by_region,joined}')"
 # What is prepared, and the views that are locked until that ends.
 WORK = {
     "changes": (CHANGES, []),
-    "a refresh on commit": (CHANGES + "UPDATE items SET n = n + 1 WHERE id % 7 = 3", ["stock"]),
+    "changes of a view refreshed on commit": (CHANGES + "UPDATE items SET n = n + 1 WHERE id % 7 = 3", []),
     "an exact refresh": (CHANGES + EXACT, ["by_region", "joined"]),
     "a full refresh": (CHANGES + FULL, ["by_region", "joined"]),
 }

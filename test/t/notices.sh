@@ -135,6 +135,28 @@ NOTICE:  Materialized views refresh completed in N seconds
 EOF
 
 expect "skipped" "SET refresh_mv.skip_refresh = on; SELECT refresh_materialized_views()" <<'EOF'
-NOTICE:  Materialized views refresh skipped: refresh_mv.skip_refresh is on
+WARNING:  Materialized views refresh skipped: refresh_mv.skip_refresh is on
+DETAIL:  It was set in this session, or by another client of a pooler on the same connection.
+HINT:  RESET refresh_mv.skip_refresh switches it off. Behind a pooler, set it with SET LOCAL.
 EOF
+PGOPTIONS="-c refresh_mv.skip_refresh=on" expect "skipped by the client" "CALL refresh_mv.run()" <<'EOF'
+WARNING:  Materialized views refresh skipped: refresh_mv.skip_refresh is on
+DETAIL:  It was set when the session was opened, in PGOPTIONS for instance.
+HINT:  SET refresh_mv.skip_refresh = off switches it off for this session.
+EOF
+psql -qX -d "$database" -c "ALTER DATABASE $database SET refresh_mv.skip_refresh = on"
+expect "skipped in a database" "SELECT refresh_mv.refresh_where('by_day', 'true')" <<'EOF'
+WARNING:  Materialized views refresh skipped: refresh_mv.skip_refresh is on
+DETAIL:  It was set for this database.
+HINT:  ALTER DATABASE ... RESET refresh_mv.skip_refresh undoes that.
+EOF
+psql -qX -d "$database" -c "ALTER ROLE CURRENT_USER IN DATABASE $database SET refresh_mv.skip_refresh = on"
+expect "skipped for a role in a database" "SELECT refresh_materialized_views_smart()" <<'EOF'
+WARNING:  Materialized views refresh skipped: refresh_mv.skip_refresh is on
+DETAIL:  It was set for this role in this database.
+HINT:  ALTER ROLE ... IN DATABASE ... RESET refresh_mv.skip_refresh undoes that.
+EOF
+expect "not skipped any more" "ALTER ROLE CURRENT_USER IN DATABASE $database RESET refresh_mv.skip_refresh;
+    ALTER DATABASE $database RESET refresh_mv.skip_refresh;
+    SET client_min_messages = warning; SET refresh_mv.skip_refresh = off; SELECT refresh_materialized_views(views => '{by_day}')" </dev/null
 exit "$failed"
