@@ -194,7 +194,7 @@ class SchedulerTest(Case):
         """It goes on after its connection was ended, and where there is no server."""
         scheduler = load_scheduler()
         execute("CREATE FUNCTION lose_connection() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN"
-                " PERFORM nextval('lost'); PERFORM pg_terminate_backend(pg_backend_pid());"
+                " PERFORM nextval('public.lost'); PERFORM pg_terminate_backend(pg_backend_pid());"
                 " PERFORM pg_sleep(60); RETURN 1; END $$;"
                 " CREATE SEQUENCE lost;"
                 " CREATE MATERIALIZED VIEW loses AS SELECT lose_connection() WITH NO DATA;")
