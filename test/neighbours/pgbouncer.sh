@@ -27,14 +27,9 @@ pool_mode = transaction
 default_pool_size = 1
 EOF
     echo "\"$PGUSER\" \"\"" | as_server_user tee "$pooler/users" >/dev/null
-    as_server_user pgbouncer -q -d "$pooler/pgbouncer.ini"
-}
-
-# Ends it with the test, and the client that stays.
-stop_pooler() {
-    [[ -z ${client_PID:-} ]] || kill "$client_PID"
-    [[ ! -s ${pooler:-}/pid ]] || kill "$(cat "$pooler/pid")"
-    clean_up
+    set -m # it ends with the test
+    as_server_user pgbouncer -q "$pooler/pgbouncer.ini" &
+    set +m
 }
 
 # Runs the rest of its arguments as a client of the pooler.
@@ -53,7 +48,9 @@ await_pooler() {
 
 # Starts a client of the pooler that stays, as a coprocess, and reads statements.
 start_client() {
+    set -m # it ends with the test
     coproc client { PGHOST=$pooler PGPORT=6432 exec psql -XAtq 2>&1; }
+    set +m
 }
 
 # Has it run the statement $1, and prints what it says.
@@ -76,7 +73,6 @@ query "CREATE TABLE t (id integer PRIMARY KEY, n integer);
     INSERT INTO t SELECT i, i FROM generate_series(1, 100) AS i;
     CREATE MATERIALIZED VIEW v AS SELECT n % 10 AS m, count(*), sum(n) FROM t GROUP BY 1;
     CREATE MATERIALIZED VIEW at_once AS SELECT count(*) FROM t"
-trap stop_pooler EXIT
 start_pooler
 await_pooler
 start_client
