@@ -75,6 +75,8 @@ INSERT INTO probes VALUES
     ('refresh_mv.publications()', $$SELECT 'ok' FROM (SELECT count(*) FROM refresh_mv.publications()) p$$),
     ('refresh_mv.warn_of_publications()', $$SELECT 'ok' FROM refresh_mv.warn_of_publications()$$),
     ('refresh_mv.log_everything(oid,text)', $$SELECT 'ok' FROM refresh_mv.log_everything('suite.t'::regclass, 'mischief')$$),
+    ('refresh_mv.unseen_row(oid)', $$SELECT 'ok' WHERE refresh_mv.unseen_row('suite.t'::regclass)$$),
+    ('refresh_mv.let_go()', $$SELECT refresh_mv.let_go()$$),
     ('refresh_mv.log_change()', $$SELECT refresh_mv.log_change()$$),
     ('refresh_mv.guard_log()', $$SELECT refresh_mv.guard_log()$$),
     ('refresh_mv.keep_out()', $$SELECT refresh_mv.keep_out()$$),
@@ -92,6 +94,7 @@ INSERT INTO probes VALUES
     ('refresh_mv.exact_average(numeric[])', $$SELECT 'ok' FROM refresh_mv.exact_average('{1,1}')$$),
     ('refresh_mv_follow_names', $$ALTER EVENT TRIGGER refresh_mv_follow_names DISABLE$$),
     ('refresh_mv_forget_dropped', $$ALTER EVENT TRIGGER refresh_mv_forget_dropped DISABLE$$),
+    ('refresh_mv_let_go', $$ALTER EVENT TRIGGER refresh_mv_let_go DISABLE$$),
     ('refresh_mv_note_ddl', $$ALTER EVENT TRIGGER refresh_mv_note_ddl DISABLE$$),
     ('refresh_mv', $$CREATE TABLE refresh_mv.mine ()$$),
     ('extension refresh_mv', $$COMMENT ON EXTENSION refresh_mv IS ''$$);
