@@ -1,6 +1,7 @@
 #include "knowledge.hpp"
 
 #include "constancy.hpp"
+#include "meaning.hpp"
 #include "query.hpp"
 #include "source.hpp"
 #include "statements.hpp"
@@ -34,7 +35,7 @@ const char *reason(const Standing &standing, const Knowledge &knowledge)
     if ((standing.settings == nullptr) != (knowledge.settings == nullptr)
         || (standing.settings != nullptr && strcmp(standing.settings, knowledge.settings) != 0))
         return "settings that its result depends on have changed (TimeZone, DateStyle, labels of an enum, ...)";
-    if (standing.uses == nullptr || strcmp(standing.uses, knowledge.uses) != 0)
+    if (standing.meaning == nullptr || strcmp(standing.meaning, knowledge.meaning) != 0)
         return "a function, type or view that it uses has changed";
     return nullptr;
 }
@@ -65,9 +66,10 @@ Knowledge of(Relation view, bool tracked)
     if (!knowledge.baseline)
         return knowledge;
 
-    knowledge.settings = constancy.reads_settings ? constancy::settings() : nullptr;
-    knowledge.uses = tracking::uses(RelationGetRelid(view));
+    knowledge.settings = constancy::settings(constancy);
+    knowledge.meaning = meaning::fingerprint(view);
     Standing standing = tracking::standing(RelationGetRelid(view));
+    knowledge.other_meaning = standing.meaning != nullptr && strcmp(standing.meaning, knowledge.meaning) != 0;
     knowledge.unknown = reason(standing, knowledge);
     knowledge.pending = standing.pending;
     knowledge.groups = standing.groups;
@@ -78,7 +80,9 @@ Knowledge of(Relation view, bool tracked)
 void save(Oid view, const Knowledge &knowledge, const char *groups)
 {
     bool may_purge = knowledge.entries > 0 && tracking::may_delete();
-    tracking::save_baseline(view, knowledge.settings, knowledge.uses, groups, may_purge);
+    tracking::save_baseline(view, knowledge.settings, knowledge.meaning, groups, may_purge);
+    if (knowledge.other_meaning)
+        tracking::save_uses(view);
     if (may_purge)
         tracking::purge(view);
 }

@@ -391,6 +391,10 @@ const char *damage(List *sources, List *saved)
                 && !tables::contains(known->columns,
                              get_attname(source->relation, static_cast<AttrNumber>(column), false)))
                 return psprintf("not all columns of %s are logged", name);
+        ListCell *logged;
+        foreach (logged, known->columns)
+            if (get_attnum(source->relation, static_cast<char *>(lfirst(logged))) == InvalidAttrNumber)
+                return psprintf("a column of %s that is logged is gone", name);
         List *members = source::members(source->relation, NoLock);
         ListCell *member;
         foreach (member, known->members)

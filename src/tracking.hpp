@@ -35,7 +35,7 @@ struct TrackedSource {
 struct Standing {
     bool baseline;       // there is one
     const char *settings; // under which the view was computed; null: does not matter
-    const char *uses;     // what it used then, as uses() has it
+    const char *meaning;  // of its query then, as meaning::fingerprint() has it
     const char *groups;   // what its state of groups is of; null: there is none
     int64 entries;       // that had to be looked at
     int64 pending;       // new records
@@ -61,10 +61,6 @@ struct LogEntry {
     Size length;
 };
 
-// The functions, types and ordinary views that a view is known to use, as text that
-// changes whenever one of them is changed.
-const char *uses(Oid view);
-
 // Reads the new entries of a view about one source, in order, as long as each() returns
 // true.
 void new_entries(Oid view, Oid source, bool (*each)(const LogEntry &entry, void *context),
@@ -75,11 +71,11 @@ void new_entries(Oid view, Oid source, bool (*each)(const LogEntry &entry, void 
 // How a relation is logged; false if it is not.
 bool source(Oid relation, TrackedSource *source);
 
-// Makes the active snapshot the view's baseline, with settings (or null), uses() and
-// the fingerprint of the groups whose state goes with it (or null).  The floor
+// Makes the active snapshot the view's baseline, with settings (or null), the fingerprint
+// of the query's meaning and that of the groups whose state goes with it (or null).  The floor
 // is raised only if entries below it can be purged now, so that whoever finds none
 // above his floor knows that none are left for him to purge.
-void save_baseline(Oid view, const char *settings, const char *uses, const char *groups,
+void save_baseline(Oid view, const char *settings, const char *meaning, const char *groups,
                    bool raise_floor);
 
 // Makes the view's baseline worthless, by an entry in the log: its row in state is
@@ -103,7 +99,11 @@ void purge(Oid view);
 // failure is not one of the caller's.
 void collapse_if_large(Oid relation);
 
-// Notes what a view reads: sources as a list of Source *.
+// Notes what the meaning of a view's query depends on, so that commands are noticed that
+// change it.  The view is locked.
+void save_uses(Oid view);
+
+// Notes what a view reads: sources as a list of Source *; and the same.
 void save_view(Oid view, List *sources, bool on_commit);
 
 // Forgets the view; returns the sources that it had.
@@ -134,12 +134,12 @@ List *stray_tables();
 void delete_orphans();
 
 // The tracked views, as pairs with their sources, that are refreshed on commit and read
-// one of the relations, or such a view.
+// one of the relations, or such a view, or whose queries have another meaning now.
 struct OnCommitView {
     Oid view;
     Oid source;
 };
-OnCommitView *on_commit_views(List *relations, int *count);
+OnCommitView *on_commit_views(List *relations, List *changed_views, int *count);
 
 // Kilobytes of log entries of one relation, beyond which they are collapsed.
 extern int max_log_size;
