@@ -336,6 +336,11 @@ SELECT refreshed('words'), check_view('words');
 SET default_text_search_config = 'pg_catalog.simple';
 SELECT refreshed('words'), check_view('words');
 SELECT refreshed('words');
+CREATE MATERIALIZED VIEW vectors AS SELECT id, to_tsvector('simple', s) AS x FROM t;
+SELECT * FROM refresh_mv.track('vectors');
+SELECT refreshed('vectors');
+SET default_text_search_config = 'fixture.words';
+SELECT refreshed('vectors');
 
 SET client_min_messages = warning;
 DROP SCHEMA fixture CASCADE;

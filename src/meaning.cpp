@@ -14,7 +14,7 @@ struct Closure {
     HTAB *seen;      // Object
     uint64 hash;     // of all that matters, in any order
     bool bodies;     // a function whose body is text is called
-    bool search;     // text search takes place, perhaps by the default configuration
+    bool search;     // text is searched by the default configuration
     bool any_search; // its configuration or dictionary is named by data
 };
 
@@ -496,10 +496,6 @@ static void add_result(Node *node, Closure *closure)
         closure->any_search = true;
     if (type == REGCONFIGARRAYOID || type == REGDICTIONARYARRAYOID)
         closure->any_search = true;
-    // text @@ text has neither below it.
-    if (type == TSVECTOROID || type == TSQUERYOID
-        || (IsA(node, OpExpr) && reinterpret_cast<OpExpr *>(node)->opfuncid == F_TS_MATCH_TT))
-        closure->search = true;
 }
 
 static void add_all(Closure *closure, Oid catalog, List *oids)
@@ -507,6 +503,20 @@ static void add_all(Closure *closure, Oid catalog, List *oids)
     ListCell *cell;
     foreach (cell, oids)
         add(closure, catalog, lfirst_oid(cell));
+}
+
+// Whether a built-in function searches text by the default configuration: those that are
+// told by which are immutable.
+static bool searches_by_default(Oid function, Oid result, List *args)
+{
+    bool search = function == F_TS_MATCH_TT || result == TSVECTOROID || result == TSQUERYOID;
+    ListCell *cell;
+
+    if (function >= FirstNormalObjectId)
+        return false;
+    foreach (cell, args)
+        search |= exprType(static_cast<Node *>(lfirst(cell))) == TSQUERYOID;
+    return search && func_volatile(function) == PROVOLATILE_STABLE;
 }
 
 // A call, with the defaults of the arguments that were left out.
@@ -614,12 +624,17 @@ static void add_node(Node *node, Closure *closure)
     case T_DistinctExpr:
     case T_NullIfExpr:
         add(closure, OperatorRelationId, reinterpret_cast<OpExpr *>(node)->opno);
+        closure->search |= searches_by_default(get_opcode(reinterpret_cast<OpExpr *>(node)->opno), InvalidOid,
+                                               reinterpret_cast<OpExpr *>(node)->args);
         break;
     case T_ScalarArrayOpExpr:
         add(closure, OperatorRelationId, reinterpret_cast<ScalarArrayOpExpr *>(node)->opno);
         break;
     case T_FuncExpr:
         add_call(reinterpret_cast<FuncExpr *>(node), closure);
+        closure->search |= searches_by_default(reinterpret_cast<FuncExpr *>(node)->funcid,
+                                               reinterpret_cast<FuncExpr *>(node)->funcresulttype,
+                                               reinterpret_cast<FuncExpr *>(node)->args);
         break;
     case T_Var:
     case T_Const:
@@ -688,16 +703,17 @@ static uint64 all_functions()
 {
     static bool watched = false;
     static bool known = false;
-    static uint64 sum;
+    static bool changed;
+    static uint64 hash;
+    uint64 sum = 0;
 
     if (!watched) {
-        CacheRegisterSyscacheCallback(PROCOID, [](Datum, auto, uint32) { known = false; }, 0);
+        CacheRegisterSyscacheCallback(PROCOID, [](Datum, auto, uint32) { known = false, changed = true; }, 0);
         watched = true;
     }
     if (known)
-        return sum;
-    known = true; // unless a change is told of meanwhile
-    sum = 0;
+        return hash;
+    changed = false; // from here on
     Relation catalog = table_open(ProcedureRelationId, AccessShareLock);
     ScanKeyData key;
     ScanKeyInit(&key, Anum_pg_proc_oid, BTGreaterEqualStrategyNumber, F_OIDGE, ObjectIdGetDatum(FirstNormalObjectId));
@@ -709,6 +725,8 @@ static uint64 all_functions()
     }
     systable_endscan(scan);
     table_close(catalog, AccessShareLock);
+    hash = sum;
+    known = !changed;
     return sum;
 }
 
