@@ -86,8 +86,8 @@ CREATE TABLE refresh_mv.tracked (
 );
 CREATE INDEX tracked_relation_idx ON refresh_mv.tracked (relation);
 
--- Functions, types, ordinary views and so on that a tracked view's result
--- depends on.
+-- Functions, types, ordinary views and so on that the meaning of a tracked view's
+-- query depends on: see src/meaning.cpp.
 CREATE TABLE refresh_mv.uses (
     view    oid NOT NULL,
     classid oid NOT NULL,
@@ -770,32 +770,6 @@ REVOKE ALL ON FUNCTION refresh_mv.log_everything(oid, text) FROM PUBLIC;
 CREATE FUNCTION refresh_mv.drop_groups(view oid) RETURNS void
 AS 'MODULE_PATHNAME', 'refresh_mv_drop_groups' LANGUAGE C STRICT VOLATILE;
 REVOKE ALL ON FUNCTION refresh_mv.drop_groups(oid) FROM PUBLIC;
-
--- What a view's result depends on, besides tables and materialized views, as far
--- as pg_depend knows.
-CREATE FUNCTION refresh_mv.objects_used_by(view oid)
-RETURNS TABLE (classid oid, objid oid)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    WITH RECURSIVE used AS (
-        SELECT 'pg_class'::regclass::oid AS classid, objects_used_by.view AS objid
-        UNION
-        SELECT d.classid, d.objid FROM used u CROSS JOIN LATERAL (
-            SELECT 'pg_rewrite'::regclass::oid AS classid, r.oid AS objid FROM pg_rewrite r
-            WHERE u.classid = 'pg_class'::regclass AND r.ev_class = u.objid AND r.ev_type = '1'
-            UNION ALL
-            SELECT d.refclassid, d.refobjid FROM pg_depend d
-            WHERE d.classid = u.classid AND d.objid = u.objid AND d.deptype = 'n'
-              AND u.classid <> 'pg_class'::regclass
-        ) d
-        WHERE d.classid NOT IN ('pg_namespace'::regclass, 'pg_language'::regclass,
-                                'pg_extension'::regclass)
-          AND NOT (d.classid = 'pg_class'::regclass
-                   AND (SELECT c.relkind FROM pg_class c WHERE c.oid = d.objid) <> 'v')
-    )
-    SELECT u.classid, u.objid FROM used u
-    WHERE u.classid <> 'pg_rewrite'::regclass AND u.objid <> objects_used_by.view
-$$;
 
 -- Whoever changes the log by hand takes away what views have not seen yet.  (This
 -- extension does not use SQL for that.)

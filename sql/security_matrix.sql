@@ -66,7 +66,6 @@ INSERT INTO probes VALUES
     ('refresh_mv.total_size(regclass)', $$SELECT 'ok' WHERE refresh_mv.total_size('suite.v') > 0$$),
     ('refresh_mv.fingerprint(oid)', $$SELECT 'ok' WHERE refresh_mv.fingerprint('suite.t'::regclass) <> ''$$),
     ('refresh_mv.graph()', $$SELECT 'ok' FROM refresh_mv.graph() g WHERE g LIKE '%suite.v%'$$),
-    ('refresh_mv.objects_used_by(oid)', $$SELECT 'ok' FROM (SELECT count(*) FROM refresh_mv.objects_used_by('suite.v'::regclass)) c$$),
     ('refresh_mv.require_cron()', $$SELECT refresh_mv.require_cron()$$),
     ('refresh_mv.schedule(text,text)', $$SELECT refresh_mv.schedule()$$),
     ('refresh_mv.unschedule()', $$SELECT refresh_mv.unschedule()$$),

@@ -114,7 +114,46 @@ static const KnownFunction *known_function(Oid function)
     return known != std::end(known_functions) && known->name == name ? known : nullptr;
 }
 
+// The setting of an extension on which a function of that extension depends; null if
+// it is not known to depend on that alone.
+static const char *extension_setting(Oid function)
+{
+    HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+    if (!HeapTupleIsValid(tuple))
+        elog(ERROR, "cache lookup failed for function %u", function);
+    auto *form = reinterpret_cast<Form_pg_proc>(GETSTRUCT(tuple));
+    const char *name = nullptr;
+    if (form->prolang == ClanguageId && form->provolatile == PROVOLATILE_STABLE) {
+        bool null;
+        name = TextDatumGetCString(SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &null));
+    }
+    ReleaseSysCache(tuple);
+    if (name == nullptr)
+        return nullptr;
+    for (const ExtensionFunction &known : extension_functions)
+        if (known.name == name) {
+            Oid extension = getExtensionOfObject(ProcedureRelationId, function);
+            if (OidIsValid(extension) && known.extension == get_extension_name(extension))
+                return known.setting;
+        }
+    return nullptr;
+}
+
 static bool check_function(Oid function, Node *call, Level *level);
+
+// Notes that the result depends on a setting of an extension, which its library defines: that
+// is loaded, as it will be when the function is called.
+static bool depends_on_other(Oid function, const char *setting, Level *level)
+{
+    FmgrInfo loaded;
+    ListCell *cell;
+    fmgr_info(function, &loaded);
+    foreach (cell, level->found->others)
+        if (strcmp(static_cast<char *>(lfirst(cell)), setting) == 0)
+            return false;
+    level->found->others = lappend(level->found->others, pstrdup(setting));
+    return false;
+}
 
 // Judges the functions that make up an aggregate.
 static bool check_aggregate(Oid function, Node *call, Level *level)
@@ -145,6 +184,9 @@ static bool check_function(Oid function, Node *call, Level *level)
         char volatility = func_volatile(function);
         if (volatility == PROVOLATILE_IMMUTABLE)
             return false;
+        const char *setting = extension_setting(function);
+        if (setting != nullptr)
+            return depends_on_other(function, setting, level);
         return depends(level, psprintf("%s function %s",
                                        volatility == PROVOLATILE_STABLE ? "stable" : "volatile",
                                        format_procedure(function)));
@@ -602,7 +644,7 @@ static bool walk(Node *node, void *context)
 
 Constancy of(Query *rewritten)
 {
-    Constancy found = {nullptr, false};
+    Constancy found = {nullptr, false, NIL};
     Level outermost = {nullptr, nullptr, &found};
 
     walk(reinterpret_cast<Node *>(rewritten), &outermost);
@@ -631,19 +673,37 @@ static uint64 enum_labels()
     return sum;
 }
 
-char *settings()
+// Settings of the server, and the labels of enums.
+static void append_settings(StringInfo text)
 {
-    StringInfoData text;
-
-    initStringInfo(&text);
     for (const char *name :
          {"DateStyle", "IntervalStyle", "TimeZone", "array_nulls", "bytea_output",
           "default_text_search_config", "extra_float_digits", "lc_monetary", "lc_numeric",
           "lc_time", "quote_all_identifiers", "timezone_abbreviations", "xmlbinary", "xmloption"})
-        appendStringInfo(&text, "%s = '%s', ", name, GetConfigOption(name, false, false));
+        appendStringInfo(text, "%s = '%s', ", name, GetConfigOption(name, false, false));
     // The name of the text search configuration may depend on search_path.
-    appendStringInfo(&text, "text search configuration %u, enum labels " UINT64_FORMAT,
+    appendStringInfo(text, "text search configuration %u, enum labels " UINT64_FORMAT,
                      getTSCurrentConfig(false), enum_labels());
+}
+
+char *settings(const Constancy &constancy)
+{
+    StringInfoData text;
+    ListCell *cell;
+
+    if (!constancy.reads_settings && constancy.others == NIL)
+        return nullptr;
+    initStringInfo(&text);
+    if (constancy.reads_settings)
+        append_settings(&text);
+    list_sort(constancy.others, [](const ListCell *a, const ListCell *b) {
+        return strcmp(static_cast<char *>(lfirst(a)), static_cast<char *>(lfirst(b)));
+    });
+    foreach (cell, constancy.others) {
+        auto *name = static_cast<char *>(lfirst(cell));
+        const char *value = GetConfigOption(name, true, false);
+        appendStringInfo(&text, ", %s = '%s'", name, value ? value : "");
+    }
     return text.data;
 }
 

@@ -4,18 +4,18 @@
 // - Analysis reads catalogs and the query tree, never data, and has no effect.
 // - Every function that the query may execute is judged: by its volatility,
 //   and if it is not immutable, by a list of those functions of pg_catalog
-//   that depend on settings alone.
+//   and of extensions that depend on settings alone.
 // - What a type's values look like as text is judged with every function that
 //   writes or reads such text, down to elements and columns.
-// - DDL is not judged: who replaces a function, a cast or a text search
-//   configuration that the query uses must refresh it.
+// - DDL is not judged: see meaning.hpp.
 #pragma once
 
 #include "pg.hpp"
 
 struct Constancy {
     const char *depends_on; // what else than data the result depends on, in words; null: nothing
-    bool reads_settings;    // the result depends on the settings in constancy::settings()
+    bool reads_settings;    // the result depends on settings of the server
+    List *others;           // and on these, of extensions, by name
 };
 
 namespace constancy {
@@ -25,9 +25,9 @@ namespace constancy {
 // settings is complete only if there is none.
 Constancy of(Query *rewritten);
 
-// The settings that results depend on, and the labels of all enums, as one
-// text.  Results that differ in nothing but settings are equal if these texts
-// are.
-char *settings();
+// The settings that a result depends on, and the labels of all enums, as one
+// text; null if it depends on none.  Results that differ in nothing but settings are
+// equal if these texts are.
+char *settings(const Constancy &constancy);
 
 } // namespace constancy

@@ -16,6 +16,7 @@ struct Touched {
     Oid relation; // the source, or a tracked view
     char *reason; // why its changes are not known; null: they still are
     bool adapt;   // its triggers
+    bool meaning; // the view's query has another one
 };
 
 #define COMMANDS \
@@ -27,27 +28,32 @@ struct Touched {
 #define PROC "'pg_catalog.pg_proc'::pg_catalog.regclass"
 #define COMMAND_TEXT "pg_catalog.format('%s of %s', d.command_tag, d.object_identity)"
 
-// A tracked view itself, or what its query uses; a function, perhaps one that is
-// called in the body of another, into which pg_depend does not see; a table whose
-// changes are logged, or a new partition of one.  (Not a chunk: TimescaleDB alters new
-// ones amidst an INSERT; what becomes of a chunk is seen at the next refresh.)
+// Commands that can change what the body of a function means, besides those on functions.
+#define CAN_CHANGE_BODIES \
+    "(d.classid OPERATOR(pg_catalog.=) " PROC " OR d.command_tag OPERATOR(pg_catalog.~)" \
+    " '^CREATE (CAST|OPERATOR)|^ALTER (COLLATION|DOMAIN|OPERATOR|TEXT SEARCH|TYPE)')"
+
+// A tracked view itself, or what its query uses; a function or the like, perhaps one that
+// is used in the body of another, into which nobody sees; a table whose changes are logged,
+// or a new partition of one.  (Not a chunk: TimescaleDB alters new ones amidst an INSERT;
+// what becomes of a chunk is seen at the next refresh.)
 constexpr char touched_query[] =
-    "SELECT t.view, " COMMAND_TEXT ", false FROM " COMMANDS
+    "SELECT t.view, " COMMAND_TEXT ", false, false FROM " COMMANDS
     " JOIN refresh_mv.tracked t ON t.view OPERATOR(pg_catalog.=) d.objid"
     " AND d.classid OPERATOR(pg_catalog.=) " CLASS
     " OR d.object_type OPERATOR(pg_catalog.=) 'extension'"
     " AND d.object_identity OPERATOR(pg_catalog.=) 'refresh_mv'"
-    " UNION SELECT u.view, " COMMAND_TEXT ", false FROM " COMMANDS
+    " UNION SELECT u.view, " COMMAND_TEXT ", false, true FROM " COMMANDS
     " JOIN refresh_mv.uses u ON u.classid OPERATOR(pg_catalog.=) d.classid"
     " AND u.objid OPERATOR(pg_catalog.=) d.objid"
-    " UNION SELECT u.view, " COMMAND_TEXT ", false FROM " COMMANDS
+    " UNION SELECT u.view, " COMMAND_TEXT ", false, true FROM " COMMANDS
     " JOIN refresh_mv.uses u ON u.classid OPERATOR(pg_catalog.=) " PROC
     " JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) u.objid AND p.prosqlbody IS NULL"
     " JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang"
     " AND l.lanname OPERATOR(pg_catalog.<>) 'internal' AND l.lanname OPERATOR(pg_catalog.<>) 'c'"
-    " WHERE d.classid OPERATOR(pg_catalog.=) " PROC
+    " WHERE " CAN_CHANGE_BODIES
     " UNION SELECT m.relation, CASE WHEN m.member OPERATOR(pg_catalog.=) d.objid"
-    " OR NOT c.relispartition THEN d.command_tag END, true FROM " COMMANDS
+    " OR NOT c.relispartition THEN d.command_tag END, true, false FROM " COMMANDS
     " JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) d.objid"
     " AND d.classid OPERATOR(pg_catalog.=) " CLASS
     " JOIN refresh_mv.members m ON m.member OPERATOR(pg_catalog.=) d.objid"
@@ -86,7 +92,8 @@ Touched *find_touched(int *count)
             auto row = static_cast<uint64>(i);
             touched[i] = {DatumGetObjectId(tables::returned(row, 1, &null)),
                           tables::returned_text(row, 2, memory),
-                          DatumGetBool(tables::returned(row, 3, &null))};
+                          DatumGetBool(tables::returned(row, 3, &null)),
+                          DatumGetBool(tables::returned(row, 4, &null))};
         }
     }
     SPI_finish();
@@ -144,6 +151,8 @@ void note(EventTriggerData *command)
         for (int i = 0; i < count; i++)
             if (found[i].reason != nullptr) {
                 on_commit::note_change(found[i].relation);
+                if (found[i].meaning)
+                    on_commit::note_meaning(found[i].relation);
                 changelog::everything(found[i].relation, found[i].reason);
             }
         return found;

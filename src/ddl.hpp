@@ -4,8 +4,8 @@
 // - Nobody's DDL fails because of tracking.
 // - What is tracked is looked up as it is now, whatever the snapshot of the
 //   transaction.  A view that is tracked by a transaction that has not ended yet
-//   is not seen; what it uses is compared at its next refresh (tracking::uses), and
-//   its tables are locked.
+//   is not seen; what it uses is compared at its next refresh (see meaning.hpp),
+//   and its tables are locked.
 #pragma once
 
 #include "pg.hpp"

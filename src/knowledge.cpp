@@ -2,6 +2,7 @@
 
 #include "constancy.hpp"
 #include "files.hpp"
+#include "meaning.hpp"
 #include "query.hpp"
 #include "replica.hpp"
 #include "source.hpp"
@@ -50,7 +51,7 @@ const char *reason(const Standing &standing, const Knowledge &knowledge)
     if ((standing.settings == nullptr) != (knowledge.settings == nullptr)
         || (standing.settings != nullptr && strcmp(standing.settings, knowledge.settings) != 0))
         return "settings that its result depends on have changed (TimeZone, DateStyle, labels of an enum, ...)";
-    if (standing.uses == nullptr || strcmp(standing.uses, knowledge.uses) != 0)
+    if (standing.meaning == nullptr || strcmp(standing.meaning, knowledge.meaning) != 0)
         return "a function, type or view that it uses has changed";
     return files::change(standing.files, knowledge.files);
 }
@@ -81,10 +82,11 @@ Knowledge of(Relation view, bool tracked)
     if (!knowledge.baseline)
         return knowledge;
 
-    knowledge.settings = constancy.reads_settings ? constancy::settings() : nullptr;
-    knowledge.uses = tracking::uses(RelationGetRelid(view));
+    knowledge.settings = constancy::settings(constancy);
+    knowledge.meaning = meaning::fingerprint(view);
     knowledge.files = files::of(knowledge.sources);
     Standing standing = tracking::standing(RelationGetRelid(view));
+    knowledge.other_meaning = standing.meaning != nullptr && strcmp(standing.meaning, knowledge.meaning) != 0;
     knowledge.unknown = unlogged_rows(sources);
     if (knowledge.unknown == nullptr)
         knowledge.unknown = reason(standing, knowledge);
@@ -97,7 +99,9 @@ Knowledge of(Relation view, bool tracked)
 void save(Oid view, const Knowledge &knowledge, const char *groups)
 {
     bool may_purge = knowledge.entries > 0 && tracking::may_delete();
-    tracking::save_baseline(view, {knowledge.settings, knowledge.uses, groups, knowledge.files}, may_purge);
+    tracking::save_baseline(view, {knowledge.settings, knowledge.meaning, groups, knowledge.files}, may_purge);
+    if (knowledge.other_meaning)
+        tracking::save_uses(view);
     if (may_purge)
         tracking::purge(view);
 }

@@ -16,7 +16,8 @@ struct Knowledge {
     int64 pending;        // changed rows in the log, if they are known
     int64 entries;        // of the log that had to be looked at
     const char *settings; // that the view's result depends on; null: on none
-    const char *uses;     // as tracking::uses() has it
+    const char *meaning;  // of its query, as meaning::fingerprint() has it
+    bool other_meaning;   // than at the baseline
     const char *groups;   // what the baseline's state of groups is of
     const char *files;    // of the sources, as files::of() has it
     List *sources;        // TrackedSource *

@@ -204,4 +204,23 @@ inline constexpr KnownFunction known_functions[] = {
 };
 static_assert(std::ranges::is_sorted(known_functions, {}, &KnownFunction::name));
 
+// A stable function of an extension, written in C, that depends on one setting of that
+// extension, besides its arguments.
+struct ExtensionFunction {
+    std::string_view extension;
+    std::string_view name; // of the C function
+    const char *setting;
+};
+
+// Missing on purpose is what reads tables or files, as unaccent() does, and much of
+// PostGIS (spatial_ref_sys).
+inline constexpr ExtensionFunction extension_functions[] = {
+    {"pg_trgm", "show_limit", "pg_trgm.similarity_threshold"},
+    {"pg_trgm", "similarity_op", "pg_trgm.similarity_threshold"},
+    {"pg_trgm", "strict_word_similarity_commutator_op", "pg_trgm.strict_word_similarity_threshold"},
+    {"pg_trgm", "strict_word_similarity_op", "pg_trgm.strict_word_similarity_threshold"},
+    {"pg_trgm", "word_similarity_commutator_op", "pg_trgm.word_similarity_threshold"},
+    {"pg_trgm", "word_similarity_op", "pg_trgm.word_similarity_threshold"},
+};
+
 } // namespace constancy

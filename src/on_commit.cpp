@@ -8,13 +8,14 @@ namespace {
 
 const bool *switched_off = nullptr;
 const run::Limits *limits = nullptr;
-List *changed = NIL; // sources, in TopTransactionContext
+List *changed = NIL;       // sources, in TopTransactionContext
+List *changed_views = NIL; // whose queries have another meaning now, there too
 
-// The views to refresh because of the changed sources, in order.
-Call call_of(List *sources)
+// The views to refresh because of the changed sources and meanings, in order.
+Call call_of(List *sources, List *views_meant)
 {
     int count;
-    tracking::OnCommitView *pairs = guard([&] { return tracking::on_commit_views(sources, &count); });
+    tracking::OnCommitView *pairs = guard([&] { return tracking::on_commit_views(sources, views_meant, &count); });
     std::vector<Oid> views;
     std::vector<Edge> edges;
     for (int i = 0; i < count; i++) {
@@ -30,10 +31,11 @@ Call call_of(List *sources)
 void refresh_all()
 {
     constexpr int most_rounds = 100; // a view's function may write to tables
-    for (int round = 0; round < most_rounds && changed != NIL; round++) {
+    for (int round = 0; round < most_rounds && (changed != NIL || changed_views != NIL); round++) {
         List *sources = changed;
-        changed = NIL;
-        Call call = call_of(sources);
+        List *views = changed_views;
+        changed = changed_views = NIL;
+        Call call = call_of(sources, views);
         if (!call.views.empty())
             run::together(call, *limits);
         for (Oid view : call.views)
@@ -68,7 +70,7 @@ void refresh_before_end()
 // on the commit of another transaction for instance, finds them once they are committed.
 void leave_to_others()
 {
-    if (changed != NIL && !*switched_off)
+    if ((changed != NIL || changed_views != NIL) && !*switched_off)
         ereport(NOTICE,
                 (errmsg("PREPARE TRANSACTION does not refresh materialized views that are refreshed on commit"),
                  errdetail("After COMMIT PREPARED, their next refresh takes in the changes."),
@@ -79,14 +81,14 @@ void on_transaction(XactEvent event, void *)
 {
     if (event != XACT_EVENT_PRE_COMMIT && event != XACT_EVENT_PRE_PREPARE) {
         if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-            changed = NIL; // its memory is gone with the transaction
+            changed = changed_views = NIL; // their memory is gone with the transaction
         return;
     }
     if (event == XACT_EVENT_PRE_PREPARE)
         leave_to_others();
-    else if (changed != NIL && !*switched_off)
+    else if ((changed != NIL || changed_views != NIL) && !*switched_off)
         refresh_before_end();
-    changed = NIL;
+    changed = changed_views = NIL;
 }
 
 } // namespace
@@ -107,6 +109,13 @@ void note_change(Oid source)
     TrackedSource tracked;
     if (tracking::source(source, &tracked))
         note_change(source, tracked.on_commit);
+}
+
+void note_meaning(Oid view)
+{
+    MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+    changed_views = list_append_unique_oid(changed_views, view);
+    MemoryContextSwitchTo(old);
 }
 
 void watch(const bool *off, const run::Limits *limits_of_calls)

@@ -22,6 +22,9 @@ void note_change(Oid source, bool wanted);
 // The same, where that has to be looked up.
 void note_change(Oid source);
 
+// Notes that a tracked view's query has another meaning now.
+void note_meaning(Oid view);
+
 // Refreshes at the end of every transaction from now on, unless switched off.
 // For _PG_init.
 void watch(const bool *switched_off, const run::Limits *limits);

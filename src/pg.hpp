@@ -26,18 +26,30 @@ extern "C" {
 #include "catalog/partition.h"
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_am.h"
+#include "catalog/pg_amop.h"
+#include "catalog/pg_amproc.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_control.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_opclass.h"
 #include "catalog/pg_operator.h"
+#include "catalog/pg_opfamily.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_range.h"
 #include "catalog/pg_statistic.h"
 #include "catalog/pg_trigger.h"
+#include "catalog/pg_ts_config.h"
+#include "catalog/pg_ts_config_map.h"
+#include "catalog/pg_ts_dict.h"
+#include "catalog/pg_ts_parser.h"
+#include "catalog/pg_ts_template.h"
 #include "catalog/pg_type.h"
 #include "catalog/toasting.h"
 #if PG_VERSION_NUM >= 190000
@@ -88,6 +100,7 @@ extern "C" {
 #include "replication/origin.h"
 #include "rewrite/rewriteHandler.h"
 #include "rewrite/rewriteManip.h"
+#include "rewrite/rewriteSupport.h"
 #include "storage/itemptr.h"
 #include "storage/lmgr.h"
 #include "storage/latch.h"
@@ -99,6 +112,7 @@ extern "C" {
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/datum.h"
@@ -620,6 +634,20 @@ inline Oid mapped_file(Oid relation, bool shared)
     return RelationMapOidToFilenumber(relation, shared);
 #else
     return RelationMapOidToFilenode(relation, shared);
+#endif
+}
+
+// Whether a node is one of SQL/JSON (from 16) whose type none below it need have.
+inline bool is_json_expression([[maybe_unused]] Node *node)
+{
+#if PG_VERSION_NUM >= 170000
+    if (IsA(node, JsonExpr))
+        return true;
+#endif
+#if PG_VERSION_NUM >= 160000
+    return IsA(node, JsonConstructorExpr) || IsA(node, JsonValueExpr);
+#else
+    return false;
 #endif
 }
 

@@ -2,6 +2,7 @@
 
 #include "bridge.hpp"
 #include "changelog.hpp"
+#include "meaning.hpp"
 #include "source.hpp"
 #include "tables.hpp"
 
@@ -189,37 +190,12 @@ Standing standing(Oid view)
         standing.entries = returned_int64(0, 2);
         standing.pending = returned_int64(0, 3);
         standing.reason = tables::returned_text(0, 4, memory);
-        standing.uses = tables::returned_text(0, 5, memory);
+        standing.meaning = tables::returned_text(0, 5, memory);
         standing.groups = tables::returned_text(0, 6, memory);
         standing.files = tables::returned_text(0, 7, memory);
     }
     SPI_finish();
     return standing;
-}
-
-const char *uses(Oid view)
-{
-    static SPIPlanPtr plan = nullptr;
-    Datum values[] = {ObjectIdGetDatum(view)};
-    MemoryContext memory = CurrentMemoryContext;
-
-    SPI_connect();
-    tables::read(&plan,
-                 "SELECT pg_catalog.md5(pg_catalog.string_agg(o.xmin::pg_catalog.text, ' '"
-                 " ORDER BY u.classid, u.objid)) FROM refresh_mv.uses u CROSS JOIN LATERAL ("
-                 "SELECT p.xmin FROM pg_catalog.pg_proc p WHERE p.oid OPERATOR(pg_catalog.=) u.objid"
-                 " AND u.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass"
-                 " UNION ALL SELECT t.xmin FROM pg_catalog.pg_type t"
-                 " WHERE t.oid OPERATOR(pg_catalog.=) u.objid"
-                 " AND u.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass"
-                 " UNION ALL SELECT r.xmin FROM pg_catalog.pg_rewrite r"
-                 " WHERE r.ev_class OPERATOR(pg_catalog.=) u.objid"
-                 " AND u.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass) o"
-                 " WHERE u.view OPERATOR(pg_catalog.=) $1",
-                 {1, oid_types, values, nullptr});
-    const char *text = tables::returned_text(0, 1, memory);
-    SPI_finish();
-    return text ? text : "";
 }
 
 // Calls each() for an entry that SPI has returned.
@@ -317,7 +293,7 @@ void save_baseline(Oid view, const Circumstances &circumstances, bool raise_floo
         FullTransactionIdGetDatum(ReadNextFullTransactionId()),
         settings ? CStringGetTextDatum(settings) : 0,
         BoolGetDatum(raise_floor),
-        CStringGetTextDatum(circumstances.uses),
+        CStringGetTextDatum(circumstances.meaning),
         groups ? CStringGetTextDatum(groups) : 0,
         CStringGetTextDatum(circumstances.files)};
     char nulls[lengthof(types) + 1] = "          ";
@@ -462,6 +438,27 @@ static Datum column_names(Oid relation, Bitmapset *columns)
     return tables::text_array(names);
 }
 
+void save_uses(Oid view)
+{
+    Relation relation = table_open(view, NoLock);
+    int count;
+    meaning::Object *objects = meaning::objects(relation, &count);
+    table_close(relation, NoLock);
+
+    SPI_connect();
+    Datum key[] = {ObjectIdGetDatum(view)};
+    tables::change("uses", "SELECT ctid FROM refresh_mv.uses WHERE view OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+                   {1, oid_types, key, nullptr});
+    for (int i = 0; i < count; i++) {
+        Oid types[] = {OIDOID, OIDOID, OIDOID};
+        Datum values[] = {ObjectIdGetDatum(view), ObjectIdGetDatum(objects[i].catalog),
+                          ObjectIdGetDatum(objects[i].oid)};
+        tables::change("uses", "SELECT NULL::pg_catalog.tid, $1 AS view, $2 AS classid, $3 AS objid",
+                       {lengthof(types), types, values, nullptr});
+    }
+    SPI_finish();
+}
+
 void save_view(Oid view, List *sources, bool on_commit)
 {
     Oid types[] = {OIDOID, OIDOID, TEXTARRAYOID, BOOLOID};
@@ -479,14 +476,8 @@ void save_view(Oid view, List *sources, bool on_commit)
                        " coalesce(o.since, pg_catalog.now()) AS since FROM (SELECT) n LEFT JOIN o ON true",
                        {lengthof(types), types, values, nullptr});
     }
-    Datum values[] = {ObjectIdGetDatum(view)};
-    tables::change("uses", "SELECT ctid FROM refresh_mv.uses WHERE view OPERATOR(pg_catalog.=) $1 FOR UPDATE",
-                   {1, oid_types, values, nullptr});
-    tables::change("uses",
-                   "SELECT NULL::pg_catalog.tid, $1 AS view, u.classid, u.objid"
-                   " FROM refresh_mv.objects_used_by($1) u",
-                   {1, oid_types, values, nullptr});
     SPI_finish();
+    save_uses(view);
 }
 
 List *forget_view(Oid view)
@@ -650,27 +641,34 @@ void delete_orphans()
     SPI_finish();
 }
 
-OnCommitView *on_commit_views(List *relations, int *count)
+// Oids as a parameter.
+static Datum oid_array(List *oids)
 {
-    static SPIPlanPtr plan = nullptr;
-    Oid types[] = {OIDARRAYOID};
-    auto *oids = static_cast<Datum *>(palloc(sizeof(Datum) * (list_length(relations) + 1)));
-    MemoryContext memory = CurrentMemoryContext;
+    auto *elements = static_cast<Datum *>(palloc(sizeof(Datum) * (list_length(oids) + 1)));
     ListCell *cell;
 
-    foreach (cell, relations)
-        oids[foreach_current_index(cell)] = ObjectIdGetDatum(lfirst_oid(cell));
-    Datum values[] = {PointerGetDatum(construct_array(oids, list_length(relations), OIDOID,
-                                                      sizeof(Oid), true, TYPALIGN_INT))};
+    foreach (cell, oids)
+        elements[foreach_current_index(cell)] = ObjectIdGetDatum(lfirst_oid(cell));
+    return PointerGetDatum(construct_array(elements, list_length(oids), OIDOID, sizeof(Oid), true, TYPALIGN_INT));
+}
+
+OnCommitView *on_commit_views(List *relations, List *changed_views, int *count)
+{
+    static SPIPlanPtr plan = nullptr;
+    Oid types[] = {OIDARRAYOID, OIDARRAYOID};
+    MemoryContext memory = CurrentMemoryContext;
+    Datum values[] = {oid_array(relations), oid_array(changed_views)};
+
     SPI_connect();
     tables::read(&plan,
                  "WITH RECURSIVE wanted AS (SELECT o.view FROM refresh_mv.tracked o"
-                 " WHERE o.on_commit AND o.relation OPERATOR(pg_catalog.=) ANY ($1)"
+                 " WHERE o.on_commit AND (o.relation OPERATOR(pg_catalog.=) ANY ($1)"
+                 " OR o.view OPERATOR(pg_catalog.=) ANY ($2))"
                  " UNION SELECT o.view FROM wanted w, refresh_mv.tracked o"
                  " WHERE o.on_commit AND o.relation OPERATOR(pg_catalog.=) w.view)"
                  " SELECT t.view, t.relation FROM wanted w, refresh_mv.tracked t"
                  " WHERE t.view OPERATOR(pg_catalog.=) w.view",
-                 {1, types, values, nullptr});
+                 {lengthof(types), types, values, nullptr});
     *count = static_cast<int>(SPI_processed);
     auto *views = static_cast<OnCommitView *>(
         MemoryContextAlloc(memory, sizeof(OnCommitView) * (SPI_processed + 1)));

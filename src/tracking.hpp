@@ -35,7 +35,7 @@ struct TrackedSource {
 struct Standing {
     bool baseline;       // there is one
     const char *settings; // under which the view was computed; null: does not matter
-    const char *uses;     // what it used then, as uses() has it
+    const char *meaning;  // of its query then, as meaning::fingerprint() has it
     const char *groups;   // what its state of groups is of; null: there is none
     const char *files;    // of its sources then, as files::of() has it
     int64 entries;       // that had to be looked at
@@ -62,10 +62,6 @@ struct LogEntry {
     Size length;
 };
 
-// The functions, types and ordinary views that a view is known to use, as text that
-// changes whenever one of them is changed.
-const char *uses(Oid view);
-
 // Reads the new entries of a view about one source, in order, as long as each() returns
 // true.
 void new_entries(Oid view, Oid source, bool (*each)(const LogEntry &entry, void *context),
@@ -83,7 +79,7 @@ bool source(Oid relation, TrackedSource *source);
 // What goes with a baseline, besides the snapshot.
 struct Circumstances {
     const char *settings; // or null
-    const char *uses;     // as uses() has it
+    const char *meaning;  // as meaning::fingerprint() has it
     const char *groups;   // the fingerprint of the groups whose state goes with it, or null
     const char *files;    // as files::of() has it
 };
@@ -122,7 +118,11 @@ void purge(Oid view);
 // failure is not one of the caller's.
 void collapse_if_large(Oid relation);
 
-// Notes what a view reads: sources as a list of Source *.
+// Notes what the meaning of a view's query depends on, so that commands are noticed that
+// change it.  The view is locked.
+void save_uses(Oid view);
+
+// Notes what a view reads: sources as a list of Source *; and the same.
 void save_view(Oid view, List *sources, bool on_commit);
 
 // Forgets the view; returns the sources that it had.
@@ -153,12 +153,12 @@ List *stray_tables();
 void delete_orphans();
 
 // The tracked views, as pairs with their sources, that are refreshed on commit and read
-// one of the relations, or such a view.
+// one of the relations, or such a view, or whose queries have another meaning now.
 struct OnCommitView {
     Oid view;
     Oid source;
 };
-OnCommitView *on_commit_views(List *relations, int *count);
+OnCommitView *on_commit_views(List *relations, List *changed_views, int *count);
 
 // Kilobytes of log entries of one relation, beyond which they are collapsed.
 extern int max_log_size;
