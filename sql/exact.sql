@@ -84,6 +84,41 @@ DELETE FROM d WHERE id = 3;
 SELECT * FROM smart();
 CALL clear();
 
+-- Why it is no good that two tables have changed at once, in words that are true of the query.
+CREATE TABLE a (id int PRIMARY KEY, k int, v int);
+CREATE TABLE b (id int PRIMARY KEY, k int);
+CREATE TABLE c (id int PRIMARY KEY, k int);
+CREATE TABLE f (id int PRIMARY KEY, k int);
+INSERT INTO a SELECT i, i % 7, i FROM generate_series(1, 50) i;
+INSERT INTO b SELECT i, i % 7 FROM generate_series(1, 5) i;
+INSERT INTO c SELECT i, i % 7 FROM generate_series(1, 5) i;
+INSERT INTO f SELECT i, i % 7 FROM generate_series(1, 5) i;
+CREATE VIEW barrier WITH (security_barrier) AS SELECT * FROM b;
+SELECT make('distinct_below', 'SELECT a.id, f.id AS f FROM a JOIN f ON f.k > a.k JOIN (SELECT DISTINCT k FROM b) q ON q.k = f.k'),
+    make('grouped_below', 'SELECT a.id, f.id AS f FROM a JOIN f ON f.k > a.k JOIN (SELECT k, count(*) AS n FROM b GROUP BY k) q ON q.k = f.k'),
+    make('limit_below', 'SELECT a.id, f.id AS f FROM a JOIN f ON f.k > a.k JOIN (SELECT k FROM b ORDER BY id LIMIT 2) q ON q.k = f.k'),
+    make('window_below', 'SELECT a.id, f.id AS f FROM a JOIN f ON f.k > a.k JOIN (SELECT k, rank() OVER (ORDER BY id) AS r FROM b) q ON q.k = f.k'),
+    make('set_below', 'SELECT a.id, f.id AS f FROM a JOIN f ON f.k > a.k JOIN (SELECT k FROM b EXCEPT SELECT id FROM c) q ON q.k = f.k'),
+    make('rows_below', 'SELECT a.id, f.id AS f FROM a JOIN f ON f.k > a.k JOIN (SELECT k, generate_series(1, k) AS r FROM b) q ON q.k = f.k'),
+    make('barrier_below', 'SELECT a.id, f.id AS f FROM a JOIN f ON f.k > a.k JOIN barrier q ON q.k = f.k'),
+    make('full_beside', 'SELECT a.id, f.id AS f FROM a JOIN f ON f.k > a.k JOIN (c FULL JOIN b ON b.id = c.id) ON true'),
+    make('condition', 'SELECT a.id, f.id AS f FROM a LEFT JOIN f ON f.k > a.k AND EXISTS (SELECT FROM b WHERE b.k = a.k)'),
+    make('nullable_too', 'SELECT a.id, f.id AS f FROM a JOIN f ON f.k > a.k LEFT JOIN b ON b.id = a.id LEFT JOIN c ON coalesce(b.k, 0) = c.k'),
+    make('lateral_too', 'SELECT a.id, f.id AS f, q.k FROM a JOIN f ON f.k > a.k LEFT JOIN b ON b.id = a.id, LATERAL (SELECT coalesce(b.k, 0) AS k) q');
+SELECT count(*) FROM smart();
+UPDATE b SET k = k + 1 WHERE id = 2;
+UPDATE a SET k = k + 1 WHERE id = 3;
+SELECT view, method, reason, differences FROM smart();
+UPDATE b SET k = k + 1 WHERE id = 2;
+UPDATE f SET k = k + 1 WHERE id = 3;
+SELECT view, method, reason, differences FROM smart();
+UPDATE b SET k = k + 1 WHERE id = 2;
+UPDATE f SET k = k + 1 WHERE id = 3;
+UPDATE c SET k = k + 1 WHERE id = 3;
+SELECT view, method, reason, differences FROM smart();
+DROP VIEW barrier CASCADE;
+CALL clear();
+
 -- A NULL that comes into a NOT IN list, beside another table's.
 CREATE TABLE a (id int PRIMARY KEY, v int);
 CREATE TABLE b (id int PRIMARY KEY, x int);

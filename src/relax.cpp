@@ -25,6 +25,12 @@ bool entry_holds(Query *query, int rti, const Instance *instance)
     return rte->rtekind == RTE_SUBQUERY && holds(rte->subquery, instance);
 }
 
+// What is found out on the way.
+struct Finding {
+    const char *obstacle; // why there is no relaxing, to follow "X has changed, "; null: there is
+    bool nullable;        // the changed instance is on the nullable side of some join
+};
+
 // One level of a query on its way to be relaxed: see relax_query().
 struct Relaxation {
     Query *query;
@@ -33,8 +39,14 @@ struct Relaxation {
     Relids shaky; // entries that can be null in one state and not in the other
     Relids wild;  // entries that can then be anything else (COALESCE in a subquery)
     Relids inner; // joins that have become so
-    bool hopeless;
+    Finding *finding;
 };
+
+void object(Finding *finding, bool found, const char *obstacle)
+{
+    if (found && finding->obstacle == nullptr)
+        finding->obstacle = obstacle;
+}
 
 bool mentions(Node *node, Relaxation *relaxation, Relids entries)
 {
@@ -64,7 +76,13 @@ bool any_accepts_nulls(Node *conditions, Relaxation *relaxation)
     return false;
 }
 
-// Whether a tree reads a table that has changed; the context is the list of changes.
+// What changed tables a tree reads.
+struct ChangedRead {
+    List *changes;
+    Oid first; // of those that it reads
+};
+
+// Whether a tree reads a table that has changed.
 bool reads_changed(Node *node, void *context)
 {
     ListCell *cell;
@@ -72,9 +90,12 @@ bool reads_changed(Node *node, void *context)
         return false;
     if (IsA(node, RangeTblEntry)) {
         auto *rte = reinterpret_cast<RangeTblEntry *>(node);
-        foreach (cell, static_cast<List *>(context))
-            if (rte->rtekind == RTE_RELATION && rte->relid == static_cast<NetChanges *>(lfirst(cell))->relation)
+        auto *read = static_cast<ChangedRead *>(context);
+        foreach (cell, read->changes)
+            if (rte->rtekind == RTE_RELATION && rte->relid == static_cast<NetChanges *>(lfirst(cell))->relation) {
+                read->first = rte->relid;
                 return true;
+            }
         return false;
     }
     if (IsA(node, Query))
@@ -83,12 +104,30 @@ bool reads_changed(Node *node, void *context)
     return expression_tree_walker(node, pg::walker(reads_changed), context);
 }
 
-// Whether an entry of the range table reads a table that has changed.
-bool entry_reads_changed(RangeTblEntry *rte, List *changes)
+// The first changed table that an entry of the range table reads, or InvalidOid.
+Oid entry_reads_changed(RangeTblEntry *rte, List *changes)
 {
-    return reads_changed(reinterpret_cast<Node *>(rte), changes)
-           || (rte->rtekind == RTE_SUBQUERY
-               && reads_changed(reinterpret_cast<Node *>(rte->subquery), changes));
+    ChangedRead read = {changes, InvalidOid};
+    if (!reads_changed(reinterpret_cast<Node *>(rte), &read) && rte->rtekind == RTE_SUBQUERY)
+        reads_changed(reinterpret_cast<Node *>(rte->subquery), &read);
+    return read.first;
+}
+
+// What an entry of the range table is that cannot be relaxed, in words.
+const char *kind_of(RangeTblEntry *rte)
+{
+    Query *query = rte->subquery;
+    if (rte->security_barrier)
+        return "is a view with security_barrier";
+    if (query->setOperations != nullptr)
+        return "has a set operation";
+    if (query->distinctClause != NIL)
+        return "is DISTINCT";
+    if (query->limitCount != nullptr || query->limitOffset != nullptr)
+        return "has a LIMIT";
+    if (query->windowClause != NIL)
+        return "has window functions";
+    return query->hasTargetSRFs ? "has a function that returns rows in its output" : "has groups or aggregates";
 }
 
 // Makes an outer join inner whose nullable side holds the changed instance, and
@@ -107,15 +146,19 @@ Relids relax_joins(Relaxation *relaxation, Node *node)
     bool inner = !outer;
     int rti = -1;
 
-    relaxation->hopeless |= join->jointype == JOIN_FULL || contain_subplans(join->quals);
+    object(relaxation->finding, join->jointype == JOIN_FULL, "beside a full join");
+    object(relaxation->finding, contain_subplans(join->quals), "beside a join on a condition with a subquery");
     while (outer && (rti = bms_next_member(nullable, rti)) >= 0) {
         inner |= entry_holds(relaxation->query, rti, relaxation->changed);
-        shaky |= entry_reads_changed(rt_fetch(rti, relaxation->query->rtable), relaxation->changes);
+        shaky |= OidIsValid(entry_reads_changed(rt_fetch(rti, relaxation->query->rtable), relaxation->changes));
     }
     // A row that such a condition filters may not be filtered in the other state, and
     // of a join that stays outer it finds other rows there.
     bool accepts = any_accepts_nulls(join->quals, relaxation);
-    relaxation->hopeless |= inner && accepts;
+    relaxation->finding->nullable |= outer && inner;
+    object(relaxation->finding, inner && accepts,
+           relaxation->finding->nullable ? "on the nullable side of a join that others depend on"
+                                         : "and so has what is on the nullable side of a join that others depend on");
     if (outer && inner)
         pg::make_inner(relaxation->query, join, &relaxation->inner);
     if (outer && accepts)
@@ -144,10 +187,10 @@ Node *relax_conditions(Relaxation *relaxation, Node *conditions)
 // one and the same row of what is not nullable.
 enum class Relaxed { steady, shaky, wild, hopeless };
 
-Relaxed relax_query(Query *query, const Instance *changed, List *changes);
+Relaxed relax_query(Query *query, const Instance *changed, List *changes, Finding *finding);
 
 // The same below an entry of the range table.
-Relaxed relax_entry(Query *query, RangeTblEntry *rte, const Instance *changed, List *changes)
+Relaxed relax_entry(Query *query, RangeTblEntry *rte, const Instance *changed, List *changes, Finding *finding)
 {
     if (rte->rtekind != RTE_SUBQUERY)
         return Relaxed::steady;
@@ -157,13 +200,18 @@ Relaxed relax_entry(Query *query, RangeTblEntry *rte, const Instance *changed, L
         rte->subquery->jointree->quals = makeBoolConst(false, false);
         return Relaxed::steady;
     }
-    if (!entry_reads_changed(rte, changes))
+    Oid table = entry_reads_changed(rte, changes);
+    if (!OidIsValid(table))
         return Relaxed::steady;
     // Conditions of a security barrier must not be dropped: what is above would see
     // the rows.
-    bool can_be = !rte->security_barrier
-                  && (anchor::only_joins(rte->subquery) || anchor::union_arms(rte->subquery) != NIL);
-    return can_be ? relax_query(rte->subquery, changed, changes) : Relaxed::hopeless;
+    if (!rte->security_barrier && (anchor::only_joins(rte->subquery) || anchor::union_arms(rte->subquery) != NIL))
+        return relax_query(rte->subquery, changed, changes, finding);
+    object(finding, true,
+           holds(rte->subquery, changed)
+               ? psprintf("which is read in a subquery that %s", kind_of(rte))
+               : psprintf("and so has %s, which is read in a subquery that %s", get_rel_name(table), kind_of(rte)));
+    return Relaxed::hopeless;
 }
 
 // Relaxes what the entries of a query's range table hold.
@@ -173,8 +221,7 @@ void relax_entries(Relaxation *relaxation)
     foreach (cell, relaxation->query->rtable) {
         int rti = foreach_current_index(cell) + 1;
         Relaxed relaxed = relax_entry(relaxation->query, lfirst_node(RangeTblEntry, cell),
-                                      relaxation->changed, relaxation->changes);
-        relaxation->hopeless |= relaxed == Relaxed::hopeless;
+                                      relaxation->changed, relaxation->changes, relaxation->finding);
         if (relaxed == Relaxed::shaky)
             relaxation->shaky = bms_add_member(relaxation->shaky, rti);
         if (relaxed == Relaxed::wild)
@@ -191,8 +238,11 @@ Relaxed result_of(Relaxation *relaxation)
 
     // What looks at the row beside it is not looked into.
     foreach (cell, query->rtable)
-        relaxation->hopeless |= result != Relaxed::steady && lfirst_node(RangeTblEntry, cell)->lateral;
-    if (relaxation->hopeless)
+        object(relaxation->finding, result != Relaxed::steady && lfirst_node(RangeTblEntry, cell)->lateral,
+               relaxation->finding->nullable
+                   ? "on the nullable side of a join, beside a lateral subquery or function"
+                   : "beside a lateral subquery or function, and so has what is on the nullable side of a join");
+    if (relaxation->finding->obstacle != nullptr)
         return Relaxed::hopeless;
     if (query->setOperations != nullptr)
         return relaxation->wild ? Relaxed::wild : result;
@@ -204,9 +254,9 @@ Relaxed result_of(Relaxation *relaxation)
 
 // Makes a query that only joins return a superset of the rows of both states in
 // which the changed instance takes part.
-Relaxed relax_query(Query *query, const Instance *changed, List *changes)
+Relaxed relax_query(Query *query, const Instance *changed, List *changes, Finding *finding)
 {
-    Relaxation relaxation = {query, changed, changes, nullptr, nullptr, nullptr, false};
+    Relaxation relaxation = {query, changed, changes, nullptr, nullptr, nullptr, finding};
     ListCell *cell;
 
     check_stack_depth();
@@ -224,9 +274,11 @@ Relaxed relax_query(Query *query, const Instance *changed, List *changes)
 
 namespace relax {
 
-bool to_changed(Query *query, const Instance *changed, List *changes)
+const char *to_changed(Query *query, const Instance *changed, List *changes)
 {
-    return relax_query(query, changed, changes) != Relaxed::hopeless;
+    Finding finding = {nullptr, false};
+    relax_query(query, changed, changes, &finding);
+    return finding.obstacle;
 }
 
 } // namespace relax

@@ -15,7 +15,8 @@
 namespace relax {
 
 // Relaxes a query, in place, to the rows in which a changed instance, which it reads
-// through FROM, takes part; false if there is no telling which these are.
-bool to_changed(Query *query, const Instance *changed, List *changes);
+// through FROM, takes part.  If there is no telling which these are, why: words to follow
+// "X has changed, "; else null.
+const char *to_changed(Query *query, const Instance *changed, List *changes);
 
 } // namespace relax

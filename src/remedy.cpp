@@ -1,6 +1,7 @@
 #include "remedy.hpp"
 
 #include "hypothetical.hpp"
+#include "source.hpp"
 
 namespace {
 
@@ -166,10 +167,15 @@ void add_key(List **remedies, Oid oid)
     Oid index = nullable_key(table);
     const char *column = likely_key(table);
     const char *name = qualified_name(oid);
+    bool immediate = false;
+    const char *primary = source::primary_key(table, &immediate);
 
     if (OidIsValid(index) && *set_not_null(table, index) != '\0')
         add(remedies, psprintf("ALTER TABLE %s %s", name, set_not_null(table, index)),
             psprintf("its unique index %s is a key then", get_rel_name(index)));
+    else if (primary != nullptr)
+        add(remedies, psprintf("ALTER TABLE %s ADD UNIQUE (%s)", name, primary),
+            immediate ? "its primary key is by another equality than the = of its columns" : "its primary key is deferrable");
     else if (table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
         add(remedies, psprintf("-- ALTER TABLE %s ADD PRIMARY KEY with the columns of its partition key", name), "");
     else if (column != nullptr)

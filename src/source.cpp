@@ -45,7 +45,14 @@ void analyze_table(Source *source, Relation table)
         return;
     source->key = source::key(table);
     source->keyless = !OidIsValid(source->key.index);
-    if (source->keyless)
+    bool immediate = false;
+    const char *primary = source->keyless ? source::primary_key(table, &immediate) : nullptr;
+    if (primary != nullptr)
+        refuse(source,
+               psprintf("The primary key of table %s %s", name,
+                        immediate ? "is by another equality than the = of its columns" : "is deferrable"),
+               psprintf("ALTER TABLE %s ADD UNIQUE (%s)", name, primary));
+    else if (source->keyless)
         refuse(source,
                psprintf("Table %s has no primary key, nor an immediate unique index over columns that are NOT NULL",
                         name),
@@ -216,18 +223,39 @@ bool same_equality(Oid one, Oid other)
     return one == other || (get_collation_isdeterministic(one) && get_collation_isdeterministic(other));
 }
 
-// Whether a unique index tells the values of its columns apart as their own = does.
+// The operators by which a unique index excludes rows (WITHOUT OVERLAPS, from 18); null:
+// it goes by its operator classes.
+Oid *exclusion(Relation index)
+{
+    Oid *operators, *functions;
+    uint16 *strategies;
+    if (!index->rd_index->indisexclusion)
+        return nullptr;
+    RelationGetExclusionInfo(index, &operators, &functions, &strategies);
+    return operators;
+}
+
+// Whether rows that are equal in a column by its own = exclude each other by an operator:
+// = itself, or && of ranges, none of which is empty in such an index.
+bool excludes_equals(Oid op, const TypeCacheEntry *type)
+{
+    return op == type->eq_opr || op == OID_RANGE_OVERLAP_OP || op == OID_MULTIRANGE_OVERLAPS_MULTIRANGE_OP;
+}
+
+// Whether a unique index tells the values of its columns apart as their own = does, all
+// of them taken together.
 bool is_by_value(Relation table, Oid oid)
 {
     Relation index = index_open(oid, AccessShareLock);
+    const Oid *operators = exclusion(index);
     bool result = true;
     for (int i = 0; i < index->rd_index->indnkeyatts; i++) {
         AttrNumber column = index->rd_index->indkey.values[i];
         if (column <= 0)
             continue;
         Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(table), column - 1);
-        TypeCacheEntry *type = lookup_type_cache(attribute->atttypid, TYPECACHE_BTREE_OPFAMILY);
-        result &= index->rd_opfamily[i] == type->btree_opf
+        TypeCacheEntry *type = lookup_type_cache(attribute->atttypid, TYPECACHE_BTREE_OPFAMILY | TYPECACHE_EQ_OPR);
+        result &= (operators != nullptr ? excludes_equals(operators[i], type) : index->rd_opfamily[i] == type->btree_opf)
                   && same_equality(index->rd_indcollation[i], attribute->attcollation);
     }
     index_close(index, NoLock);
@@ -295,6 +323,24 @@ List *members(Oid relation, LOCKMODE lock)
         if (get_rel_relkind(lfirst_oid(cell)) != RELKIND_FOREIGN_TABLE)
             members = lappend_oid(members, lfirst_oid(cell));
     return members;
+}
+
+const char *primary_key(Relation table, bool *immediate)
+{
+    StringInfoData columns;
+    ListCell *cell;
+    initStringInfo(&columns);
+    foreach (cell, RelationGetIndexList(table)) {
+        Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+        if (index->rd_index->indisprimary)
+            *immediate = index->rd_index->indimmediate;
+        for (int i = 0; index->rd_index->indisprimary && i < index->rd_index->indnkeyatts; i++)
+            appendStringInfo(&columns, "%s%s", i > 0 ? ", " : "",
+                             quote_identifier(get_attname(RelationGetRelid(table), index->rd_index->indkey.values[i],
+                                                          false)));
+        index_close(index, NoLock);
+    }
+    return columns.len > 0 ? columns.data : nullptr;
 }
 
 TrackingKey key(Relation table)

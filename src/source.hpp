@@ -10,7 +10,8 @@
 #include "pg.hpp"
 
 // The columns of a unique index that identify a row for ever: immediate, over
-// plain columns that are NOT NULL.
+// plain columns that are NOT NULL.  A temporal key (WITHOUT OVERLAPS) is one, by the
+// equality of all its columns: equal periods overlap, since none is empty.
 struct TrackingKey {
     Oid index; // InvalidOid: there is none
     int count;
@@ -54,6 +55,10 @@ List *members(Oid relation, LOCKMODE lock);
 
 // The tracking key of a table: its primary key, else the narrowest such index.
 TrackingKey key(Relation table);
+
+// The columns of a table's primary key, be it fit for tracking or not, and whether it is
+// checked at once; null if it has none.
+const char *primary_key(Relation table, bool *immediate);
 
 // Whether a table has parents or children by inheritance, partitions and chunks of
 // hypertables left aside.

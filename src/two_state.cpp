@@ -268,16 +268,17 @@ char *own_parts(const Instance *instance, const NetChanges *changes)
 }
 
 // A query for the anchor values that the changed rows of an instance without an
-// anchor are joined with, in either state.
+// anchor are joined with, in either state; null, with an obstacle, if there is none.
 Query *joined_parts(Query *original, const Anchoring &chosen, int place, List *changes,
-                    QueryEnvironment *environment)
+                    QueryEnvironment *environment, const char **obstacle)
 {
     auto *query = static_cast<Query *>(copyObjectImpl(original));
     Anchoring anchoring = anchor::again(query, chosen);
     Instance *changed = instance_at(anchoring, place);
     ListCell *cell;
 
-    if (!relax::to_changed(query, changed, changes))
+    *obstacle = relax::to_changed(query, changed, changes);
+    if (*obstacle != nullptr)
         return nullptr;
     foreach (cell, anchoring.instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
@@ -360,10 +361,12 @@ const char *find_joined(Search *search, int place)
 {
     const char *table = get_rel_name(instance_at(search->anchoring, place)->relation);
     const char *name = psprintf("refresh_mv_joined_%d", place);
-    Query *joined = joined_parts(search->query, search->anchoring, place, search->changes, search->environment);
+    const char *obstacle;
+    Query *joined = joined_parts(search->query, search->anchoring, place, search->changes, search->environment,
+                                 &obstacle);
 
     if (joined == nullptr)
-        *search->reason = psprintf("%s has changed, on the nullable side of a join that others depend on", table);
+        *search->reason = psprintf("%s has changed, %s", table, obstacle);
     if (joined == nullptr
         || !run(search, joined, name, psprintf("a change of %s concerns too many rows", table)))
         return nullptr;
