@@ -182,6 +182,7 @@ TrackedSource find_source(Oid view, Oid table)
 Reader checked_reader(Oid view, Oid table)
 {
     Relation relation = table_open(view, AccessShareLock);
+    view::push_snapshot();
     TrackedSource source = find_source(view, table);
     // The log has the rows of the whole partition tree.
     if (pg_class_aclcheck(source.relation, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
@@ -211,6 +212,7 @@ void put(Oid view, Oid table, ReturnSetInfo *result)
             unknown(reader.source.relation,
                     "something has changed that is not logged row by row, or the log is damaged");
         });
+    guard([] { PopActiveSnapshot(); });
 }
 
 } // namespace changes

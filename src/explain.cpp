@@ -640,7 +640,7 @@ Examination open(Oid oid, bool with_details)
     e.to_owner = view::is_owner(oid);
     e.to_reader = e.to_owner || pg_class_aclcheck(oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
     view::lock_to_read(oid);
-    PushCopiedSnapshot(GetTransactionSnapshot());
+    view::push_snapshot();
     e.view = view::open_to_read(oid);
     view::check_snapshot(e.view.relation);
     e.knowledge = knowledge::of(e.view.relation, e.view.settings.tracked);

@@ -136,7 +136,7 @@ public:
     void take_snapshot()
     {
         snapshot_time_ = GetCurrentTimestamp();
-        guard([] { PushCopiedSnapshot(GetTransactionSnapshot()); });
+        guard([] { view::push_snapshot(); });
     }
 
     // Refreshes a view under the active snapshot, or says why not.

@@ -283,7 +283,7 @@ int64 count_reading(List *views, Oid relation)
     int64 count = 0;
     ListCell *cell;
     foreach (cell, views)
-        count += source::find<TrackedSource>(tracking::sources_of(lfirst_oid(cell)), relation) != nullptr;
+        count += source::find<TrackedSource>(tracking::sources_now(lfirst_oid(cell)), relation) != nullptr;
     return count;
 }
 
@@ -294,7 +294,7 @@ List *locks_to_untrack(List *views)
     List *wanted = NIL;
     ListCell *view, *cell, *member;
     foreach (view, views) {
-        foreach (cell, tracking::sources_of(lfirst_oid(view))) {
+        foreach (cell, tracking::sources_now(lfirst_oid(view))) {
             auto *source = static_cast<TrackedSource *>(lfirst(cell));
             bool last = tracking::count_readers(source->relation) == count_reading(views, source->relation);
             foreach (member, last ? source->members : NIL)
@@ -310,7 +310,7 @@ List *locks_to_untrack(List *views)
 // Whether the view's tracking already is what it should be.
 bool is_whole(Oid view, List *sources, bool on_commit)
 {
-    List *saved = tracking::sources_of(view);
+    List *saved = tracking::sources_now(view);
     return saved != NIL && track::damage(sources, saved) == nullptr
            && catalog::settings(view).tracked && catalog::settings(view).on_commit == on_commit;
 }
@@ -326,7 +326,7 @@ void set(Oid view, bool tracked, bool on_commit)
 // would have to be waited for and shall not.
 bool save(Oid view, List *sources, bool on_commit, bool wait)
 {
-    List *saved = tracking::sources_of(view);
+    List *saved = tracking::sources_now(view);
     bool whole = saved != NIL && track::damage(sources, saved) == nullptr;
     ListCell *cell;
 
@@ -425,7 +425,7 @@ void track(Oid view, const bool *on_commit)
 static void untrack_locked(Oid view)
 {
     ListCell *cell;
-    List *saved = tracking::sources_of(view);
+    List *saved = tracking::sources_now(view);
     set(view, false, false);
     tracking::forget_view(view);
     // Of a source that others read too, columns may go on being logged in vain if it is in use.

@@ -127,19 +127,10 @@ namespace tracking {
 
 int max_log_size = 256 * 1024;
 
-List *sources_of(Oid view)
+// The sources in the rows that SPI has returned.
+static List *returned_sources(MemoryContext memory)
 {
-    static SPIPlanPtr plan = nullptr;
-    Datum values[] = {ObjectIdGetDatum(view)};
-    MemoryContext memory = CurrentMemoryContext;
     List *sources = NIL;
-
-    SPI_connect();
-    tables::read(&plan,
-                 "SELECT " SOURCE_COLUMNS ", t.columns FROM refresh_mv.tracked t"
-                 " JOIN refresh_mv.sources s ON s.relation OPERATOR(pg_catalog.=) t.relation"
-                 " WHERE t.view OPERATOR(pg_catalog.=) $1",
-                 {1, oid_types, values, nullptr});
     for (uint64 i = 0; i < SPI_processed; i++) {
         auto *source = static_cast<TrackedSource *>(
             MemoryContextAlloc(memory, sizeof(TrackedSource)));
@@ -149,6 +140,35 @@ List *sources_of(Oid view)
         sources = lappend(sources, source);
         MemoryContextSwitchTo(old);
     }
+    return sources;
+}
+
+static const char sources_query[] =
+    "SELECT " SOURCE_COLUMNS ", t.columns FROM refresh_mv.tracked t"
+    " JOIN refresh_mv.sources s ON s.relation OPERATOR(pg_catalog.=) t.relation"
+    " WHERE t.view OPERATOR(pg_catalog.=) $1";
+
+List *sources_of(Oid view)
+{
+    static SPIPlanPtr plan = nullptr;
+    Datum values[] = {ObjectIdGetDatum(view)};
+    MemoryContext memory = CurrentMemoryContext;
+
+    SPI_connect();
+    tables::read(&plan, sources_query, {1, oid_types, values, nullptr});
+    List *sources = returned_sources(memory);
+    SPI_finish();
+    return sources;
+}
+
+List *sources_now(Oid view)
+{
+    Datum values[] = {ObjectIdGetDatum(view)};
+    MemoryContext memory = CurrentMemoryContext;
+
+    SPI_connect();
+    tables::execute(sources_query, {1, oid_types, values, nullptr}, SPI_OK_SELECT);
+    List *sources = returned_sources(memory);
     SPI_finish();
     return sources;
 }

@@ -72,6 +72,10 @@ void new_entries(Oid view, Oid source, bool (*each)(const LogEntry &entry, void 
 
 // ---- as the tables are now ----
 
+// The sources of a tracked view, as sources_of() gives them.  Whoever changes what is
+// tracked goes by these: another call in the same statement may have changed it just before.
+List *sources_now(Oid view);
+
 // How a relation is logged; false if it is not.
 bool source(Oid relation, TrackedSource *source);
 

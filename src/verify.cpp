@@ -183,7 +183,7 @@ Verification verify(Oid oid)
     Knowledge knowledge{};
     OpenView view = guard([&] {
         view::lock_to_read(oid);
-        PushCopiedSnapshot(GetTransactionSnapshot());
+        view::push_snapshot();
         OpenView opened = view::open_to_read(oid);
         view::check_snapshot(opened.relation);
         knowledge = knowledge::of(opened.relation, opened.settings.tracked);

@@ -213,6 +213,12 @@ OpenView open(Oid oid)
     return view;
 }
 
+void push_snapshot()
+{
+    CommandCounterIncrement();
+    PushCopiedSnapshot(GetTransactionSnapshot());
+}
+
 void lock_to_read(Oid oid)
 {
     LockRelationOid(oid, AccessShareLock);

@@ -73,6 +73,10 @@ void prepare_existing(Oid oid);
 OpenView open(Oid oid);
 void close(OpenView *view);
 
+// Makes a snapshot the active one that shows all that has been committed, and all that
+// this transaction has done so far, by calls in the statement under way too.
+void push_snapshot();
+
 // The same for a view that is not to be refreshed.  A snapshot has to be taken
 // between the two.  The view's statement_timeout is not in force.
 void lock_to_read(Oid oid);
