@@ -23,10 +23,8 @@ INSERT INTO actions VALUES
     ('configure', $$refresh_mv.configure('%1$s', work_mem => '1MB', date_column => 'day', window_days => 0)$$),
     ('smart', $$(SELECT (success, refresh_type)::text FROM refresh_materialized_views_smart('{%1$s}'))$$),
     ('full', $$(SELECT (success, refresh_type)::text FROM refresh_materialized_views(views => '{%1$s}'))$$),
-    ('incremental', $$(SELECT (success, refresh_type)::text FROM refresh_materialized_views(true, 3, '{%1$s}'))$$),
     ('where', $$(SELECT r::text FROM refresh_mv.refresh_where('%1$s', 'k = 9') r)$$),
     ('verify', $$(SELECT v::text FROM refresh_mv.verify('%1$s') v)$$),
-    ('repair', $$(SELECT v::text FROM refresh_mv.verify('%1$s', true) v)$$),
     ('explain', $$(SELECT string_agg((method, possible, chosen, masked(reason))::text, ' ') FROM refresh_mv.explain('%1$s'))$$),
     ('changes', $$changes_of('%1$s')$$);
 CREATE FUNCTION masked(text) RETURNS text LANGUAGE sql AS $$ SELECT regexp_replace($1, '\mcosts? \d+', 'cost N', 'g') $$;
@@ -73,8 +71,8 @@ BEGIN
         WHEN 'list' THEN
             EXECUTE format('SELECT (r[2])::text FROM (SELECT ARRAY[(%s)::text, (%s)::text] AS r) l', first, second) INTO said;
         WHEN 'with' THEN
-            EXECUTE format('WITH a AS MATERIALIZED (SELECT (%s)::text AS r), b AS MATERIALIZED (SELECT r AS a, (%s)::text AS r FROM a)'
-                ' SELECT r FROM b', first, second) INTO said;
+            EXECUTE format('WITH a AS MATERIALIZED (SELECT (%s)::text AS one), b AS MATERIALIZED (SELECT one, (%s)::text AS two FROM a)'
+                ' SELECT two FROM b WHERE one IS NULL OR one <> ''no''', first, second) INTO said;
         WHEN 'stable' THEN
             said := in_stable(first, second);
         END CASE;
@@ -91,23 +89,23 @@ END $$;
 
 CREATE TABLE outcomes AS
 SELECT view, a.name AS first, b.name AS second, form, outcome(form, view, format(a.call, view), format(b.call, view))
-FROM unnest('{plain,fresh,stale}'::regclass[]) view, actions a, actions b, unnest('{apart,list,with,stable}'::text[]) form;
+FROM unnest('{plain,stale}'::regclass[]) view, actions a, actions b, unnest('{apart,list,with,stable}'::text[]) form;
 SELECT form, count(*), count(*) FILTER (WHERE o.outcome = o.apart) AS same
 FROM (SELECT o.*, a.outcome AS apart FROM outcomes o JOIN outcomes a USING (view, first, second) WHERE a.form = 'apart') o GROUP BY form ORDER BY form;
 SELECT o.view, o.first, o.second, o.form, o.outcome, a.outcome AS apart
 FROM outcomes o JOIN outcomes a USING (view, first, second) WHERE a.form = 'apart' AND o.outcome <> a.outcome
-ORDER BY o.view::text, o.first, o.second, o.form LIMIT 10;
+ORDER BY o.view::text, o.first, o.second, o.form LIMIT 3;
 -- Of each action that can be done.
 SELECT first, count(DISTINCT outcome) > 1 AS different FROM outcomes GROUP BY first ORDER BY first;
 SELECT count(*) FROM outcomes WHERE outcome ~ '^(XX|42)' AND outcome !~ '^42501';
 
--- The case that was found.
+-- After a set the server evaluates what stands beside it once more; track() of one view is none.
 SELECT refresh_mv.untrack('fresh'), refresh_mv.track('fresh');
 SELECT tracked FROM refresh_mv.status WHERE name = 'fresh';
 SELECT success, refresh_type FROM refresh_materialized_views_smart('{fresh}');
 INSERT INTO t VALUES (2000, current_date, 3, 3);
 SELECT success, refresh_type, check_view('fresh') FROM refresh_materialized_views_smart('{fresh}');
-SELECT tracked FROM refresh_mv.track('plain'), refresh_mv.untrack('plain') a, refresh_mv.untrack('fresh') b, refresh_mv.untrack('stale') c;
+SELECT refresh_mv.untrack('fresh'), refresh_mv.untrack('stale');
 SELECT count(*) FROM pg_trigger WHERE tgrelid = 't'::regclass;
 SELECT count(*) FROM refresh_mv.tracked;
 DROP SCHEMA suite CASCADE;

@@ -30,7 +30,7 @@ BEGIN
 END $$;
 
 -- A query that looks at the clock, or at anything but data.
-SET suite.days = 3;
+SET suite.days = 10;
 CREATE FUNCTION days() RETURNS int STABLE LANGUAGE sql AS $$ SELECT current_setting('suite.days')::int $$;
 SELECT * FROM smart($$SELECT sent_at, id FROM mail WHERE sent_at > now() - interval '30 days'$$);
 SELECT * FROM smart($$SELECT sent_at, current_date - sent_at::date AS age FROM mail$$);

@@ -30,6 +30,8 @@ bool adds_floats(Oid aggregate)
 const char *of_aggregate(const Aggref *aggregate)
 {
     char *name = get_func_name(aggregate->aggfnoid);
+    if (ambiguity::is_extreme_of_labels(aggregate))
+        return psprintf("%s() of values that are equal and look different can be any of them", name);
     if (aggregate->aggorder != NIL || aggregate->aggdistinct != NIL || aggregate->aggkind != AGGKIND_NORMAL)
         return nullptr;
     if (adds_floats(aggregate->aggfnoid))
@@ -80,14 +82,29 @@ bool groups_by_image(Query *query, List *clauses)
     return true;
 }
 
+// Whether equal values of all output columns look the same.
+bool shows_images(const Query *query)
+{
+    ListCell *cell;
+    foreach (cell, query->targetList) {
+        auto *entry = lfirst_node(TargetEntry, cell);
+        TypeCacheEntry *type = lookup_type_cache(exprType(reinterpret_cast<Node *>(entry->expr)), TYPECACHE_EQ_OPR);
+        if (!entry->resjunk && !pieces::is_plain_equality(type->eq_opr, entry->expr, true))
+            return false;
+    }
+    return true;
+}
+
 const char *of_clauses(Query *query)
 {
-    if ((query->limitCount || query->limitOffset) && !sorts_groups(query))
+    if (ambiguity::is_cut(query))
         return "LIMIT can cut among rows that sort alike";
     if (query->hasDistinctOn)
         return "DISTINCT ON can take any of the rows that sort alike";
     if (!groups_by_image(query, query->groupClause) || !groups_by_image(query, query->distinctClause))
         return "a group of values that are equal and look different can be shown as any of them";
+    if (query->setOperations && !ambiguity::is_union_all(query->setOperations) && !shows_images(query))
+        return "of rows that are equal and look different any can be shown";
     return nullptr;
 }
 
@@ -114,9 +131,50 @@ namespace ambiguity {
 
 const char *of(Query *query)
 {
+    return of_expression(reinterpret_cast<Node *>(query));
+}
+
+const char *of_expression(Node *expr)
+{
     const char *found = nullptr;
-    walk(reinterpret_cast<Node *>(query), &found);
+    walk(expr, &found);
     return found;
+}
+
+bool is_extreme_of_labels(const Aggref *aggregate)
+{
+    HeapTuple tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggregate->aggfnoid));
+    if (!HeapTupleIsValid(tuple))
+        return false;
+    bool extreme = OidIsValid(reinterpret_cast<Form_pg_aggregate>(GETSTRUCT(tuple))->aggsortop);
+    ReleaseSysCache(tuple);
+    if (!extreme || list_length(aggregate->args) != 1)
+        return false;
+    Expr *expr = linitial_node(TargetEntry, aggregate->args)->expr;
+    TypeCacheEntry *type = lookup_type_cache(exprType(reinterpret_cast<Node *>(expr)), TYPECACHE_EQ_OPR);
+    return !pieces::is_plain_equality(type->eq_opr, expr, true);
+}
+
+bool is_cut(const Query *query)
+{
+    auto is = [](Node *node, int64 number) {
+        Node *value = node ? eval_const_expressions(nullptr, static_cast<Node *>(copyObjectImpl(node))) : nullptr;
+        return value == nullptr
+               || (IsA(value, Const) && (reinterpret_cast<Const *>(value)->constisnull
+                                         || DatumGetInt64(reinterpret_cast<Const *>(value)->constvalue) == number));
+    };
+    // OFFSET 0 and LIMIT ALL, which keep the planner from moving conditions, cut nothing.
+    bool cut = !is(query->limitCount, PG_INT64_MAX) || !is(query->limitOffset, 0);
+    return cut && query->limitOption != LIMIT_OPTION_WITH_TIES && !sorts_groups(query);
+}
+
+bool is_union_all(Node *operation)
+{
+    check_stack_depth();
+    if (!IsA(operation, SetOperationStmt))
+        return true;
+    auto *set = reinterpret_cast<SetOperationStmt *>(operation);
+    return set->op == SETOP_UNION && set->all && is_union_all(set->larg) && is_union_all(set->rarg);
 }
 
 } // namespace ambiguity

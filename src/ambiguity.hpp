@@ -12,4 +12,17 @@ namespace ambiguity {
 // query.
 const char *of(Query *query);
 
+// The same of an expression, subqueries included.
+const char *of_expression(Node *expr);
+
+// Whether an aggregate is the least or the greatest of values that can be equal and look
+// different.
+bool is_extreme_of_labels(const Aggref *aggregate);
+
+// Whether LIMIT or OFFSET of a query can cut among rows that sort alike.
+bool is_cut(const Query *query);
+
+// Whether a tree of set operations keeps all rows of its arms.
+bool is_union_all(Node *operation);
+
 } // namespace ambiguity

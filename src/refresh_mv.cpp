@@ -176,6 +176,16 @@ void put_tracked(FunctionCallInfo fcinfo, const std::vector<Tracked> &outcomes)
         });
 }
 
+// The row of a view that is tracked, as the function's only one.  By value: after a set
+// the other expressions of a SELECT list are evaluated once more, an untrack() among them.
+Datum row_of_tracked(FunctionCallInfo fcinfo, Oid view)
+{
+    return guard([&] {
+        Datum values[] = {ObjectIdGetDatum(view), BoolGetDatum(true), 0};
+        return calls::form_row(fcinfo, values, {false, false, true});
+    });
+}
+
 // Runs a step of track() in a subtransaction; returns why it failed.
 template <class F>
 std::string attempt(F &&step)
@@ -309,7 +319,7 @@ Datum refresh_mv_track(PG_FUNCTION_ARGS)
         else {
             Oid view = arguments::view_of(fcinfo, 0);
             guard([&] { track::track(view, wanted); });
-            put_tracked(fcinfo, {{view, ""}});
+            return row_of_tracked(fcinfo, view);
         }
         PG_RETURN_NULL();
     });

@@ -7,6 +7,7 @@
 #include "net_changes.hpp"
 #include "normal.hpp"
 #include "query.hpp"
+#include "right_answer.hpp"
 #include "scope.hpp"
 #include "two_state.hpp"
 #include "view.hpp"
@@ -16,10 +17,12 @@ namespace {
 // Of the rows of each kind so many are shown.
 constexpr int sample_size = 5;
 
-// What the view is compared with.
+// What the view is compared with: its query now, or before those changes.
 struct Reference {
     Query *query; // null: nothing
-    QueryEnvironment *environment;
+    Relation view;
+    List *changes; // NetChanges *
+    QueryEnvironment *environment; // null: now
 };
 
 Datum text_array(Datum *elements, int count)
@@ -66,10 +69,43 @@ Datum sample_of_gone(Relation view, Diff *diff)
     return text_array(texts, count);
 }
 
-// Compares the rows that the view holds with those of a query, but for those that
-// keep_before keeps.
-void compare(const OpenView &view, Reference reference, bool with_samples, Verification *result)
+// The view's query, changed as the variant wants it.
+Query *query_now(Relation view, right_answer::Variant variant)
 {
+    Query *query = query::rewritten(view);
+    if (variant == right_answer::Variant::unchosen)
+        latitude::unchoose(query);
+    if (variant == right_answer::Variant::magnitudes)
+        latitude::take_magnitudes(query, latitude::of(query));
+    return query;
+}
+
+// The same on its tables as they were before the changes; null, with a reason, if that
+// cannot be.
+Query *query_before(const Reference &reference, right_answer::Variant variant, const char **reason)
+{
+    Query *query = query_now(reference.view, variant);
+    normal::normalize(&query);
+    Anchoring anchoring = anchor::of(query, NIL);
+    *reason = two_state::no_old_state(anchoring);
+    if (*reason != nullptr)
+        return nullptr;
+    two_state::apply(query, anchoring, reference.changes, TableState::before, nullptr, reference.environment);
+    return query;
+}
+
+Query *variant_of(right_answer::Variant variant, void *context)
+{
+    auto *reference = static_cast<Reference *>(context);
+    const char *reason;
+    return reference->environment ? query_before(*reference, variant, &reason) : query_now(reference->view, variant);
+}
+
+// Compares the rows that the view holds with those of a query, but for those that
+// keep_before keeps.  With judged, tells whether they are another right answer.
+Answer compare(const OpenView &view, Reference reference, bool with_samples, bool judged, Verification *result)
+{
+    Answer answer = Answer::unclear;
     Node *kept = scope::kept(view.relation, view.window, view.settings.keep_before);
     Diff *diff = diff::compute(view.relation, query::select_held(view.relation, kept),
                                query::select_fresh(view.relation, reference.query, kept), PairingKey{},
@@ -81,31 +117,22 @@ void compare(const OpenView &view, Reference reference, bool with_samples, Verif
         result->some_missing = sample_of_fresh(view.relation, diff);
         result->some_extra = sample_of_gone(view.relation, diff);
     }
+    Query *query = query::rewritten(view.relation);
+    if (judged && result->missing + result->extra > 0 && ambiguity::of(query) != nullptr)
+        answer = right_answer::judge(view.relation, kept, diff, latitude::of(query), variant_of, &reference,
+                                     reference.environment);
     diff::release(diff);
-}
-
-// The view's query on its tables as they were before the changes; null, with a reason,
-// if that cannot be.
-Query *query_before(Relation view, List *changes, QueryEnvironment *environment, const char **reason)
-{
-    Query *query = query::rewritten(view);
-    normal::normalize(&query);
-    Anchoring anchoring = anchor::of(query, NIL);
-    *reason = two_state::no_old_state(anchoring);
-    if (*reason != nullptr)
-        return nullptr;
-    two_state::apply(query, anchoring, changes, TableState::before, nullptr, environment);
-    return query;
+    return answer;
 }
 
 // What a view should hold that is tracked and was refreshed before those changes; no
 // query, with a reason, if that is not known.
 Reference reference_before(Relation view, List *sources, const char **reason)
 {
-    Reference reference = {nullptr, guard([] { return create_queryEnv(); })};
-    List *changes = net_changes::read(RelationGetRelid(view), sources, reference.environment, reason);
+    Reference reference = {nullptr, view, NIL, guard([] { return create_queryEnv(); })};
+    reference.changes = net_changes::read(RelationGetRelid(view), sources, reference.environment, reason);
     if (*reason == nullptr)
-        reference.query = guard([&] { return query_before(view, changes, reference.environment, reason); });
+        reference.query = guard([&] { return query_before(reference, right_answer::Variant::plain, reason); });
     return reference;
 }
 
@@ -125,9 +152,10 @@ const char *plural(int64 count)
 }
 
 // Judges a tracked view whose changes are known and are there.
-void verify_before(const OpenView &view, const Knowledge &knowledge, bool with_samples, Verification *result)
+Answer verify_before(const OpenView &view, const Knowledge &knowledge, bool with_samples, Verification *result)
 {
     const char *reason;
+    Answer answer = Answer::unclear;
     Reference reference = reference_before(view.relation, knowledge.sources, &reason);
     guard([&] {
         const char *stale = psprintf(INT64_FORMAT " change%s since its last refresh", knowledge.pending,
@@ -137,21 +165,24 @@ void verify_before(const OpenView &view, const Knowledge &knowledge, bool with_s
         if (reference.query == nullptr)
             result->remark = psprintf("%s; what it should have held before is not known: %s", stale, reason);
         else
-            compare(view, reference, with_samples, result);
+            answer = compare(view, reference, with_samples, true, result);
         if (result->missing + result->extra > 0) {
             result->verdict = Verdict::wrong;
             result->remark = psprintf("compared with its query before %s", stale);
         }
         named::release_all(reference.environment);
     });
+    return answer;
 }
 
 // Judges a view by what its query returns now.
-void verify_now(const OpenView &view, const Knowledge &knowledge, bool with_samples, Verification *result)
+Answer verify_now(const OpenView &view, const Knowledge &knowledge, bool with_samples, Verification *result)
 {
-    compare(view, {query::rewritten(view.relation), nullptr}, with_samples, result);
+    bool known = knowledge.tracked && knowledge.unknown == nullptr;
+    Reference reference = {query::rewritten(view.relation), view.relation, NIL, nullptr};
+    Answer answer = compare(view, reference, with_samples, known, result);
     if (result->missing + result->extra == 0)
-        return;
+        return answer;
     result->verdict = !knowledge.tracked               ? Verdict::different
                       : knowledge.unknown != nullptr ? Verdict::stale
                                                      : Verdict::wrong;
@@ -159,18 +190,21 @@ void verify_now(const OpenView &view, const Knowledge &knowledge, bool with_samp
         result->remark = "the view is not tracked: it may be stale or wrong";
     if (result->verdict == Verdict::stale)
         result->remark = psprintf("what has changed since its last refresh is not known: %s", knowledge.unknown);
+    return answer;
 }
 
 // Takes it into account that a difference may be none.
-void consider_ambiguity(Relation view, Verification *result)
+void consider_ambiguity(Relation view, Answer answer, Verification *result)
 {
     const char *ambiguous = ambiguity::of(query::rewritten(view));
     if (result->missing + result->extra == 0 || ambiguous == nullptr)
         return;
-    if (result->verdict == Verdict::wrong)
+    bool wrong = result->verdict == Verdict::wrong && answer == Answer::wrong;
+    if (result->verdict == Verdict::wrong && !wrong)
         result->verdict = Verdict::ambiguous;
-    result->remark = psprintf("%s%sits query can have several right answers: %s", result->remark ? result->remark : "",
-                              result->remark ? "; " : "", ambiguous);
+    result->remark = psprintf("%s%sits query can have several right answers%s: %s",
+                              result->remark ? result->remark : "", result->remark ? "; " : "",
+                              wrong ? ", and this is none of them" : "", ambiguous);
 }
 
 } // namespace
@@ -190,14 +224,15 @@ Verification verify(Oid oid)
         return opened;
     });
     Verification result = guard([&] { return before_comparison(view, knowledge); });
+    Answer answer = Answer::unclear;
     if (result.verdict == Verdict::correct) {
         if (result.counted && result.pending > 0)
-            verify_before(view, knowledge, with_samples, &result);
+            answer = verify_before(view, knowledge, with_samples, &result);
         else
-            guard([&] { verify_now(view, knowledge, with_samples, &result); });
+            answer = guard([&] { return verify_now(view, knowledge, with_samples, &result); });
     }
     guard([&] {
-        consider_ambiguity(view.relation, &result);
+        consider_ambiguity(view.relation, answer, &result);
         view::close(&view);
         PopActiveSnapshot();
     });

@@ -12,7 +12,7 @@
 
 // correct: the view holds what its query returns.  stale: it does not have to, since its
 // sources have changed.  wrong: it should and does not.  ambiguous: it does not, but its
-// query can have several right answers.  different: it does not, and whether it should is
+// query can have several right answers, and this may be one.  different: it does not, and whether it should is
 // not known, for the view is not tracked.
 enum class Verdict { correct, stale, wrong, ambiguous, different, unpopulated };
 
