@@ -16,6 +16,7 @@ static bool is_read(const RangeTblEntry *rte)
 // Locks what a query reads, ordinary views included, unless that had to be waited for.
 static bool lock_if_free(Node *node, void *failed)
 {
+    check_stack_depth();
     if (node == nullptr)
         return false;
     if (IsA(node, RangeTblEntry)) {
