@@ -17,7 +17,7 @@ CREATE FUNCTION scale() RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN 
 INSERT INTO t SELECT g, g % 5, g % 3, CASE WHEN g % 2 = 0 THEN 'Word' ELSE 'word' END || g % 4, g / 7.0, g / 7.0, g, ROW((g % 3)::numeric, 'x')::pair FROM generate_series(1, 60) g;
 -- The same data in another order, or with another look; or other data.
 CREATE VIEW d AS
-    SELECT CASE scale() WHEN 1 THEN 1000 - id ELSE id END AS id, k,
+    SELECT k, CASE WHEN id % 2 = 0 THEN s ELSE s + 0.00 END AS m,
         CASE scale() WHEN 1 THEN s + 0.00 ELSE s END AS s, CASE scale() WHEN 1 THEN upper(c::text)::citext ELSE c END AS c,
         f + CASE WHEN id = 1 THEN shift() ELSE 0 END AS f, r, n + CASE WHEN id = 1 THEN shift() ELSE 0 END AS n,
         CASE scale() WHEN 1 THEN ROW((p).a + 0.00, (p).b)::pair ELSE p END AS p
@@ -64,6 +64,10 @@ FROM unnest(ARRAY[
     'SELECT DISTINCT ON (k) k, n % 2 AS m, n FROM d ORDER BY k, n % 2',
     'SELECT n, k, row_number() OVER (PARTITION BY k ORDER BY n % 2) AS r FROM d',
     'SELECT n, lag(n) OVER (PARTITION BY k ORDER BY n % 2) AS l FROM d',
+    'SELECT n, sum(n) OVER (PARTITION BY k ORDER BY n % 2 ROWS UNBOUNDED PRECEDING) AS r, row_number() OVER () AS i FROM d',
+    'SELECT n, sum(n) OVER (PARTITION BY k ORDER BY n % 2) AS r, row_number() OVER (PARTITION BY k ORDER BY n % 2) AS i FROM d',
+    'SELECT m, k FROM d ORDER BY m LIMIT 25',
+    'SELECT m, sum(m) AS t, max(m) AS x, sum(n) AS n FROM d GROUP BY m',
     'SELECT s, n FROM (SELECT s, sum(n) AS n FROM d GROUP BY s) x',
     'SELECT k, round(sum(f)::numeric, 4) AS f, sum(n) AS n FROM d GROUP BY k',
     'SELECT k, sum(n) AS n FROM (SELECT k, n FROM d ORDER BY k LIMIT 7) x GROUP BY k',

@@ -27,6 +27,13 @@ bool adds_floats(Oid aggregate)
     return !extreme && (type == FLOAT4OID || type == FLOAT8OID || type == FLOAT8ARRAYOID);
 }
 
+bool collects(const char *name)
+{
+    return is_one_of(name, {"array_agg", "string_agg", "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg",
+                            "xmlagg", "json_agg_strict", "jsonb_agg_strict", "json_object_agg_strict",
+                            "jsonb_object_agg_strict", "json_object_agg_unique", "json_object_agg_unique_strict"});
+}
+
 const char *of_aggregate(const Aggref *aggregate)
 {
     char *name = get_func_name(aggregate->aggfnoid);
@@ -36,8 +43,9 @@ const char *of_aggregate(const Aggref *aggregate)
         return nullptr;
     if (adds_floats(aggregate->aggfnoid))
         return psprintf("the last digits of %s() depend on the order of rows", name);
-    if (is_one_of(name, {"array_agg", "string_agg", "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg",
-                         "xmlagg"}))
+    if (is_one_of(name, {"any_value"}))
+        return psprintf("%s() can be any of them", name);
+    if (collects(name))
         return psprintf("%s() has no ORDER BY", name);
     return nullptr;
 }
@@ -139,6 +147,12 @@ const char *of_expression(Node *expr)
     const char *found = nullptr;
     walk(expr, &found);
     return found;
+}
+
+bool depends_on_order(Oid aggregate)
+{
+    const char *name = get_func_name(aggregate);
+    return adds_floats(aggregate) || collects(name) || is_one_of(name, {"any_value"});
 }
 
 bool is_extreme_of_labels(const Aggref *aggregate)

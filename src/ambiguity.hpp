@@ -15,6 +15,9 @@ const char *of(Query *query);
 // The same of an expression, subqueries included.
 const char *of_expression(Node *expr);
 
+// Whether an aggregate without ORDER BY gives different results for different orders.
+bool depends_on_order(Oid aggregate);
+
 // Whether an aggregate is the least or the greatest of values that can be equal and look
 // different.
 bool is_extreme_of_labels(const Aggref *aggregate);

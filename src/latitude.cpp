@@ -38,11 +38,27 @@ static Likeness of_var(const Level *level, const Var *var)
 
 static Likeness of_aggregate(const Level *level, Aggref *aggregate);
 
-static Likeness of_window_function(const WindowFunc *function)
+// Whether a window function gives rows that sort alike the same: those that rank do, and
+// aggregates whose order does not matter unless their frame ends between such rows.
+static bool treats_peers_alike(const Level *level, const WindowFunc *function)
+{
+    auto *window = list_nth_node(WindowClause, level->query->windowClause, static_cast<int>(function->winref) - 1);
+    const char *name = get_func_name(function->winfnoid);
+    if (function->winfnoid >= FirstGenbkiObjectId)
+        return false;
+    for (const char *known : {"rank", "dense_rank", "percent_rank", "cume_dist"})
+        if (strcmp(name, known) == 0)
+            return true;
+    return function->winagg && !(window->frameOptions & FRAMEOPTION_ROWS) && !ambiguity::depends_on_order(function->winfnoid);
+}
+
+static Likeness of_window_function(const Level *level, const WindowFunc *function)
 {
     const char *name = get_func_name(function->winfnoid);
     bool numbers = strcmp(name, "row_number") == 0 || strcmp(name, "ntile") == 0;
-    return function->winfnoid < FirstGenbkiObjectId && numbers ? Likeness::shuffled : Likeness::any;
+    if (function->winfnoid < FirstGenbkiObjectId && numbers)
+        return Likeness::shuffled;
+    return treats_peers_alike(level, function) ? Likeness::same : Likeness::any;
 }
 
 static bool is_label(const Level *level, Node *node)
@@ -80,7 +96,8 @@ static bool varies(Node *node, void *context)
         return of_var(level, reinterpret_cast<Var *>(node)) != Likeness::same;
     if (IsA(node, Aggref))
         return of_aggregate(level, reinterpret_cast<Aggref *>(node)) != Likeness::same;
-    if (IsA(node, WindowFunc) && ambiguity::of_expression(node) != nullptr)
+    if (IsA(node, WindowFunc)
+        && of_window_function(level, reinterpret_cast<WindowFunc *>(node)) != Likeness::same)
         return true;
     if (IsA(node, SubLink))
         return ambiguity::of_expression(node) != nullptr || reads_what_varies(level, node);
@@ -107,7 +124,8 @@ static Likeness of_aggregate(const Level *level, Aggref *aggregate)
 {
     const char *name = get_func_name(aggregate->aggfnoid);
     bool counts = aggregate->aggfnoid < FirstGenbkiObjectId && strcmp(name, "count") == 0;
-    auto *context = const_cast<Level *>(level);
+    Level below = {level->query, level->inner, NIL}; // it sees rows, not groups
+    Level *context = &below;
 
     if (varies(reinterpret_cast<Node *>(aggregate->aggfilter), context)
         || varies(reinterpret_cast<Node *>(aggregate->aggdirectargs), context)
@@ -117,6 +135,8 @@ static Likeness of_aggregate(const Level *level, Aggref *aggregate)
         return Likeness::same;
     if (ambiguity::is_extreme_of_labels(aggregate))
         return Likeness::equal;
+    if (aggregate->aggfnoid >= FirstGenbkiObjectId && aggregate->aggorder == NIL)
+        return Likeness::any; // nobody knows
     if (ambiguity::of_expression(reinterpret_cast<Node *>(aggregate)) == nullptr)
         return aggregate->aggdistinct == NIL || has_image(reinterpret_cast<Node *>(aggregate)) ? Likeness::same
                                                                                               : Likeness::any;
@@ -136,8 +156,9 @@ static Likeness of_output(const Level *level, Node *expr)
         return Likeness::equal;
     if (IsA(expr, Aggref))
         return of_aggregate(level, reinterpret_cast<Aggref *>(expr));
-    if (IsA(expr, WindowFunc) && ambiguity::of_expression(expr) != nullptr)
-        return of_window_function(reinterpret_cast<WindowFunc *>(expr));
+    auto *function = reinterpret_cast<WindowFunc *>(expr);
+    if (IsA(expr, WindowFunc) && of_window_function(level, function) != Likeness::same)
+        return of_window_function(level, function);
     return varies(expr, const_cast<Level *>(level)) ? Likeness::any : Likeness::same;
 }
 
@@ -148,6 +169,14 @@ static bool reads_uncertain_rows(const Level *level)
         if (level->inner[i] != nullptr && (level->inner[i]->rows || level->inner[i]->chosen))
             return true;
     return false;
+}
+
+static bool has_any(const Latitude *latitude)
+{
+    for (int i = 0; i < latitude->count; i++)
+        if (latitude->columns[i] != Likeness::same)
+            return true;
+    return latitude->rows || latitude->chosen;
 }
 
 // What a level reads.  A CTE of a query around it, or a recursive one, is not looked into.
@@ -168,6 +197,12 @@ static Latitude **read_inner(Query *query)
             latitude->rows = true;
         inner[foreach_current_index(cell)] = latitude;
     }
+    // What a lateral subquery reads of others is not looked at.
+    foreach (cell, query->rtable)
+        if (lfirst_node(RangeTblEntry, cell)->lateral)
+            for (int i = 0; i < list_length(query->rtable); i++)
+                if (inner[i] != nullptr && has_any(inner[i]))
+                    inner[i]->rows = true;
     return inner;
 }
 
@@ -257,6 +292,8 @@ static void add_outputs(Query *query, Latitude *latitude)
         if (!entry->resjunk)
             latitude->columns[entry->resno - 1] = of_output(&level, expr);
     }
+    // Sets that are made of what varies may be of other sizes.
+    latitude->rows |= query->hasTargetSRFs && has_any(latitude);
 }
 
 // Whether rows of a level are taken from several that sort alike, and by which columns.

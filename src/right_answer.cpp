@@ -39,9 +39,9 @@ struct Judge {
 // How a column is compared at this moment.
 static Likeness likeness_of(const Judge *judge, int i)
 {
-    if (judge->chosen && !judge->latitude->sorted[i])
-        return Likeness::any;
-    return judge->latitude->columns[i];
+    if (!judge->chosen)
+        return judge->latitude->columns[i];
+    return judge->latitude->sorted[i] ? Likeness::equal : Likeness::any;
 }
 
 static bool are_equal(Form_pg_attribute attr, Datum a, Datum b)
