@@ -41,9 +41,10 @@ BEGIN
     RETURN concat_ws(E'\n', check_view(view),
         (SELECT string_agg(s::text, ' ') FROM refresh_mv.settings s WHERE s.view_name = view::text),
         (SELECT string_agg((t.relation, t.columns, t.on_commit)::text, ' ') FROM refresh_mv.tracked t WHERE t.view = state_of.view),
-        (SELECT string_agg((s.exact, s.on_commit, s.columns)::text, ' ') FROM refresh_mv.sources s),
+        (SELECT string_agg((s.exact, s.on_commit, s.columns)::text, ' ') FROM refresh_mv.sources s WHERE s.relation = 't'::regclass),
         (SELECT string_agg((s.snapshot IS NOT NULL)::text, ' ') FROM refresh_mv.state s WHERE s.view = state_of.view),
-        (SELECT string_agg(m.relation::text, ' ') FROM refresh_mv.members m WHERE m.fingerprint = refresh_mv.fingerprint(m.member)),
+        (SELECT string_agg(m.relation::text, ' ') FROM refresh_mv.members m
+            WHERE m.member = 't'::regclass AND m.fingerprint = refresh_mv.fingerprint(m.member)),
         (SELECT string_agg(g.tgname::text || g.tgenabled::text, ' ' ORDER BY g.tgname) FROM pg_trigger g WHERE g.tgrelid = 't'::regclass));
 END $$;
 

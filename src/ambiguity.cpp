@@ -37,7 +37,9 @@ bool collects(const char *name)
 const char *of_aggregate(const Aggref *aggregate)
 {
     char *name = get_func_name(aggregate->aggfnoid);
-    if (ambiguity::is_extreme_of_labels(aggregate))
+    // That 0 may be shown as -0 is nothing to warn of.
+    bool floats = aggregate->aggtype == FLOAT4OID || aggregate->aggtype == FLOAT8OID;
+    if (ambiguity::is_extreme_of_labels(aggregate) && !floats)
         return psprintf("%s() of values that are equal and look different can be any of them", name);
     if (aggregate->aggorder != NIL || aggregate->aggdistinct != NIL || aggregate->aggkind != AGGKIND_NORMAL)
         return nullptr;
