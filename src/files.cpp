@@ -1,7 +1,6 @@
 #include "files.hpp"
 
 #include "hypertable.hpp"
-#include "source.hpp"
 #include "tracking.hpp"
 #include "triggers.hpp"
 
@@ -145,10 +144,11 @@ const char *of(List *sources)
     ListCell *cell, *member, *chunk;
     initStringInfo(&text);
     foreach (cell, sources)
-        foreach (member, source::members(static_cast<TrackedSource *>(lfirst(cell))->relation, NoLock)) {
-            append(&text, files_of(lfirst_oid(member)), "");
-            foreach (chunk, hypertable::chunks(lfirst_oid(member), NoLock))
-                append_chunk(&text, lfirst_oid(member), lfirst_oid(chunk));
+        foreach (member, static_cast<TrackedSource *>(lfirst(cell))->members) {
+            Oid table = static_cast<Member *>(lfirst(member))->relation;
+            append(&text, files_of(table), "");
+            foreach (chunk, hypertable::chunks(table, NoLock))
+                append_chunk(&text, table, lfirst_oid(chunk));
         }
     return text.data;
 }

@@ -16,7 +16,8 @@
 
 namespace files {
 
-// The files of sources (TrackedSource *) that are locked, as text to be compared.
+// The files of sources (TrackedSource *) that are locked, as text to be compared.  Their
+// members are those that there are (track::damage).
 const char *of(List *sources);
 
 // What has become of the files since they were before, in words; null if they are the same,
