@@ -11,11 +11,15 @@
 //   configuration that the query uses must refresh it.
 #pragma once
 
-#include "pg.hpp"
+#include "blame.hpp"
 
 struct Constancy {
     const char *depends_on; // what else than data the result depends on, in words; null: nothing
+    const char *hint;       // what to do about that; null: nothing in particular
+    Oid declarable;         // a function that could be declared IMMUTABLE, perhaps; else InvalidOid
     bool reads_settings;    // the result depends on the settings in constancy::settings()
+
+    Blame blame() const { return {depends_on, hint, declarable}; }
 };
 
 namespace constancy {
