@@ -135,7 +135,7 @@ DECLARE
 BEGIN
     SELECT e.cost INTO whole FROM refresh_mv.explain(view) e WHERE e.method = 'full';
     PERFORM set_config('refresh_mv.exact_cost_limit', coalesce(share, units / whole)::text, true);
-    SELECT e.reason INTO limited.reason FROM refresh_mv.explain(view) e WHERE e.method = wanted;
+    SELECT regexp_replace(e.reason, '[0-9.e-]+ times', 'N times') INTO limited.reason FROM refresh_mv.explain(view) e WHERE e.method = wanted;
     SELECT * INTO done FROM smart(view);
     smart := format('%s: %s', done.method, done.reason);
 END $$;

@@ -1,5 +1,6 @@
 #include "constancy.hpp"
 
+#include "blame.hpp"
 #include "known_functions.hpp"
 
 namespace constancy {
@@ -22,6 +23,13 @@ static bool depends(Level *level, const char *what)
 {
     level->found->depends_on = what;
     return true;
+}
+
+static bool depends(Level *level, const Blame &blame)
+{
+    level->found->hint = blame.hint;
+    level->found->declarable = blame.declarable;
+    return depends(level, blame.what);
 }
 
 static bool depends_on_record(Level *level)
@@ -181,15 +189,11 @@ static bool check_function(Oid function, Node *call, Level *level)
 
     const KnownFunction *known = known_function(function);
     if (known == nullptr) {
-        char volatility = func_volatile(function);
-        if (volatility == PROVOLATILE_IMMUTABLE)
+        if (func_volatile(function) == PROVOLATILE_IMMUTABLE)
             return false;
         const char *setting = extension_setting(function);
-        if (setting != nullptr)
-            return depends_on_other(function, setting, level);
-        return depends(level, psprintf("%s function %s",
-                                       volatility == PROVOLATILE_STABLE ? "stable" : "volatile",
-                                       format_procedure(function)));
+        return setting != nullptr ? depends_on_other(function, setting, level)
+                                  : depends(level, blame::function(function, call));
     }
     switch (known->uses) {
     case Uses::nothing:
@@ -261,11 +265,11 @@ static bool type_io(Oid type, IOFuncSelector which, Level *level)
     }
     if (which == IOFunc_input) {
         getTypeInputInfo(base, &function, &param);
-        return check_function(function, nullptr, level);
+        return check_function(function, nullptr, level) && depends(level, blame::text_of(base, which));
     }
     getTypeOutputInfo(base, &function, &varlena);
     if (check_function(function, nullptr, level))
-        return true;
+        return depends(level, blame::text_of(base, which));
     // Types that are not built in can have a cast for JSON.  Those written in C
     // may read settings such as extra_float_digits, however they are marked.
     if (base >= FirstNormalObjectId) {
@@ -568,8 +572,9 @@ static bool check_node(Node *node, Level *level)
         return types_io(reinterpret_cast<TableFunc *>(node)->coltypes, IOFunc_input, level);
     case T_CoerceViaIO: {
         auto *coercion = reinterpret_cast<CoerceViaIO *>(node);
-        return output(reinterpret_cast<Node *>(coercion->arg), level)
-               || type_io(coercion->resulttype, IOFunc_input, level);
+        auto *arg = reinterpret_cast<Node *>(coercion->arg);
+        return (output(arg, level) || type_io(coercion->resulttype, IOFunc_input, level))
+               && depends(level, blame::cast(exprType(arg), coercion->resulttype, level->found->blame()));
     }
     case T_XmlExpr: {
         auto *xml = reinterpret_cast<XmlExpr *>(node);
@@ -644,7 +649,7 @@ static bool walk(Node *node, void *context)
 
 Constancy of(Query *rewritten)
 {
-    Constancy found = {nullptr, false, NIL};
+    Constancy found{};
     Level outermost = {nullptr, nullptr, &found};
 
     walk(reinterpret_cast<Node *>(rewritten), &outermost);

@@ -10,12 +10,16 @@
 // - DDL is not judged: see meaning.hpp.
 #pragma once
 
-#include "pg.hpp"
+#include "blame.hpp"
 
 struct Constancy {
     const char *depends_on; // what else than data the result depends on, in words; null: nothing
+    const char *hint;       // what to do about that; null: nothing in particular
+    Oid declarable;         // a function that could be declared IMMUTABLE, perhaps; else InvalidOid
     bool reads_settings;    // the result depends on settings of the server
     List *others;           // and on these, of extensions, by name
+
+    Blame blame() const { return {depends_on, hint, declarable}; }
 };
 
 namespace constancy {

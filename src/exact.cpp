@@ -342,9 +342,7 @@ void analyse_for(Work *work, const char *groups)
 bool find_parts(Work *work, named::Result result)
 {
     work->parts = two_state::parts(work->analysis.query, work->analysis.anchoring, work->changes, work->limit,
-                                   result, work->environment, &work->scope.reason);
-    if (work->parts != nullptr)
-        work->cost += work->parts->cost;
+                                   result, work->environment, &work->cost, &work->scope.reason);
     return work->parts != nullptr;
 }
 
@@ -444,6 +442,7 @@ ExactPlan plan(Relation view, const ExactQuestion &question)
         question.method == Method::delta ? delta(&work) : keys(&work);
     plan.obstacle = work.scope.reason;
     plan.cost = work.cost;
+    plan.costly = plan.obstacle != nullptr && work.cost > work.limit;
     plan.queries = work.queries;
     named::release_all(work.environment);
     return plan;

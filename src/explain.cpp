@@ -73,20 +73,19 @@ const char *changes_in_log(const Examination *e)
 // ---- tracking ----
 
 // What to do about a result that depends on more than data.
-void add_constancy_remedy(Examination *e, const char *depends_on)
+void add_constancy_remedy(Examination *e, const Constancy &constancy)
 {
-    const char *function = nullptr;
-    for (const char *prefix : {"volatile function ", "stable function "})
-        if (strncmp(depends_on, prefix, strlen(prefix)) == 0)
-            function = depends_on + strlen(prefix);
-    if (function == nullptr && strchr(depends_on, ' ') != nullptr)
-        remedy::add(&e->tracking, psprintf("-- its query must not depend on %s", depends_on), "");
-    else if (function == nullptr || strncmp(function, "pg_catalog.", 11) == 0 || strchr(function, '.') == nullptr)
-        remedy::add(&e->tracking, psprintf("-- take %s out of the view, and into the queries that read it", depends_on),
-                    "");
-    else
-        remedy::add(&e->tracking, psprintf("ALTER FUNCTION %s IMMUTABLE", function),
+    const char *what = constancy.depends_on;
+    bool is_function = strncmp(what, "volatile function ", 18) == 0 || strncmp(what, "stable function ", 16) == 0;
+    if (OidIsValid(constancy.declarable))
+        remedy::add(&e->tracking, psprintf("ALTER FUNCTION %s IMMUTABLE", format_procedure(constancy.declarable)),
                     "if its result depends on its arguments alone");
+    else if (constancy.hint != nullptr)
+        remedy::add(&e->tracking, psprintf("-- its query must not depend on %s", what), constancy.hint);
+    else if (!is_function && strchr(what, ' ') != nullptr)
+        remedy::add(&e->tracking, psprintf("-- its query must not depend on %s", what), "");
+    else
+        remedy::add(&e->tracking, psprintf("-- take %s out of the view, and into the queries that read it", what), "");
 }
 
 void add_source_remedy(Examination *e, const Source *source)
@@ -122,7 +121,7 @@ void examine_tracking(Examination *e)
 
     if (constancy.depends_on != nullptr) {
         e->untrackable = psprintf("its result depends on more than data: %s", constancy.depends_on);
-        add_constancy_remedy(e, constancy.depends_on);
+        add_constancy_remedy(e, constancy);
     }
     foreach (cell, sources) {
         auto *source = static_cast<Source *>(lfirst(cell));
@@ -282,18 +281,24 @@ Explained *explain_skip(const Examination *e)
     return skip;
 }
 
-// Why an exact method cannot be used, be it possible by the log.
-const char *exact_obstacle(const Examination *e, const ExactPlan &plan, Method method)
+// Why an exact method cannot be used, whatever it costs, be it possible by the log.
+const char *shape_obstacle(const Examination *e, const ExactPlan &plan, Method method)
 {
     if (e->premise.changes == NIL)
         return e->hindrance ? e->hindrance : "changes of what it reads are not known row by row";
-    if (plan.obstacle != nullptr)
+    if (plan.obstacle != nullptr && !plan.costly)
         return plan.obstacle;
     if (e->view.settings.keep_before != nullptr)
         return "keep_before keeps rows that the query does not return";
     if (method == Method::delta && e->knowledge.baseline && e->knowledge.unknown == nullptr && !plan.has_state)
         return "there is no state of its groups yet";
     return nullptr;
+}
+
+// The same, its costs included.
+const char *exact_obstacle(const Examination *e, const ExactPlan &plan, Method method)
+{
+    return e->premise.changes != NIL && plan.costly ? plan.obstacle : shape_obstacle(e, plan, method);
 }
 
 void append_list(StringInfo text, const char *title, List *names)
@@ -386,14 +391,24 @@ const char *exact_details(const Examination *e, const ExactPlan &plan, Method me
 
 bool is_affordable(const Examination *e, const ExactPlan &plan)
 {
-    return plan.cost <= e->full * exact::cost_limit;
+    return !plan.costly && plan.cost <= e->full * exact::cost_limit;
+}
+
+// That a method costs too much, and what that is measured against.
+const char *too_costly(const Examination *e, const ExactPlan &plan)
+{
+    const char *limit = exact::cost_limit == 1
+                            ? "a full refresh"
+                            : psprintf("%g times a full refresh (refresh_mv.exact_cost_limit)", exact::cost_limit);
+    return plan.costly ? psprintf("%s: its first steps alone cost more than %s", plan.obstacle, limit)
+                       : psprintf("%s: costs more than %s", e->premise.words, limit);
 }
 
 Explained *explain_exact(const Examination *e, Method method)
 {
     const ExactPlan &plan = method == Method::delta ? e->delta : e->keys;
     Explained *exact = row(method);
-    const char *shape = e->untrackable ? nullptr : exact_obstacle(e, plan, method);
+    const char *shape = e->untrackable ? nullptr : shape_obstacle(e, plan, method);
     const char *log = log_obstacle(e);
     const char *obstacle = shape ? shape : log ? log : e->hindrance;
     bool mine = plan.stateful == (method == Method::delta);
@@ -415,7 +430,7 @@ Explained *explain_exact(const Examination *e, Method method)
                     : !mine                   ? (plan.has_state || e->premise.imagined
                                                    ? "possible, but smart prefers delta for a view with a state"
                                                    : "possible, but smart makes a state of its groups first, by a full refresh")
-                    : !is_affordable(e, plan) ? psprintf("%s: costs more than a full refresh", e->premise.words)
+                    : !is_affordable(e, plan) ? too_costly(e, plan)
                                               : e->premise.words;
     if (e->view.settings.keep_before != nullptr)
         remedy::add(&exact->remedies, psprintf("SELECT refresh_mv.configure(%s, keep_before => NULL)", literal(e)), "");

@@ -36,7 +36,7 @@ List *checked_sources(Oid view)
     Constancy constancy = constancy::of(query);
     if (constancy.depends_on != nullptr)
         refuse(view, psprintf("Its result depends on more than data: %s", constancy.depends_on),
-               "Leave it untracked, or take that out of its query");
+               constancy.hint ? constancy.hint : "Leave it untracked, or take that out of its query");
     List *sources = source::of(query);
     ListCell *cell;
     foreach (cell, sources) {

@@ -338,7 +338,7 @@ struct Search {
     named::Result result;
     QueryEnvironment *environment;
     const char **reason;
-    double cost; // so far
+    double *cost; // so far
 };
 
 // Runs a query of the search if that is affordable, and shows its rows; false, with a
@@ -346,8 +346,8 @@ struct Search {
 bool run(Search *search, Query *query, const char *name, const char *reason)
 {
     PlannedStmt *plan = query::plan(query, 0);
-    search->cost += query::cost(plan);
-    if (search->cost > search->limit) {
+    *search->cost += query::cost(plan);
+    if (*search->cost > search->limit) {
         *search->reason = reason;
         return false;
     }
@@ -490,9 +490,9 @@ const char *obstacle(const Anchoring &anchoring, List *changes)
 }
 
 const Parts *parts(Query *query, const Anchoring &anchoring, List *changes, double limit,
-                   named::Result result, QueryEnvironment *environment, const char **reason)
+                   named::Result result, QueryEnvironment *environment, double *cost, const char **reason)
 {
-    Search search = {query, anchoring, changes, limit, result, environment, reason, 0};
+    Search search = {query, anchoring, changes, limit, result, environment, reason, cost};
     auto shown = [&](TableState state) { return named::shown(environment, parts_name(state)); };
     const char *all = all_parts(&search);
     if (all == nullptr
@@ -506,7 +506,6 @@ const Parts *parts(Query *query, const Anchoring &anchoring, List *changes, doub
     named::show(environment, parts_before(&search));
     parts->now = describe(shown(TableState::now), anchoring.type);
     parts->before = describe(shown(TableState::before), anchoring.type);
-    parts->cost = search.cost;
     return parts;
 }
 

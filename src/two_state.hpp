@@ -34,7 +34,6 @@ struct Parts {
     bool has_null;
     PartRows now;
     PartRows before;
-    double cost; // of finding them, in the planner's units
 };
 
 namespace two_state {
@@ -49,10 +48,10 @@ bool concerns(const Anchoring &anchoring, List *changes);
 const char *obstacle(const Anchoring &anchoring, List *changes);
 
 // Finds the parts of a query, which is not modified, that may differ; with what is
-// expected instead of results, how many there may be.  null, with a reason, if that would
-// cost more than the limit, in the planner's units.
+// expected instead of results, how many there may be.  Adds to the cost, in the planner's
+// units.  null, with a reason, if that would be more than the limit.
 const Parts *parts(Query *query, const Anchoring &anchoring, List *changes, double limit,
-                   named::Result result, QueryEnvironment *environment, const char **reason);
+                   named::Result result, QueryEnvironment *environment, double *cost, const char **reason);
 
 // Turns the tables of a query, in place, into the state; anchored ones restricted to
 // the parts, if there are any.  Its FROM is that of the query of which the anchoring was
