@@ -134,13 +134,14 @@ void create(Oid relation, const Definition &definition, bool transitions, List *
                                               definition.fires));
 }
 
-// How a trigger on one of the extension's own tables has to fire; 0: as it likes, it is
-// somebody else's.
-char own_firing(const char *name)
+// How a trigger on one of the extension's own tables has to fire; as it does, if it is
+// somebody else's, or was disabled on purpose.
+char own_firing(const char *name, char now)
 {
-    return strcmp(name, "keep_out") == 0 ? TRIGGER_FIRES_ON_REPLICA
-           : strcmp(name, "guard") == 0  ? TRIGGER_FIRES_ALWAYS
-                                         : '\0';
+    return now == TRIGGER_DISABLED         ? now
+           : strcmp(name, "keep_out") == 0 ? TRIGGER_FIRES_ON_REPLICA
+           : strcmp(name, "guard") == 0    ? TRIGGER_FIRES_ALWAYS
+                                           : now;
 }
 
 // Whether all triggers of one of these tables fire as they have to.
@@ -150,8 +151,8 @@ bool own_are_whole(Oid table)
     const TriggerDesc *triggers = relation->trigdesc;
     bool whole = true;
     for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++) {
-        char fires = own_firing(triggers->triggers[i].tgname);
-        whole &= fires == '\0' || fires == triggers->triggers[i].tgenabled;
+        char now = triggers->triggers[i].tgenabled;
+        whole &= own_firing(triggers->triggers[i].tgname, now) == now;
     }
     table_close(relation, AccessShareLock);
     return whole;
@@ -164,8 +165,8 @@ void mend_table(Oid table)
     for_each_trigger(table, InvalidOid, [&](HeapTuple tuple) {
         HeapTuple copy = heap_copytuple(tuple);
         auto *trigger = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(copy));
-        char fires = own_firing(NameStr(trigger->tgname));
-        if (fires == '\0' || fires == trigger->tgenabled)
+        char fires = own_firing(NameStr(trigger->tgname), trigger->tgenabled);
+        if (fires == trigger->tgenabled)
             return;
         trigger->tgenabled = fires;
         CatalogTupleUpdate(catalog, &copy->t_self, copy);

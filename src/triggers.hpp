@@ -43,8 +43,8 @@ void install(Oid member, const Arguments &arguments);
 void remove(Oid member);
 
 // Has the triggers that protect the extension's own tables fire again as they should, where
-// a data-only restore (ENABLE TRIGGER ALL) or somebody has changed that; not now, if a
-// table is in use.
+// a data-only restore (ENABLE TRIGGER ALL) has changed that; not now, if a table is in use.
+// Those that are disabled stay so.
 void mend_own();
 
 // Text that changes whenever one of the triggers is changed, disabled or removed.

@@ -179,7 +179,7 @@ test_parts() {
     check_alive "schema and data apart"
     # as without event triggers, in single-user mode, say
     query "ALTER EVENT TRIGGER refresh_mv_note_ddl DISABLE;
-        ALTER TABLE refresh_mv.journal ENABLE TRIGGER ALL; ALTER TABLE refresh_mv.log DISABLE TRIGGER ALL;
+        ALTER TABLE refresh_mv.journal ENABLE TRIGGER ALL; ALTER TABLE refresh_mv.log ENABLE TRIGGER ALL;
         ALTER EVENT TRIGGER refresh_mv_note_ddl ENABLE ALWAYS"
     silently psql -qc "SET client_min_messages = warning" -c "SELECT FROM refresh_materialized_views_smart()"
     expect "$own" "$(own_triggers)" "what triggers there are on refresh_mv's own tables after a refresh"
