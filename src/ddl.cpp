@@ -34,8 +34,9 @@ struct Touched {
     " '^CREATE (CAST|OPERATOR)|^ALTER (COLLATION|DOMAIN|OPERATOR|TEXT SEARCH|TYPE)')"
 
 // A tracked view itself, or what its query uses; a function or the like, perhaps one that
-// is used in the body of another, into which nobody sees; a table whose changes are logged,
-// or a new partition of one.  (Not a chunk: TimescaleDB alters new ones amidst an INSERT;
+// is used in the body of another, into which nobody sees (no reason to refresh on commit: a
+// script that makes many functions would refresh for each); a table whose changes are
+// logged, or a new partition of one.  (Not a chunk: TimescaleDB alters new ones amidst an INSERT;
 // what becomes of a chunk is seen at the next refresh.)
 constexpr char touched_query[] =
     "SELECT t.view, " COMMAND_TEXT ", false, false FROM " COMMANDS
@@ -46,7 +47,7 @@ constexpr char touched_query[] =
     " UNION SELECT u.view, " COMMAND_TEXT ", false, true FROM " COMMANDS
     " JOIN refresh_mv.uses u ON u.classid OPERATOR(pg_catalog.=) d.classid"
     " AND u.objid OPERATOR(pg_catalog.=) d.objid"
-    " UNION SELECT u.view, " COMMAND_TEXT ", false, true FROM " COMMANDS
+    " UNION SELECT u.view, " COMMAND_TEXT ", false, false FROM " COMMANDS
     " JOIN refresh_mv.uses u ON u.classid OPERATOR(pg_catalog.=) " PROC
     " JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) u.objid AND p.prosqlbody IS NULL"
     " JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang"

@@ -446,12 +446,12 @@ const char *damage(List *sources, List *saved)
                 && !tables::contains(known->columns,
                              get_attname(source->relation, static_cast<AttrNumber>(column), false)))
                 return psprintf("not all columns of %s are logged", name);
-        if (known->exact && !has_saved_layout(known))
-            return psprintf("rows of %s are logged in another form now", name);
         ListCell *logged;
         foreach (logged, known->columns)
             if (get_attnum(source->relation, static_cast<char *>(lfirst(logged))) == InvalidAttrNumber)
                 return psprintf("a column of %s that is logged is gone", name);
+        if (known->exact && !has_saved_layout(known))
+            return psprintf("rows of %s are logged in another form now", name);
         List *members = source::members(source->relation, NoLock);
         ListCell *member;
         foreach (member, known->members)
