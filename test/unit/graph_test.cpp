@@ -1,39 +1,41 @@
 #include "check.hpp"
-#include "graph.hpp"
+#include "run/view_order.hpp"
 #include "unit.hpp"
+
+using namespace refresh_mv;
 
 using Oids = std::vector<uint32_t>;
 
 static void sources_come_first()
 {
-    CHECK(graph::ordered({1, 2, 3}, {{1, 3}, {3, 2}}) == (Oids{2, 3, 1}));
+    CHECK(view_order::ordered({1, 2, 3}, {{1, 3}, {3, 2}}) == (Oids{2, 3, 1}));
 }
 
 static void views_without_edges_come_by_oid()
 {
-    CHECK(graph::ordered({9, 4, 7, 4}, {}) == (Oids{4, 7, 9}));
+    CHECK(view_order::ordered({9, 4, 7, 4}, {}) == (Oids{4, 7, 9}));
 }
 
 static void a_diamond_is_visited_once()
 {
-    CHECK(graph::ordered({1, 2, 3, 4}, {{1, 2}, {1, 3}, {2, 4}, {3, 4}}) == (Oids{4, 2, 3, 1}));
+    CHECK(view_order::ordered({1, 2, 3, 4}, {{1, 2}, {1, 3}, {2, 4}, {3, 4}}) == (Oids{4, 2, 3, 1}));
 }
 
 static void order_holds_across_views_not_refreshed()
 {
-    CHECK(graph::ordered({1, 3}, {{1, 2}, {2, 3}}) == (Oids{3, 1}));
+    CHECK(view_order::ordered({1, 3}, {{1, 2}, {2, 3}}) == (Oids{3, 1}));
 }
 
 static void circles_end()
 {
-    CHECK(graph::ordered({1, 2}, {{1, 2}, {2, 1}}) == (Oids{2, 1}));
-    CHECK(graph::ordered({5}, {{5, 5}}) == (Oids{5}));
+    CHECK(view_order::ordered({1, 2}, {{1, 2}, {2, 1}}) == (Oids{2, 1}));
+    CHECK(view_order::ordered({5}, {{5, 5}}) == (Oids{5}));
 }
 
 static void dependents_are_found_at_any_distance()
 {
-    CHECK(graph::with_dependents({4}, {{1, 2}, {1, 3}, {2, 4}, {3, 4}, {6, 5}}) == (Oids{1, 2, 3, 4}));
-    CHECK(graph::with_dependents({1}, {{1, 2}}) == (Oids{1}));
+    CHECK(view_order::with_dependents({4}, {{1, 2}, {1, 3}, {2, 4}, {3, 4}, {6, 5}}) == (Oids{1, 2, 3, 4}));
+    CHECK(view_order::with_dependents({1}, {{1, 2}}) == (Oids{1}));
 }
 
 void test_graph()

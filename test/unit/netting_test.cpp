@@ -1,9 +1,11 @@
 #include "check.hpp"
-#include "netting.hpp"
+#include "log/net_effect.hpp"
 #include "unit.hpp"
-#include "varint.hpp"
+#include "values/varint.hpp"
 
 #include <algorithm>
+
+using namespace refresh_mv;
 
 // The records of one entry, written as the log writes them.
 class Entry {

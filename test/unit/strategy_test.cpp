@@ -1,6 +1,8 @@
 #include "check.hpp"
-#include "strategy.hpp"
+#include "refresh/choose_method.hpp"
 #include "unit.hpp"
+
+using namespace refresh_mv;
 
 static Facts dated(int days_behind)
 {
@@ -12,13 +14,13 @@ static void unpopulated_views_are_rebuilt()
     Facts facts = dated(0);
     facts.populated = false;
     for (RefreshMode mode : {RefreshMode::full, RefreshMode::incremental, RefreshMode::smart})
-        CHECK(strategy::choose({mode, 2, false, false}, facts).method == Method::rebuild);
+        CHECK(choose_method::choose({mode, 2, false, false}, facts).method == Method::rebuild);
 }
 
 static void the_mode_asked_for_is_used()
 {
-    CHECK(strategy::choose({RefreshMode::full, 2, false, false}, dated(0)).method == Method::full);
-    Decision decision = strategy::choose({RefreshMode::incremental, 7, false, false}, dated(30));
+    CHECK(choose_method::choose({RefreshMode::full, 2, false, false}, dated(0)).method == Method::full);
+    Decision decision = choose_method::choose({RefreshMode::incremental, 7, false, false}, dated(30));
     CHECK(decision.method == Method::window);
     CHECK(decision.days == 7);
 }
@@ -27,27 +29,27 @@ static void smart_goes_by_the_newest_data()
 {
     const Request smart = {RefreshMode::smart, 0, false, false};
     for (int days : {-3, 0, 1}) {
-        Decision decision = strategy::choose(smart, dated(days));
+        Decision decision = choose_method::choose(smart, dated(days));
         CHECK(decision.method == Method::window);
         CHECK(decision.days == 2);
     }
-    CHECK(strategy::choose(smart, dated(2)).method == Method::full);
+    CHECK(choose_method::choose(smart, dated(2)).method == Method::full);
     Facts configured = dated(1);
     configured.window_days = 5;
-    CHECK(strategy::choose(smart, configured).days == 5);
+    CHECK(choose_method::choose(smart, configured).days == 5);
     Facts empty = dated(0);
     empty.has_data = false;
-    CHECK(strategy::choose(smart, empty).method == Method::full);
+    CHECK(choose_method::choose(smart, empty).method == Method::full);
 }
 
 static void smart_trusts_no_view_whose_old_rows_change()
 {
     Facts facts = dated(0);
     facts.doubt = "it looks at the clock";
-    Decision decision = strategy::choose({RefreshMode::smart, 0, false, false}, facts);
+    Decision decision = choose_method::choose({RefreshMode::smart, 0, false, false}, facts);
     CHECK(decision.method == Method::full);
     CHECK(decision.reason == "it looks at the clock");
-    CHECK(strategy::choose({RefreshMode::incremental, 2, false, false}, facts).method == Method::window);
+    CHECK(choose_method::choose({RefreshMode::incremental, 2, false, false}, facts).method == Method::window);
 }
 
 static void views_without_a_date_are_refreshed_whole()
@@ -56,7 +58,7 @@ static void views_without_a_date_are_refreshed_whole()
     facts.windowable = false;
     facts.not_windowable = "it has no date";
     for (RefreshMode mode : {RefreshMode::incremental, RefreshMode::smart}) {
-        Decision decision = strategy::choose({mode, 2, false, false}, facts);
+        Decision decision = choose_method::choose({mode, 2, false, false}, facts);
         CHECK(decision.method == Method::full);
         CHECK(decision.reason == "it has no date");
     }
@@ -67,28 +69,28 @@ static void tracked_views_go_by_their_log()
     const Request smart = {RefreshMode::smart, 0, false, false};
     Facts facts = dated(0);
     facts.tracked = true;
-    CHECK(strategy::choose(smart, facts).method == Method::skip);
+    CHECK(choose_method::choose(smart, facts).method == Method::skip);
     facts.pending = 3;
-    CHECK(strategy::choose(smart, facts).method == Method::delta);
-    CHECK(strategy::choose(smart, facts).reason == "3 changes in the log");
+    CHECK(choose_method::choose(smart, facts).method == Method::delta);
+    CHECK(choose_method::choose(smart, facts).reason == "3 changes in the log");
     facts.pending = 1;
-    CHECK(strategy::choose(smart, facts).reason == "1 change in the log");
+    CHECK(choose_method::choose(smart, facts).reason == "1 change in the log");
     facts.pending = 0;
     facts.unknown = "TRUNCATE";
-    CHECK(strategy::choose(smart, facts).method == Method::full);
-    CHECK(strategy::choose(smart, facts).reason == "TRUNCATE");
-    CHECK(strategy::choose({RefreshMode::incremental, 2, false, false}, facts).method == Method::window);
+    CHECK(choose_method::choose(smart, facts).method == Method::full);
+    CHECK(choose_method::choose(smart, facts).reason == "TRUNCATE");
+    CHECK(choose_method::choose({RefreshMode::incremental, 2, false, false}, facts).method == Method::window);
     facts.populated = false;
-    CHECK(strategy::choose(smart, facts).method == Method::rebuild);
+    CHECK(choose_method::choose(smart, facts).method == Method::rebuild);
 }
 
 static void only_large_changes_are_rebuilt()
 {
-    CHECK(!strategy::rebuild_pays(0, 0));
-    CHECK(!strategy::rebuild_pays(9999, 100));
-    CHECK(!strategy::rebuild_pays(10000, 20000));
-    CHECK(strategy::rebuild_pays(10001, 20000));
-    CHECK(strategy::rebuild_pays(50000, 0));
+    CHECK(!choose_method::rebuild_pays(0, 0));
+    CHECK(!choose_method::rebuild_pays(9999, 100));
+    CHECK(!choose_method::rebuild_pays(10000, 20000));
+    CHECK(choose_method::rebuild_pays(10001, 20000));
+    CHECK(choose_method::rebuild_pays(50000, 0));
 }
 
 void test_strategy()

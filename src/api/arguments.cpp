@@ -1,0 +1,176 @@
+#include "api/arguments.hpp"
+
+#include "query/view.hpp"
+#include "server/bridge.hpp"
+#include "server/messages.hpp"
+#include "store/catalog.hpp"
+
+#include <algorithm>
+
+namespace refresh_mv {
+
+namespace {
+
+// Whether a view is among those that a call without names refreshes.
+bool is_included(Oid view)
+{
+    return pg::may_refresh(view, GetUserId()) && !catalog::is_member(view)
+           && !catalog::is_disabled(view);
+}
+
+// Every materialized view of the database, *count of them.
+Oid *scan_views(int *count)
+{
+    List *oids = NIL;
+    ListCell *cell;
+    Relation classes = table_open(RelationRelationId, AccessShareLock);
+    ScanKeyData key;
+    ScanKeyInit(&key, Anum_pg_class_relkind, BTEqualStrategyNumber, F_CHAREQ,
+                CharGetDatum(RELKIND_MATVIEW));
+    SysScanDesc scan = systable_beginscan(classes, InvalidOid, false, nullptr, 1, &key);
+    HeapTuple tuple;
+    while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+        oids = lappend_oid(oids, reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->oid);
+    systable_endscan(scan);
+    table_close(classes, AccessShareLock);
+
+    auto *views = static_cast<Oid *>(palloc(sizeof(Oid) * (list_length(oids) + 1)));
+    *count = 0;
+    foreach (cell, oids)
+        if (is_included(lfirst_oid(cell)))
+            views[(*count)++] = lfirst_oid(cell);
+    return views;
+}
+
+// The views of an argument of type regclass[].
+std::vector<Oid> named_views(ArrayType *array)
+{
+    struct Elements {
+        Datum *values;
+        bool *nulls;
+        int count;
+    };
+    auto elements = guard([&] {
+        Elements e;
+        deconstruct_array(array, REGCLASSOID, sizeof(Oid), true, TYPALIGN_INT, &e.values, &e.nulls,
+                          &e.count);
+        return e;
+    });
+    std::vector<Oid> views;
+    for (int i = 0; i < elements.count; i++) {
+        if (elements.nulls[i])
+            throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "views must not contain nulls", "",
+                        "Omit the argument to refresh all materialized views."};
+        views.push_back(DatumGetObjectId(elements.values[i]));
+        guard([&] { view::check_kind(views.back()); });
+    }
+    if (views.empty())
+        throw Error{ERRCODE_INVALID_PARAMETER_VALUE, "views must not be empty", "",
+                    "Omit the argument to refresh all materialized views."};
+    return views;
+}
+
+std::vector<Edge> all_edges()
+{
+    int count = 0;
+    catalog::ViewPair *pairs = guard([&] { return catalog::dependencies(&count); });
+    std::vector<Edge> edges;
+    edges.reserve(static_cast<size_t>(count));
+    for (int i = 0; i < count; i++)
+        edges.push_back({pairs[i].view, pairs[i].source});
+    return edges;
+}
+
+// The views together with those that read them and that the caller may refresh.
+std::vector<Oid> cascaded(const std::vector<Oid> &views, const std::vector<Edge> &edges)
+{
+    std::vector<Oid> result = views;
+    for (Oid oid : view_order::with_dependents(views, edges)) {
+        if (std::find(views.begin(), views.end(), oid) != views.end())
+            continue;
+        if (guard([&] { return is_included(oid); }))
+            result.push_back(oid);
+        else
+            notice("%s is left out: it is disabled or the current user may not refresh it",
+                   guard([&] { return view::name(oid); }));
+    }
+    return result;
+}
+
+int days_argument(FunctionCallInfo fcinfo, int argument)
+{
+    if (PG_ARGISNULL(argument))
+        throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "date_range_days must not be null", "",
+                    "Omit the argument to refresh the last 2 days."};
+    int days = PG_GETARG_INT32(argument);
+    if (days < 0 || days > most_days)
+        throw Error{ERRCODE_INVALID_PARAMETER_VALUE,
+                    format("date_range_days must be between 0 and %d", most_days),
+                    format("The value given is %d.", days), ""};
+    return days;
+}
+
+} // namespace
+
+namespace arguments {
+
+std::string text_of(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+    if (PG_ARGISNULL(argument))
+        throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, format("%s must not be null", name), "", ""};
+    return guard([&] { return text_to_cstring(PG_GETARG_TEXT_PP(argument)); });
+}
+
+Oid view_of(FunctionCallInfo fcinfo, int argument)
+{
+    if (PG_ARGISNULL(argument))
+        throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "view must not be null", "", ""};
+    Oid oid = PG_GETARG_OID(argument);
+    guard([&] { view::check_kind(oid); });
+    return oid;
+}
+
+std::vector<Oid> all_views()
+{
+    int count = 0;
+    Oid *views = guard([&] { return scan_views(&count); });
+    return {views, views + count};
+}
+
+Request request(FunctionCallInfo fcinfo, int mode, int days)
+{
+    std::string name = text_of(fcinfo, mode, "mode");
+    int reach = days_argument(fcinfo, days);
+    for (RefreshMode known : {RefreshMode::smart, RefreshMode::full, RefreshMode::incremental})
+        if (name == name_of(known))
+            return {known, reach, false, false};
+    throw Error{ERRCODE_INVALID_PARAMETER_VALUE, format("unknown refresh mode \"%s\"", name.c_str()),
+                "", "The modes are \"smart\", \"full\" and \"incremental\"."};
+}
+
+Request incremental_or_full(FunctionCallInfo fcinfo, int incremental, int days)
+{
+    if (PG_ARGISNULL(incremental))
+        throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "incremental must not be null", "", ""};
+    return {PG_GETARG_BOOL(incremental) ? RefreshMode::incremental : RefreshMode::full,
+            days_argument(fcinfo, days), false, false};
+}
+
+Call call(FunctionCallInfo fcinfo, const Request &request, int views, int cascade)
+{
+    if (PG_ARGISNULL(cascade))
+        throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "cascade must not be null", "", ""};
+    std::vector<Edge> edges = all_edges();
+    std::vector<Oid> chosen = PG_ARGISNULL(views)
+                                  ? all_views()
+                                  : named_views(guard([&] { return PG_GETARG_ARRAYTYPE_P(views); }));
+    if (PG_GETARG_BOOL(cascade))
+        chosen = cascaded(chosen, edges);
+    Call call = {request, view_order::ordered(chosen, edges), edges, true, Caller::function};
+    call.request.may_swap = call.views.size() == 1;
+    return call;
+}
+
+} // namespace arguments
+
+} // namespace refresh_mv

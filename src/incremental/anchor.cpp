@@ -1,0 +1,690 @@
+#include "incremental/anchor.hpp"
+
+#include "tracking/source.hpp"
+
+#include <utility>
+
+namespace refresh_mv {
+
+namespace {
+
+// A column of an entry of a query's range table.
+struct Column {
+    int rti;
+    AttrNumber attno;
+};
+
+// A condition that makes two columns of one query equal.
+struct Link {
+    Var *left;
+    Var *right;
+    Relids nullable; // of an outer join's condition: its nullable side
+    bool full;       // a full join's condition
+};
+
+// What is in a query's FROM.
+struct From {
+    Query *query;
+    List *entries;   // RangeTblRef, of tables and subqueries
+    Relids nullable; // those on the nullable side of some join
+    List *links;     // Link *
+    List *positive;  // conditions that hold for every joined row
+};
+
+// An attempt to anchor tables.
+struct Search {
+    List *instances;
+    Oid type;         // of the anchor
+    bool keeps_nulls;
+};
+
+// ---- instances ----
+
+bool collect(Node *node, void *context)
+{
+    ListCell *cell;
+
+    if (node == nullptr)
+        return false;
+    if (!IsA(node, Query))
+        return expression_tree_walker(node, pg::walker(collect), context);
+    auto *query = reinterpret_cast<Query *>(node);
+    foreach (cell, query->rtable) {
+        auto *rte = lfirst_node(RangeTblEntry, cell);
+        if (rte->rtekind != RTE_RELATION || !rte->inFromCl)
+            continue;
+        auto *instance = static_cast<Instance *>(palloc0(sizeof(Instance)));
+        instance->query = query;
+        instance->rti = static_cast<Index>(foreach_current_index(cell) + 1);
+        instance->relation = rte->relid;
+        auto **instances = static_cast<List **>(context);
+        *instances = lappend(*instances, instance);
+    }
+    return query_tree_walker(query, pg::walker(collect), context, 0);
+}
+
+Instance *find(List *instances, Query *query, int rti)
+{
+    ListCell *cell;
+    foreach (cell, instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        if (instance->query == query && instance->rti == static_cast<Index>(rti))
+            return instance;
+    }
+    return nullptr;
+}
+
+// ---- FROM ----
+
+Node *strip(Node *node)
+{
+    while (node != nullptr && IsA(node, RelabelType))
+        node = reinterpret_cast<Node *>(reinterpret_cast<RelabelType *>(node)->arg);
+    return node;
+}
+
+// Types whose = tells as much as their bytes.
+bool is_plain_type(Oid type)
+{
+    return type == INT2OID || type == INT4OID || type == INT8OID || type == UUIDOID || type == DATEOID
+           || type == TEXTOID || type == VARCHAROID || type == OIDOID;
+}
+
+// varchar is compared as text.
+Oid text_type(Oid type)
+{
+    return type == VARCHAROID ? TEXTOID : type;
+}
+
+// The column that an expression is, of any level; null if it is none.
+Var *as_column(Query *query, Node *expr)
+{
+    Node *node = strip(pg::flatten(query, static_cast<Node *>(copyObjectImpl(expr))));
+    if (node == nullptr || !IsA(node, Var))
+        return nullptr;
+    auto *var = reinterpret_cast<Var *>(node);
+    bool plain = var->varattno > 0 && is_plain_type(var->vartype)
+                 && (!OidIsValid(var->varcollid) || get_collation_isdeterministic(var->varcollid));
+    return plain ? var : nullptr;
+}
+
+// Whether an operator is = of a type, for values of that type on both sides.
+bool is_equality(OpExpr *op)
+{
+    if (list_length(op->args) != 2)
+        return false;
+    Oid left = text_type(exprType(strip(static_cast<Node *>(linitial(op->args)))));
+    Oid right = text_type(exprType(strip(static_cast<Node *>(lsecond(op->args)))));
+    return left == right && op->opno == lookup_type_cache(left, TYPECACHE_EQ_OPR)->eq_opr;
+}
+
+// The two columns that a condition makes equal; false if it does not.
+bool equates(Query *query, Node *condition, Var **left, Var **right)
+{
+    if (condition == nullptr || !IsA(condition, OpExpr))
+        return false;
+    auto *op = reinterpret_cast<OpExpr *>(condition);
+    if (!is_equality(op))
+        return false;
+    *left = as_column(query, static_cast<Node *>(linitial(op->args)));
+    *right = as_column(query, static_cast<Node *>(lsecond(op->args)));
+    return *left != nullptr && *right != nullptr && (*left)->varcollid == (*right)->varcollid;
+}
+
+void add_conditions(From *from, Node *conditions, Relids nullable, bool full)
+{
+    ListCell *cell;
+    foreach (cell, make_ands_implicit(reinterpret_cast<Expr *>(conditions))) {
+        auto *condition = static_cast<Node *>(lfirst(cell));
+        Var *left, *right;
+        if (nullable == nullptr && !full)
+            from->positive = lappend(from->positive, condition);
+        if (!equates(from->query, condition, &left, &right) || left->varlevelsup != 0
+            || right->varlevelsup != 0)
+            continue;
+        auto *link = static_cast<Link *>(palloc(sizeof(Link)));
+        *link = {left, right, nullable, full};
+        from->links = lappend(from->links, link);
+    }
+}
+
+Relids walk_from(From *from, Node *node, bool nullable)
+{
+    check_stack_depth();
+    if (IsA(node, RangeTblRef)) {
+        int rti = reinterpret_cast<RangeTblRef *>(node)->rtindex;
+        from->entries = lappend(from->entries, node);
+        if (nullable)
+            from->nullable = bms_add_member(from->nullable, rti);
+        return bms_make_singleton(rti);
+    }
+    auto *join = castNode(JoinExpr, node);
+    bool full = join->jointype == JOIN_FULL;
+    Relids left = walk_from(from, join->larg, nullable || full || join->jointype == JOIN_RIGHT);
+    Relids right = walk_from(from, join->rarg, nullable || full || join->jointype == JOIN_LEFT);
+    Relids all = bms_union(left, right);
+    // Under an outer join even an inner join's condition holds for its rows only.
+    Relids side = join->jointype == JOIN_LEFT    ? right
+                  : join->jointype == JOIN_RIGHT ? left
+                  : nullable                     ? all
+                                                 : nullptr;
+    // A full join's sides must not be made null by other joins.
+    if (!full || (!nullable && IsA(join->larg, RangeTblRef) && IsA(join->rarg, RangeTblRef)))
+        add_conditions(from, join->quals, side, full);
+    return all;
+}
+
+From from_of(Query *query)
+{
+    From from = {query, NIL, nullptr, NIL, NIL};
+    ListCell *cell;
+    foreach (cell, query->jointree->fromlist)
+        walk_from(&from, static_cast<Node *>(lfirst(cell)), false);
+    add_conditions(&from, query->jointree->quals, nullptr, false);
+    return from;
+}
+
+bool is_nullable(const From &from, int rti)
+{
+    return bms_is_member(rti, from.nullable);
+}
+
+// ---- anchoring ----
+
+bool anchor_in(Search *search, Query *query, int rti, AttrNumber attno);
+
+// Anchors the tables below a subquery by its output column.
+bool anchor_output(Search *search, Query *query, AttrNumber attno)
+{
+    ListCell *cell;
+
+    check_stack_depth();
+    if (query->setOperations != nullptr) {
+        List *todo = list_make1(query->setOperations);
+        if (query->limitCount || query->limitOffset)
+            return false;
+        foreach (cell, todo) { // grows meanwhile
+            auto *node = static_cast<Node *>(lfirst(cell));
+            if (IsA(node, SetOperationStmt)) {
+                auto *operation = reinterpret_cast<SetOperationStmt *>(node);
+                todo = lappend(lappend(todo, operation->larg), operation->rarg);
+            } else if (!anchor_output(search,
+                                      rt_fetch(reinterpret_cast<RangeTblRef *>(node)->rtindex,
+                                               query->rtable)->subquery,
+                                      attno))
+                return false;
+        }
+        return true;
+    }
+    TargetEntry *entry = get_tle_by_resno(query->targetList, attno);
+    if (entry == nullptr || query->commandType != CMD_SELECT || query->jointree == nullptr
+        || !anchor::hands_up(query, entry))
+        return false;
+    Var *var = as_column(query, reinterpret_cast<Node *>(entry->expr));
+    return var != nullptr && var->varlevelsup == 0 && !is_nullable(from_of(query), var->varno)
+           && anchor_in(search, query, var->varno, var->varattno);
+}
+
+// Anchors what an entry of the range table reads, by its column.
+bool reach(Search *search, Query *query, int rti, AttrNumber attno)
+{
+    RangeTblEntry *rte = rt_fetch(rti, query->rtable);
+    if (rte->rtekind == RTE_SUBQUERY)
+        return anchor_output(search, rte->subquery, attno);
+    Instance *instance = find(search->instances, query, rti);
+    if (instance == nullptr || (instance->anchor != 0 && instance->anchor != attno)
+        || text_type(get_atttype(instance->relation, attno)) != search->type)
+        return false;
+    instance->anchor = attno;
+    instance->keeps_nulls |= search->keeps_nulls;
+    return true;
+}
+
+// Anchors all that some step does, or nothing if it returns false.
+template <class Step>
+bool all_or_nothing(List *instances, Step step)
+{
+    int count = list_length(instances);
+    auto *saved = static_cast<Instance *>(palloc(sizeof(Instance) * static_cast<size_t>(count)));
+    ListCell *cell;
+
+    foreach (cell, instances)
+        saved[foreach_current_index(cell)] = *static_cast<Instance *>(lfirst(cell));
+    if (step())
+        return true;
+    foreach (cell, instances)
+        *static_cast<Instance *>(lfirst(cell)) = saved[foreach_current_index(cell)];
+    return false;
+}
+
+bool try_reach(Search *search, Query *query, int rti, AttrNumber attno)
+{
+    return all_or_nothing(search->instances, [&] { return reach(search, query, rti, attno); });
+}
+
+bool is_known(List *known, int rti, AttrNumber attno)
+{
+    ListCell *cell;
+    foreach (cell, known) {
+        auto *column = static_cast<Column *>(lfirst(cell));
+        if (column->rti == rti && column->attno == attno)
+            return true;
+    }
+    return false;
+}
+
+List *add_known(List *known, int rti, AttrNumber attno)
+{
+    auto *column = static_cast<Column *>(palloc(sizeof(Column)));
+    *column = {rti, attno};
+    return lappend(known, column);
+}
+
+// Goes along a link from a known column to another.
+bool follow(Search *search, const From &from, const Link *link, Var *here, Var *there, List **known)
+{
+    if (!is_known(*known, here->varno, here->varattno) || is_known(*known, there->varno, there->varattno))
+        return false;
+    if (link->full)
+        return false;
+    if (link->nullable != nullptr
+        && (!bms_is_member(there->varno, link->nullable) || bms_is_member(here->varno, link->nullable)))
+        return false;
+    if (link->nullable == nullptr && (is_nullable(from, here->varno) || is_nullable(from, there->varno)))
+        return false;
+    if (!try_reach(search, from.query, there->varno, there->varattno))
+        return false;
+    *known = add_known(*known, there->varno, there->varattno);
+    return true;
+}
+
+// Anchors a subquery that compares a column of its own with a known one around it.
+void anchor_correlated(Search *search, Query *sub, List *known)
+{
+    ListCell *cell;
+    if (sub->setOperations != nullptr || sub->jointree == nullptr)
+        return;
+    From from = from_of(sub);
+    foreach (cell, from.positive) {
+        Var *left, *right;
+        if (!equates(sub, static_cast<Node *>(lfirst(cell)), &left, &right))
+            continue;
+        if (left->varlevelsup == 1)
+            std::swap(left, right);
+        if (left->varlevelsup == 0 && right->varlevelsup == 1
+            && is_known(known, right->varno, right->varattno) && !is_nullable(from, left->varno))
+            anchor_in(search, sub, left->varno, left->varattno);
+    }
+}
+
+struct Sublinks {
+    Search *search;
+    const From *from;
+    List *known;
+};
+
+// Whether a column of a query's FROM cannot be NULL.
+bool column_never_null(const From &from, Var *var)
+{
+    RangeTblEntry *rte = rt_fetch(var->varno, from.query->rtable);
+    if (rte->rtekind != RTE_RELATION || is_nullable(from, var->varno))
+        return false;
+    Relation table = table_open(rte->relid, AccessShareLock);
+    bool result = pg::is_not_null(RelationGetDescr(table), var->varattno);
+    table_close(table, NoLock);
+    return result;
+}
+
+// Anchors the subquery of "known IN (SELECT column ...)".  Where it is not known
+// to be asked for a true answer only, its NULLs matter as well.
+void anchor_in_sublink(Sublinks *sublinks, SubLink *sublink, Query *sub)
+{
+    Var *var;
+    if (sublink->subLinkType != ANY_SUBLINK || !IsA(sublink->testexpr, OpExpr))
+        return;
+    auto *op = reinterpret_cast<OpExpr *>(sublink->testexpr);
+    if (!is_equality(op))
+        return;
+    Node *param = strip(static_cast<Node *>(lsecond(op->args)));
+    var = as_column(sublinks->from->query, static_cast<Node *>(linitial(op->args)));
+    if (var == nullptr || !IsA(param, Param) || var->varlevelsup != 0
+        || !is_known(sublinks->known, var->varno, var->varattno))
+        return;
+    bool positive = list_member_ptr(sublinks->from->positive, sublink);
+    if (!positive && !column_never_null(*sublinks->from, var))
+        return;
+    Search search = *sublinks->search;
+    search.keeps_nulls |= !positive;
+    all_or_nothing(search.instances, [&] { return anchor_output(&search, sub, 1); });
+}
+
+bool walk_sublinks(Node *node, void *context)
+{
+    auto *sublinks = static_cast<Sublinks *>(context);
+    if (node == nullptr)
+        return false;
+    if (IsA(node, SubLink)) {
+        auto *sublink = reinterpret_cast<SubLink *>(node);
+        auto *sub = castNode(Query, sublink->subselect);
+        anchor_correlated(sublinks->search, sub, sublinks->known);
+        anchor_in_sublink(sublinks, sublink, sub);
+        return walk_sublinks(sublink->testexpr, context);
+    }
+    if (IsA(node, Query))
+        return false; // a level of its own
+    return expression_tree_walker(node, pg::walker(walk_sublinks), context);
+}
+
+// Anchors whatever the query compares with known columns.
+void spread(Search *search, const From &from, List *known)
+{
+    bool found = true;
+    ListCell *cell;
+
+    while (found) {
+        found = false;
+        foreach (cell, from.links) {
+            auto *link = static_cast<Link *>(lfirst(cell));
+            found |= follow(search, from, link, link->left, link->right, &known);
+            found |= follow(search, from, link, link->right, link->left, &known);
+        }
+    }
+    foreach (cell, from.entries) {
+        RangeTblEntry *rte = rt_fetch(static_cast<RangeTblRef *>(lfirst(cell))->rtindex, from.query->rtable);
+        if (rte->rtekind == RTE_SUBQUERY && rte->lateral)
+            anchor_correlated(search, rte->subquery, known);
+    }
+    Sublinks sublinks = {search, &from, known};
+    query_tree_walker(from.query, pg::walker(walk_sublinks), &sublinks,
+                      QTW_IGNORE_RANGE_TABLE | QTW_IGNORE_CTE_SUBQUERIES);
+}
+
+// Anchors a column of a query, and all that goes with it there.
+bool anchor_in(Search *search, Query *query, int rti, AttrNumber attno)
+{
+    check_stack_depth();
+    if (!try_reach(search, query, rti, attno))
+        return false;
+    spread(search, from_of(query), add_known(NIL, rti, attno));
+    return true;
+}
+
+// ---- the choice ----
+
+struct Choice {
+    Anchoring *anchoring;
+    From from;
+    List *changed; // oids of relations
+    int best_left; // of them, to be read as a whole
+    double best;
+};
+
+void clear(List *instances)
+{
+    ListCell *cell;
+    foreach (cell, instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        instance->anchor = 0;
+        instance->keeps_nulls = false;
+    }
+}
+
+// How many different values a column has, as the statistics have it.
+double distinct_values(Relation table, AttrNumber column)
+{
+    double rows = Max(table->rd_rel->reltuples, 0);
+    TrackingKey key = source::key(table);
+    double distinct = 0;
+    bool with_children = table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
+    HeapTuple tuple = SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(RelationGetRelid(table)),
+                                      Int16GetDatum(column), BoolGetDatum(with_children));
+    if (HeapTupleIsValid(tuple)) {
+        distinct = reinterpret_cast<Form_pg_statistic>(GETSTRUCT(tuple))->stadistinct;
+        ReleaseSysCache(tuple);
+    }
+    if (key.count == 1 && key.columns[0] == column)
+        return rows + 1;
+    return distinct < 0 ? -distinct * rows : distinct;
+}
+
+// How many rows are in anchored tables, as far as their parts are small.
+double worth(List *instances)
+{
+    constexpr double small_part = 1000;
+    double rows = 0;
+    ListCell *cell;
+
+    foreach (cell, instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        if (instance->anchor == 0)
+            continue;
+        Relation table = table_open(instance->relation, AccessShareLock);
+        rows += 1 + Min(Max(table->rd_rel->reltuples, 0),
+                        small_part * distinct_values(table, instance->anchor));
+        table_close(table, NoLock);
+    }
+    return rows;
+}
+
+// Anchors what a column of the top level's FROM allows; other is the one on the other
+// side of a full join.
+bool attempt(List *instances, const From &from, Var *column, Var *other)
+{
+    Search search = {instances, text_type(column->vartype), false};
+
+    clear(instances);
+    if (other == nullptr)
+        return !is_nullable(from, column->varno)
+               && anchor_in(&search, from.query, column->varno, column->varattno);
+    if (!try_reach(&search, from.query, column->varno, column->varattno)
+        || !try_reach(&search, from.query, other->varno, other->varattno))
+        return false;
+    List *known = add_known(NIL, column->varno, column->varattno);
+    spread(&search, from, add_known(known, other->varno, other->varattno));
+    return true;
+}
+
+// How many changed tables would have to be read as a whole.
+int count_left(List *instances, List *changed)
+{
+    int left = 0;
+    ListCell *cell;
+    foreach (cell, instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        left += instance->anchor == 0 && !instance->joined && list_member_oid(changed, instance->relation);
+    }
+    return left;
+}
+
+void consider(Choice *choice, Var *column, Var *other)
+{
+    Anchoring *anchoring = choice->anchoring;
+    if (!attempt(anchoring->instances, choice->from, column, other))
+        return;
+    int left = count_left(anchoring->instances, choice->changed);
+    double value = worth(anchoring->instances);
+    if (anchoring->column != nullptr
+        && (left > choice->best_left || (left == choice->best_left && value <= choice->best)))
+        return;
+    choice->best_left = left;
+    choice->best = value;
+    anchoring->column = column;
+    anchoring->other = other;
+}
+
+// COALESCE of the two columns of a full join.
+Expr *either(const Anchoring &anchoring)
+{
+    CoalesceExpr *either = makeNode(CoalesceExpr);
+    either->coalescetype = anchoring.column->vartype;
+    either->coalescecollid = anchoring.column->varcollid;
+    either->args = list_make2(copyObjectImpl(anchoring.column), copyObjectImpl(anchoring.other));
+    either->location = -1;
+    return reinterpret_cast<Expr *>(either);
+}
+
+// Considers the columns of an entry of the top level's FROM: those of a table's key,
+// or all.
+void consider_entry(Choice *choice, int rti, bool all)
+{
+    RangeTblEntry *rte = rt_fetch(rti, choice->from.query->rtable);
+    ListCell *cell;
+
+    if (rte->rtekind == RTE_SUBQUERY)
+        foreach (cell, rte->subquery->targetList) {
+            auto *entry = lfirst_node(TargetEntry, cell);
+            if (!entry->resjunk && is_plain_type(exprType(reinterpret_cast<Node *>(entry->expr))))
+                consider(choice, makeVarFromTargetEntry(rti, entry), nullptr);
+        }
+    if (rte->rtekind != RTE_RELATION)
+        return;
+    Relation table = table_open(rte->relid, AccessShareLock);
+    TupleDesc desc = RelationGetDescr(table);
+    TrackingKey key = source::key(table);
+    Bitmapset *used = pg::selected_columns(choice->from.query, rte);
+    for (int i = 0; i < desc->natts; i++) {
+        Form_pg_attribute attribute = TupleDescAttr(desc, i);
+        bool key_column = false;
+        for (int j = 0; j < key.count; j++)
+            key_column |= key.columns[j] == attribute->attnum;
+        // What is not used is not logged.
+        if (!attribute->attisdropped && is_plain_type(attribute->atttypid)
+            && (key_column
+                || (all && bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, used))))
+            consider(choice, makeVar(rti, attribute->attnum, attribute->atttypid, attribute->atttypmod,
+                                     attribute->attcollation, 0), nullptr);
+    }
+    table_close(table, NoLock);
+}
+
+// Marks the tables that are read through FROM and queries that only select and join.
+void mark_joined(Anchoring *anchoring, Query *query)
+{
+    ListCell *cell;
+
+    check_stack_depth();
+    foreach (cell, anchor::union_arms(query))
+        mark_joined(anchoring, static_cast<RangeTblEntry *>(lfirst(cell))->subquery);
+    if (query->setOperations != nullptr || query->jointree == nullptr)
+        return;
+    foreach (cell, from_of(query).entries) {
+        int rti = static_cast<RangeTblRef *>(lfirst(cell))->rtindex;
+        RangeTblEntry *rte = rt_fetch(rti, query->rtable);
+        Instance *instance = find(anchoring->instances, query, rti);
+        if (instance != nullptr)
+            instance->joined = true;
+        else if (rte->rtekind == RTE_SUBQUERY && (anchor::only_joins(rte->subquery) || anchor::union_arms(rte->subquery) != NIL))
+            mark_joined(anchoring, rte->subquery);
+    }
+}
+
+} // namespace
+
+namespace anchor {
+
+bool hands_up(Query *query, TargetEntry *entry)
+{
+    ListCell *cell;
+    auto listed = [&](List *clauses) {
+        return entry->ressortgroupref != 0 && targetIsInSortList(entry, InvalidOid, clauses);
+    };
+    if (query->limitCount || query->limitOffset || query->groupingSets)
+        return false;
+    if ((query->groupClause || query->hasAggs || query->havingQual) && !listed(query->groupClause))
+        return false;
+    if (query->hasDistinctOn && !listed(query->distinctClause))
+        return false;
+    foreach (cell, query->windowClause)
+        if (!listed(lfirst_node(WindowClause, cell)->partitionClause))
+            return false;
+    return true;
+}
+
+bool is_nullable(Query *query, Index rti)
+{
+    return refresh_mv::is_nullable(from_of(query), static_cast<int>(rti));
+}
+
+bool never_null(Query *query, Expr *expr)
+{
+    if (!IsA(expr, Var))
+        return false;
+    auto *var = reinterpret_cast<Var *>(expr);
+    return var->varlevelsup == 0 && var->varattno > 0 && column_never_null(from_of(query), var);
+}
+
+bool only_joins(Query *query)
+{
+    return !query->hasAggs && !query->groupClause && !query->groupingSets && !query->havingQual
+           && !query->distinctClause && !query->windowClause && !query->limitCount
+           && !query->limitOffset && !query->hasTargetSRFs && !query->setOperations;
+}
+
+List *union_arms(Query *query)
+{
+    List *todo = list_make1(query->setOperations);
+    List *arms = NIL;
+    ListCell *cell;
+
+    if (query->setOperations == nullptr || query->limitCount || query->limitOffset)
+        return NIL;
+    foreach (cell, todo) { // grows meanwhile
+        auto *node = static_cast<Node *>(lfirst(cell));
+        if (IsA(node, RangeTblRef)) {
+            arms = lappend(arms, rt_fetch(reinterpret_cast<RangeTblRef *>(node)->rtindex, query->rtable));
+            continue;
+        }
+        auto *operation = castNode(SetOperationStmt, node);
+        if (operation->op != SETOP_UNION || !operation->all)
+            return NIL;
+        todo = lappend(lappend(todo, operation->larg), operation->rarg);
+    }
+    return arms;
+}
+
+Anchoring of(Query *query, List *changed)
+{
+    Anchoring anchoring{};
+    ListCell *cell;
+
+    collect(reinterpret_cast<Node *>(query), &anchoring.instances);
+    if (query->setOperations != nullptr || query->jointree == nullptr)
+        return anchoring;
+    Choice choice = {&anchoring, from_of(query), changed, 0, 0};
+    mark_joined(&anchoring, query);
+    foreach (cell, choice.from.entries)
+        consider_entry(&choice, static_cast<RangeTblRef *>(lfirst(cell))->rtindex, false);
+    foreach (cell, choice.from.links) {
+        auto *link = static_cast<Link *>(lfirst(cell));
+        consider(&choice, link->left, link->full ? link->right : nullptr);
+        if (!link->full)
+            consider(&choice, link->right, nullptr);
+    }
+    // A column that just a subquery is compared with, or of a relation without a key.
+    if (anchoring.column == nullptr || choice.best_left > 0)
+        foreach (cell, choice.from.entries)
+            consider_entry(&choice, static_cast<RangeTblRef *>(lfirst(cell))->rtindex, true);
+    clear(anchoring.instances);
+    return again(query, anchoring);
+}
+
+Anchoring again(Query *query, const Anchoring &chosen)
+{
+    Anchoring anchoring = chosen;
+
+    anchoring.instances = NIL;
+    collect(reinterpret_cast<Node *>(query), &anchoring.instances);
+    mark_joined(&anchoring, query);
+    if (chosen.column == nullptr)
+        return anchoring;
+    attempt(anchoring.instances, from_of(query), chosen.column, chosen.other);
+    anchoring.type = chosen.column->vartype;
+    anchoring.collation = chosen.column->varcollid;
+    anchoring.value = chosen.other != nullptr ? either(chosen)
+                                              : static_cast<Expr *>(copyObjectImpl(chosen.column));
+    return anchoring;
+}
+
+} // namespace anchor
+
+} // namespace refresh_mv

@@ -1,0 +1,338 @@
+#include "incremental/group_shape.hpp"
+
+#include "incremental/partial_aggregates.hpp"
+#include "query/query.hpp"
+
+namespace refresh_mv {
+
+namespace {
+
+void object(GroupShape *shape, const char *obstacle)
+{
+    if (shape->obstacle == nullptr)
+        shape->obstacle = obstacle;
+}
+
+// ---- keys ----
+
+// The view's column that holds an expression; 0 if none does.
+AttrNumber output_of(Query *query, Expr *expr)
+{
+    ListCell *cell;
+    foreach (cell, query->targetList) {
+        auto *entry = lfirst_node(TargetEntry, cell);
+        if (!entry->resjunk
+            && equal(pg::flatten(query, static_cast<Node *>(copyObjectImpl(entry->expr))), expr))
+            return entry->resno;
+    }
+    return 0;
+}
+
+// Whether an expression is EXTRACT of a field that is a whole number: a numeric
+// that is always written the same way.
+bool is_whole_extract(Expr *expr)
+{
+    static const char *const fields[] = {"year", "month", "day", "dow", "isodow", "doy",
+                                         "hour", "minute", "week", "quarter", "isoyear"};
+    if (!IsA(expr, FuncExpr))
+        return false;
+    auto *call = reinterpret_cast<FuncExpr *>(expr);
+    char *name = get_func_name(call->funcid);
+    if (call->funcid >= FirstGenbkiObjectId || name == nullptr || strcmp(name, "extract") != 0
+        || !IsA(linitial(call->args), Const))
+        return false;
+    auto *field = linitial_node(Const, call->args);
+    if (field->constisnull)
+        return false;
+    for (const char *known : fields)
+        if (pg_strcasecmp(TextDatumGetCString(field->constvalue), known) == 0)
+            return true;
+    return false;
+}
+
+void add_key(GroupShape *shape, Query *query, Expr *expr, SortGroupClause *clause)
+{
+    if (!partial_aggregates::is_plain_equality(clause->eqop, expr, !is_whole_extract(expr)))
+        object(shape, "it groups by values that can be equal and look different");
+    shape->keys[shape->nkeys++] = {expr, clause, output_of(query, expr), anchor::never_null(query, expr)};
+}
+
+// Adds a column that is not grouped by, but depends on the grouping columns.
+void add_dependent(GroupShape *shape, Query *query, Var *var)
+{
+    TypeCacheEntry *type = lookup_type_cache(var->vartype, TYPECACHE_EQ_OPR | TYPECACHE_LT_OPR
+                                                               | TYPECACHE_HASH_PROC);
+    SortGroupClause *clause = makeNode(SortGroupClause);
+    clause->eqop = type->eq_opr;
+    clause->sortop = type->lt_opr;
+    clause->hashable = OidIsValid(type->hash_proc);
+    if (!OidIsValid(clause->eqop))
+        return object(shape, "it has a column of a type that cannot be compared");
+    add_key(shape, query, reinterpret_cast<Expr *>(copyObjectImpl(var)), clause);
+}
+
+bool is_key(const GroupShape &shape, Node *node)
+{
+    for (int i = 0; i < shape.nkeys; i++)
+        if (equal(shape.keys[i].expr, node))
+            return true;
+    return false;
+}
+
+struct Collection {
+    GroupShape *shape;
+    Query *query;
+    const Anchoring *anchoring;
+};
+
+// Collects aggregates, and columns that depend on the grouping columns.
+bool collect(Node *node, void *context)
+{
+    auto *collection = static_cast<Collection *>(context);
+    GroupShape *shape = collection->shape;
+    ListCell *cell;
+
+    if (node == nullptr || shape->obstacle != nullptr || is_key(*shape, node))
+        return false;
+    if (IsA(node, Var)) {
+        if (reinterpret_cast<Var *>(node)->varattno <= 0)
+            object(shape, "it has a whole row");
+        else
+            add_dependent(shape, collection->query, reinterpret_cast<Var *>(node));
+        return false;
+    }
+    if (IsA(node, SubLink) || IsA(node, GroupingFunc))
+        object(shape, "it has a subquery over its groups");
+    if (!IsA(node, Aggref))
+        return expression_tree_walker(node, pg::walker(collect), context);
+    auto *aggregate = reinterpret_cast<Aggref *>(node);
+    foreach (cell, shape->aggregates)
+        if (equal(static_cast<Aggregate *>(lfirst(cell))->original, aggregate))
+            return false;
+    auto *entry = static_cast<Aggregate *>(palloc(sizeof(Aggregate)));
+    entry->original = aggregate;
+    entry->expression = partial_aggregates::expression(shape, collection->query, *collection->anchoring, aggregate);
+    shape->aggregates = lappend(shape->aggregates, entry);
+    return false;
+}
+
+// What the method has no way for, at the top of the query.
+const char *clause_obstacle(Query *query)
+{
+    if (query->setOperations != nullptr)
+        return "it has a set operation at the top";
+    if (query->groupingSets != NIL)
+        return "it has grouping sets";
+    if (query->hasTargetSRFs)
+        return "it has a function that returns rows in its output";
+    if (!query->groupClause && !query->hasAggs)
+        return "it has neither groups nor aggregates";
+    return nullptr;
+}
+
+// The output columns and HAVING, with the aliases of joins replaced.
+Node *flat(Query *query, void *expr)
+{
+    return pg::flatten(query, static_cast<Node *>(copyObjectImpl(expr)));
+}
+
+// ---- rows over the state ----
+
+struct Substitution {
+    const GroupShape *shape;
+    Query *source; // SELECT keys, then each aggregate's expression
+};
+
+// A column of the source, which is the first entry of the range table.
+Var *column_of(const Substitution *substitution, int number)
+{
+    return makeVarFromTargetEntry(1, get_tle_by_resno(substitution->source->targetList,
+                                                      static_cast<AttrNumber>(number)));
+}
+
+// Replaces keys and aggregates by what they are over the state.
+Node *substitute(Node *node, void *context)
+{
+    auto *substitution = static_cast<Substitution *>(context);
+    const GroupShape *shape = substitution->shape;
+    ListCell *cell;
+
+    if (node == nullptr)
+        return nullptr;
+    for (int i = 0; i < shape->nkeys; i++)
+        if (equal(shape->keys[i].expr, node))
+            return reinterpret_cast<Node *>(column_of(substitution, i + 1));
+    if (IsA(node, Aggref))
+        foreach (cell, shape->aggregates)
+            if (equal(static_cast<Aggregate *>(lfirst(cell))->original, node))
+                return reinterpret_cast<Node *>(
+                    column_of(substitution, shape->nkeys + foreach_current_index(cell) + 1));
+    return expression_tree_mutator(node, pg::mutator(substitute), context);
+}
+
+// CASE WHEN filter THEN value END: the filter comes first.
+Expr *counted_value(const Piece &piece)
+{
+    auto *value = static_cast<Expr *>(copyObjectImpl(piece.value));
+    if (piece.filter == nullptr)
+        return value;
+    CaseExpr *counted = makeNode(CaseExpr);
+    CaseWhen *when = makeNode(CaseWhen);
+    Oid type = exprType(reinterpret_cast<Node *>(value));
+    Oid collation = exprCollation(reinterpret_cast<Node *>(value));
+    when->expr = static_cast<Expr *>(copyObjectImpl(piece.filter));
+    when->result = value;
+    when->location = counted->location = -1;
+    counted->casetype = type;
+    counted->casecollid = collation;
+    counted->args = list_make1(when);
+    counted->defresult = reinterpret_cast<Expr *>(
+        makeNullConst(type, exprTypmod(reinterpret_cast<Node *>(value)), collation));
+    return reinterpret_cast<Expr *>(counted);
+}
+
+// Clears what follows grouping.
+void clear_clauses(Query *query)
+{
+    query->groupingSets = query->distinctClause = query->sortClause = query->windowClause = NIL;
+    query->groupClause = NIL;
+    query->havingQual = query->limitCount = query->limitOffset = nullptr;
+    query->hasWindowFuncs = query->hasDistinctOn = query->hasTargetSRFs = false;
+}
+
+void select_keys(Query *query, const GroupShape &shape)
+{
+    clear_clauses(query);
+    query->targetList = NIL;
+    for (int i = 0; i < shape.nkeys; i++) {
+        TargetEntry *entry = makeTargetEntry(static_cast<Expr *>(copyObjectImpl(shape.keys[i].expr)),
+                                             static_cast<AttrNumber>(i + 1), psprintf("k%d", i + 1), false);
+        auto *clause = static_cast<SortGroupClause *>(copyObjectImpl(shape.keys[i].clause));
+        entry->ressortgroupref = clause->tleSortGroupRef = static_cast<Index>(i + 1);
+        query->targetList = lappend(query->targetList, entry);
+        query->groupClause = lappend(query->groupClause, clause);
+    }
+}
+
+void add_output(Query *query, Expr *expr, const char *name)
+{
+    query->targetList = lappend(query->targetList,
+                                makeTargetEntry(expr, static_cast<AttrNumber>(list_length(query->targetList) + 1),
+                                                pstrdup(name), false));
+}
+
+} // namespace
+
+namespace group_shape {
+
+GroupShape of(Query *query, const Anchoring &anchoring)
+{
+    GroupShape shape{};
+    Collection collection = {&shape, query, &anchoring};
+    ListCell *cell;
+
+    shape.obstacle = clause_obstacle(query);
+    if (shape.obstacle != nullptr)
+        return shape;
+    shape.keys = static_cast<Key *>(palloc0(sizeof(Key) * MaxTupleAttributeNumber));
+    shape.pieces = static_cast<Piece *>(palloc0(sizeof(Piece) * partial_aggregates::most));
+    foreach (cell, query->groupClause) {
+        auto *clause = lfirst_node(SortGroupClause, cell);
+        TargetEntry *entry = get_sortgroupclause_tle(clause, query->targetList);
+        add_key(&shape, query, reinterpret_cast<Expr *>(flat(query, entry->expr)), clause);
+    }
+    shape.single = shape.nkeys == 0;
+    collect(flat(query, query->targetList), &collection);
+    collect(flat(query, query->havingQual), &collection);
+    if (contain_subplans(query->limitCount) || contain_subplans(query->limitOffset))
+        object(&shape, "its LIMIT is a subquery");
+    shape.whole = query->limitCount || query->limitOffset || query->distinctClause || query->windowClause;
+    for (int i = 0; i < shape.nkeys; i++)
+        shape.whole |= shape.keys[i].output == 0;
+    return shape;
+}
+
+const char *fingerprint(const GroupShape &shape)
+{
+    StringInfoData parts;
+    initStringInfo(&parts);
+    for (int i = 0; i < shape.nkeys; i++)
+        appendStringInfo(&parts, "%s %u\n", nodeToString(shape.keys[i].expr), shape.keys[i].clause->eqop);
+    for (int i = 0; i < shape.npieces; i++) {
+        const Piece &piece = shape.pieces[i];
+        appendStringInfo(&parts, "%d %s %s %s\n", static_cast<int>(piece.kind), nodeToString(piece.aggregate),
+                         nodeToString(piece.value), nodeToString(piece.filter));
+    }
+    Datum md5 = DirectFunctionCall1(md5_text, PointerGetDatum(cstring_to_text_with_len(parts.data, parts.len)));
+    return TextDatumGetCString(md5);
+}
+
+void select_pieces(Query *query, const GroupShape &shape)
+{
+    select_keys(query, shape);
+    add_output(query, partial_aggregates::count_rows(), "n");
+    for (int i = 0; i < shape.npieces; i++) {
+        const Piece &piece = shape.pieces[i];
+        auto *expr = piece.aggregate ? static_cast<Expr *>(copyObjectImpl(piece.aggregate))
+                                     : reinterpret_cast<Expr *>(makeNullConst(piece.type, -1, InvalidOid));
+        add_output(query, expr, psprintf("p%d", i + 1));
+    }
+    query->hasAggs = true;
+}
+
+void select_values(Query *query, const GroupShape &shape, const Piece &piece)
+{
+    Index ref = static_cast<Index>(shape.nkeys + 1);
+    SortGroupClause *clause = makeNode(SortGroupClause);
+    TypeCacheEntry *type = lookup_type_cache(exprType(reinterpret_cast<Node *>(piece.value)), TYPECACHE_LT_OPR);
+
+    select_keys(query, shape);
+    add_output(query, counted_value(piece), "v");
+    llast_node(TargetEntry, query->targetList)->ressortgroupref = ref;
+    clause->tleSortGroupRef = ref;
+    clause->eqop = piece.equality;
+    clause->sortop = type->lt_opr;
+    clause->hashable = true;
+    query->groupClause = lappend(query->groupClause, clause);
+    add_output(query, partial_aggregates::count_rows(), "n");
+    query->hasAggs = true;
+
+    NullTest *test = makeNode(NullTest);
+    test->arg = counted_value(piece);
+    test->nulltesttype = IS_NOT_NULL;
+    test->location = -1;
+    auto *condition = reinterpret_cast<Node *>(test);
+    query->jointree->quals = make_and_qual(query->jointree->quals, condition);
+}
+
+Query *select_rows(Query *original, const GroupShape &shape, const char *source,
+                   QueryEnvironment *environment)
+{
+    StringInfoData text;
+    auto *query = static_cast<Query *>(copyObjectImpl(original));
+    ListCell *cell;
+
+    initStringInfo(&text);
+    appendStringInfoString(&text, "SELECT ");
+    for (int i = 0; i < shape.nkeys; i++)
+        appendStringInfo(&text, "s.k%d, ", i + 1);
+    foreach (cell, shape.aggregates)
+        appendStringInfo(&text, "%s, ", static_cast<Aggregate *>(lfirst(cell))->expression);
+    // As columns of a subquery, aggregates cost nothing, as they did, and conditions are
+    // tested in the same order.
+    appendStringInfo(&text, "1 FROM %s s WHERE %s OFFSET 0", source, shape.single ? "s.h IS NOT NULL" : "s.n > 0");
+    Substitution substitution = {&shape, query::unchecked(text.data, environment)};
+
+    query->targetList = castNode(List, substitute(flat(original, original->targetList), &substitution));
+    Node *having = substitute(flat(original, original->havingQual), &substitution);
+    query->groupClause = NIL;
+    query->havingQual = nullptr;
+    query->hasAggs = query->hasSubLinks = false;
+    query::read_only(query, substitution.source);
+    query->jointree->quals = having;
+    return query;
+}
+
+} // namespace group_shape
+
+} // namespace refresh_mv

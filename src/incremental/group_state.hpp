@@ -1,0 +1,58 @@
+// The state of a view that is refreshed by delta: for each group of joined rows its
+// keys, their count, and the pieces of its aggregates.
+//
+//     refresh_mv.group_state_OID     h, k1 .., n, p1 ..    a row for each group
+//     refresh_mv.group_values_OID_N  h, k1 .., v, n        of piece N: each distinct
+//                                                          value, and its rows
+//
+// Invariants:
+// - Together with a baseline whose fingerprint is that of the view's shape, the state
+//   is that of the query's rows under the baseline's snapshot.  It is written in the
+//   transaction that saves the baseline, by nobody else.
+// - h is a hash of the keys, and only finds candidates.
+// - The tables are unlogged: they cost no WAL, and no publication sends them to servers
+//   that do not have them.  A crash empties them, which shows by the lack of a mark.
+// - The tables are members of the extension: not dumped, dropped with it.  They belong
+//   to its owner, and nobody else has rights on them.
+#pragma once
+
+#include "incremental/group_shape.hpp"
+#include "query/ephemeral_rows.hpp"
+
+namespace refresh_mv {
+
+namespace group_state {
+
+// The name of the table of a view's groups, for queries.
+const char *table(Oid view);
+
+// Whether a view has a state.  A crash may have emptied it.
+bool exists(Oid view);
+
+// Whether a view has a state, and no crash has emptied it.
+bool is_there(Oid view);
+
+// Makes the tables anew and fills them with what the query, which is normalized and
+// reads everything, returns.
+void fill(Oid view, Query *query, const GroupShape &shape);
+
+// The touched groups as they will be, as rows "refresh_mv_groups" with the columns of
+// the state, and place (null: a new group) and redo (an extreme was lost: the pieces
+// tell nothing).  Of the pieces and values now and before, which queries of the
+// environment see as refresh_mv_pieces_now, refresh_mv_values_1_now and so on.
+NamedRows next(Oid view, const GroupShape &shape, QueryEnvironment *environment);
+
+// The same with the pieces of refresh_mv_pieces_redone for groups to be computed anew.
+NamedRows redone(const GroupShape &shape, QueryEnvironment *environment);
+
+// Writes the touched groups, and the values that go with them.
+void write(Oid view, const GroupShape &shape, const NamedRows &groups, QueryEnvironment *environment);
+
+// Drops the tables of a view, if there are any; or those of all views that do not
+// exist any more.
+void drop(Oid view);
+void drop_orphans();
+
+} // namespace group_state
+
+} // namespace refresh_mv

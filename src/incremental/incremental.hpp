@@ -1,0 +1,89 @@
+// The exact methods: what a view's query returns for the rows that may differ since
+// its baseline, and nothing else.
+//
+//     log -> net changes -> parts (values of the anchor)
+//     delta:  state += pieces of the parts now - pieces of the parts before;
+//             the touched groups' rows out of the state
+//     keys:   the parts' keys, now and before; the query for just these keys
+//
+// Invariants:
+// - fresh returns exactly those rows of the query's result that belong where held's
+//   rows do.
+// - The query is never run as a whole.
+#pragma once
+
+#include "incremental/group_shape.hpp"
+#include "server/method.hpp"
+#include "tracking/registry.hpp"
+
+namespace refresh_mv {
+
+// The part of a view to recompute: the rows that it holds there, and those that it
+// should hold.  With a reason instead, there is no such part; with method skip, it is
+// empty, since the changes come to nothing.
+struct ExactScope {
+    const char *reason;
+    Method method;
+    Query *held;
+    Query *fresh;
+    QueryEnvironment *environment;
+    const char *groups; // as save_baseline() takes it
+};
+
+// What would be run, and what its rows are called or for.
+struct PlannedQuery {
+    const char *name;
+    Query *query;
+};
+
+// Which exact refresh is to be planned.
+struct ExactQuestion {
+    Method method;      // delta or keys
+    List *changes;      // NetChanges *
+    bool imagined;      // so are the changes
+    double limit;       // of costs
+    const char *groups; // as the baseline has it
+};
+
+// How an exact refresh would go about its work.
+struct ExactPlan {
+    const char *obstacle; // why it cannot be done; null: it can
+    double cost;          // in the planner's units, until an obstacle was met
+    bool costly;          // the obstacle is the cost
+    bool concerned;       // the query reads what has changed
+    bool stateful;        // delta is the view's method
+    bool has_state;       // that it can begin with
+    List *queries;        // PlannedQuery *
+    Anchoring anchoring;
+    GroupShape groups;
+};
+
+namespace incremental {
+
+// An exact method is used if its estimated cost is at most so many times that of a full
+// refresh.
+extern double cost_limit;
+
+// What a full refresh costs by the planner's estimates.  Fails if the current role may
+// not run the view's query.
+double full_cost(Relation view);
+
+// Plans an exact refresh of a view.  Nothing is run but queries for the parts of changes
+// that have really happened, and nothing is written.
+ExactPlan plan(Relation view, const ExactQuestion &question);
+
+// Finds the scope of an exact refresh after so many changes.  sources as a list of
+// TrackedSource *; groups says what the baseline's state is of.  With method delta, the
+// state has been written.  Throws whatever the view's own functions throw.
+ExactScope scope(Relation view, List *sources, int64 pending, const char *groups);
+
+// Releases what a scope holds, once it has been merged.
+void release(ExactScope *scope);
+
+// The query of a view that is tracked, by way of a new state if that can be kept up
+// to date by delta: *groups says what of (null: there is none).
+Query *query_with_state(Relation view, const char **groups);
+
+} // namespace incremental
+
+} // namespace refresh_mv

@@ -1,0 +1,34 @@
+// Which methods could refresh a view now, at what cost, and what would help.
+//
+// Invariants:
+// - Nothing is written, and nothing locked but in AccessShareLock.
+// - What smart would take is what it does take, as long as nothing changes and
+//   estimates hold: it is decided by the same facts and limits.
+// - The view's query is planned as its owner; of changes that are in the log, their
+//   parts are looked up, and nothing else is run.
+#pragma once
+
+#include "inspect/advice.hpp"
+#include "server/method.hpp"
+
+namespace refresh_mv {
+
+struct Explained {
+    Method method;
+    bool possible;
+    bool chosen;         // smart would take it
+    double cost;         // in the planner's units; negative: not known
+    const char *reason;  // why it is possible, or not
+    List *remedies;      // Remedy *
+    const char *details; // anchor, state, queries; null unless wanted
+};
+
+namespace explain {
+
+// Explains each method, from skip to rebuild, as a list of Explained *.  Throws if the
+// view is locked by the current session's own statement, say.
+List *explain(Oid view, bool with_details);
+
+} // namespace explain
+
+} // namespace refresh_mv

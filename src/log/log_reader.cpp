@@ -1,0 +1,84 @@
+#include "log/log_reader.hpp"
+
+#include "server/bridge.hpp"
+#include "tracking/registry.hpp"
+
+#include <optional>
+
+namespace refresh_mv {
+
+namespace {
+
+using Each = bool (*)(const NetChange &change, void *context);
+
+struct Load {
+    int64 layout;
+    Netting *netting;
+    bool sound;
+};
+
+// Nets an entry; returns whether there is any use in further ones.
+bool load_entry(const registry::LogEntry &logged, void *context)
+{
+    auto *load = static_cast<Load *>(context);
+    load->sound = logged.bytes != nullptr && logged.layout == load->layout && entry([&] {
+        return load->netting->add(logged.nested, logged.records, {logged.bytes, logged.length});
+    });
+    return load->sound && !load->netting->full();
+}
+
+// Hands over net changes, as long as they are taken.
+bool tell(const std::vector<NetChange> &net, Each each, void *context)
+{
+    const NetChange *first = net.data();
+    size_t count = net.size();
+    return guard([&] {
+        MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "refresh_mv change",
+                                                     ALLOCSET_DEFAULT_SIZES);
+        bool sound = true;
+        for (size_t i = 0; i < count && sound; i++) {
+            CHECK_FOR_INTERRUPTS();
+            MemoryContext old = MemoryContextSwitchTo(memory);
+            sound = each(first[i], context);
+            MemoryContextSwitchTo(old);
+            MemoryContextReset(memory);
+        }
+        MemoryContextDelete(memory);
+        return sound;
+    });
+}
+
+// Reads the changes of a share of the keys; nothing if they do not fit in memory.
+std::optional<bool> read_share(const log_reader::Entries &entries, KeyShare share, Each each, void *context)
+{
+    Netting netting(entries.key_width, entries.bag, share, static_cast<size_t>(maintenance_work_mem) * 1024);
+    Load load = {entries.layout, &netting, true};
+    guard([&] { registry::new_entries(entries.view, entries.relation, load_entry, &load); });
+    if (!load.sound)
+        return false;
+    if (netting.full())
+        return std::nullopt;
+    return tell(netting.changes(), each, context);
+}
+
+// The same in halves, if need be.
+bool read_all(const log_reader::Entries &entries, KeyShare share, Each each, void *context)
+{
+    std::optional<bool> sound = read_share(entries, share, each, context);
+    return sound ? *sound
+                 : read_all(entries, share.half(0), each, context)
+                       && read_all(entries, share.half(1), each, context);
+}
+
+} // namespace
+
+namespace log_reader {
+
+bool read(const Entries &entries, Each each, void *context)
+{
+    return read_all(entries, KeyShare{}, each, context);
+}
+
+} // namespace log_reader
+
+} // namespace refresh_mv

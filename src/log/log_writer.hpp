@@ -1,0 +1,57 @@
+// Writing to the log, refresh_mv.log.  See netting.hpp for what entries hold.
+//
+// An entry's bytes begin with a checksum of the rest.
+//
+// Entries go straight into the heap: that takes no privilege of the writer, and
+// no lock beyond the insert.  An entry is numbered by the WAL position at which
+// its statement ended, while the changed rows were locked: of two changes of a
+// row the later one has the higher number.  (A sequence would do as well, but
+// for lastval(), which clients use to get the id of the row just inserted.)
+#pragma once
+
+#include "server/pg.hpp"
+
+namespace refresh_mv {
+
+namespace log_writer {
+
+// Fills entries of one statement and writes each when it is full.
+struct Writer {
+    Oid source;
+    int64 layout;
+    bool nested;
+    StringInfoData data;
+    int64 records;
+    int64 run_first; // the run of inserted keys not yet in data
+    int64 run_count;
+    int64 run_end;   // of the run before
+};
+
+Writer start(Oid source, int64 layout, bool nested);
+
+// Adds a record: the image of a row, old ('o') or new ('n'), or its key ('k').
+// key and rest are the bytes of the columns; rest is null for a key.
+void add(Writer *writer, char kind, StringInfo key, StringInfo rest);
+
+// Adds a row inserted with an integer key.
+void add_integer(Writer *writer, int64 key);
+
+// Writes what is left.
+void finish(Writer *writer);
+
+// Writes that anything may have changed in a source, or about a view.
+void everything(Oid relation, const char *reason);
+
+// Logs that a tracked view is not what it was when it was last refreshed, which is nothing
+// to the views that read it.
+void baseline_lost(Oid view, const char *reason);
+
+// The number that the next entry would get.
+int64 position();
+
+// An entry's records; false if the bytes are not what was written.
+bool open_entry(varlena *data, const char **records, Size *length);
+
+} // namespace log_writer
+
+} // namespace refresh_mv

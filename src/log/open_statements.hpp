@@ -1,0 +1,58 @@
+// The statements that are changing logged relations right now, and what is to
+// be done at the end of the transaction because of them.
+//
+//     BEFORE STATEMENT trigger -> begin()    AFTER STATEMENT trigger -> end()
+//
+// Invariants:
+// - Statements on one source that are open at the same time, for whatever reason
+//   (a row trigger, a function, a data-modifying CTE, MERGE, ON CONFLICT), are
+//   nested, and so are all others on it until none is open.
+// - A statement that was begun and never ended (SPI stops fetching from
+//   INSERT ... RETURNING) is found at commit, and "everything" logged.
+#pragma once
+
+#include "server/pg.hpp"
+
+namespace refresh_mv {
+
+namespace open_statements {
+
+// A statement of that kind (INSERT, UPDATE or DELETE) begins on a source, of which
+// a view is refreshed on commit or is not.
+void begin(Oid source, CmdType kind, bool on_commit);
+
+// Whether others were open on the source at the same time.
+bool is_nested(Oid source, CmdType kind);
+
+// It has ended.
+void end(Oid source, CmdType kind);
+
+// Whether a statement on the source is open; of that kind, if it is not CMD_UNKNOWN.
+bool is_open(Oid source, CmdType kind = CMD_UNKNOWN);
+
+// Whether a row of the source for which a row trigger fires is one of an open statement.
+// Else it was changed without a statement, perhaps by a function within one.
+bool has_row(Oid source);
+
+// A row of the open UPDATE on a partition was seen by its row trigger.
+void count_row(Oid source);
+
+// How many were.
+int64 counted_rows(Oid source);
+
+// A row of a chunk is changed; false if no statement on its hypertable is open.
+bool see_row(Oid source);
+
+// A statement on a hypertable is about to end, and tells of so many rows.  False if it is
+// the last one that is open and not as many rows were seen as were told of: others were
+// changed meanwhile by the names of their chunks.
+bool tell_rows(Oid source, int64 rows);
+
+// Calls the function once before the transaction ends, for each source of which
+// a statement never ended.
+using Unfinished = void (*)(Oid source, bool on_commit);
+void at_commit(Unfinished unfinished);
+
+} // namespace open_statements
+
+} // namespace refresh_mv

@@ -1,0 +1,200 @@
+#include "query/ambiguity.hpp"
+
+#include "incremental/partial_aggregates.hpp"
+
+#include <initializer_list>
+
+namespace refresh_mv {
+
+namespace {
+
+bool is_one_of(const char *name, std::initializer_list<const char *> names)
+{
+    for (const char *known : names)
+        if (name != nullptr && strcmp(name, known) == 0)
+            return true;
+    return false;
+}
+
+// Whether an aggregate adds floating-point numbers: its last digits depend on the order.
+bool adds_floats(Oid aggregate)
+{
+    HeapTuple tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggregate));
+    if (!HeapTupleIsValid(tuple))
+        return false;
+    auto *form = reinterpret_cast<Form_pg_aggregate>(GETSTRUCT(tuple));
+    Oid type = form->aggtranstype;
+    bool extreme = OidIsValid(form->aggsortop);
+    ReleaseSysCache(tuple);
+    return !extreme && (type == FLOAT4OID || type == FLOAT8OID || type == FLOAT8ARRAYOID);
+}
+
+bool collects(const char *name)
+{
+    return is_one_of(name, {"array_agg", "string_agg", "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg",
+                            "xmlagg", "json_agg_strict", "jsonb_agg_strict", "json_object_agg_strict",
+                            "jsonb_object_agg_strict", "json_object_agg_unique", "json_object_agg_unique_strict"});
+}
+
+const char *of_aggregate(const Aggref *aggregate)
+{
+    char *name = get_func_name(aggregate->aggfnoid);
+    // That 0 may be shown as -0 is nothing to warn of.
+    bool floats = aggregate->aggtype == FLOAT4OID || aggregate->aggtype == FLOAT8OID;
+    if (ambiguity::is_extreme_of_labels(aggregate) && !floats)
+        return psprintf("%s() of values that are equal and look different can be any of them", name);
+    if (aggregate->aggorder != NIL || aggregate->aggdistinct != NIL || aggregate->aggkind != AGGKIND_NORMAL)
+        return nullptr;
+    if (adds_floats(aggregate->aggfnoid))
+        return psprintf("the last digits of %s() depend on the order of rows", name);
+    if (is_one_of(name, {"any_value"}))
+        return psprintf("%s() can be any of them", name);
+    if (collects(name))
+        return psprintf("%s() has no ORDER BY", name);
+    return nullptr;
+}
+
+const char *of_window_function(const WindowFunc *function)
+{
+    char *name = get_func_name(function->winfnoid);
+    if (is_one_of(name, {"row_number", "ntile", "lag", "lead", "first_value", "last_value", "nth_value"}))
+        return psprintf("%s() of rows that sort alike can be any of theirs", name);
+    return nullptr;
+}
+
+// Whether the rows are sorted by all that a query groups by.
+bool sorts_groups(const Query *query)
+{
+    ListCell *cell;
+    if (query->groupClause == NIL || query->groupingSets != NIL)
+        return false;
+    foreach (cell, query->groupClause) {
+        auto *group = lfirst_node(SortGroupClause, cell);
+        bool found = false;
+        ListCell *sort;
+        foreach (sort, query->sortClause)
+            found |= lfirst_node(SortGroupClause, sort)->tleSortGroupRef == group->tleSortGroupRef;
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+// Whether equal values of all that clauses of a query group by look the same.
+bool groups_by_image(Query *query, List *clauses)
+{
+    ListCell *cell;
+    foreach (cell, clauses) {
+        auto *clause = lfirst_node(SortGroupClause, cell);
+        TargetEntry *entry = get_sortgroupclause_tle(clause, query->targetList);
+        auto *expr = reinterpret_cast<Expr *>(pg::flatten(query, static_cast<Node *>(copyObjectImpl(entry->expr))));
+        if (OidIsValid(clause->eqop) && !partial_aggregates::is_plain_equality(clause->eqop, expr, true))
+            return false;
+    }
+    return true;
+}
+
+// Whether equal values of all output columns look the same.
+bool shows_images(const Query *query)
+{
+    ListCell *cell;
+    foreach (cell, query->targetList) {
+        auto *entry = lfirst_node(TargetEntry, cell);
+        TypeCacheEntry *type = lookup_type_cache(exprType(reinterpret_cast<Node *>(entry->expr)), TYPECACHE_EQ_OPR);
+        if (!entry->resjunk && !partial_aggregates::is_plain_equality(type->eq_opr, entry->expr, true))
+            return false;
+    }
+    return true;
+}
+
+const char *of_clauses(Query *query)
+{
+    if (ambiguity::is_cut(query))
+        return "LIMIT can cut among rows that sort alike";
+    if (query->hasDistinctOn)
+        return "DISTINCT ON can take any of the rows that sort alike";
+    if (!groups_by_image(query, query->groupClause) || !groups_by_image(query, query->distinctClause))
+        return "a group of values that are equal and look different can be shown as any of them";
+    if (query->setOperations && !ambiguity::is_union_all(query->setOperations) && !shows_images(query))
+        return "of rows that are equal and look different any can be shown";
+    return nullptr;
+}
+
+bool walk(Node *node, void *context)
+{
+    auto **found = static_cast<const char **>(context);
+    if (node == nullptr || *found != nullptr)
+        return false;
+    if (IsA(node, Aggref))
+        *found = of_aggregate(reinterpret_cast<Aggref *>(node));
+    else if (IsA(node, WindowFunc))
+        *found = of_window_function(reinterpret_cast<WindowFunc *>(node));
+    else if (IsA(node, Query)) {
+        auto *query = reinterpret_cast<Query *>(node);
+        *found = of_clauses(query);
+        return *found == nullptr && query_tree_walker(query, pg::walker(walk), context, 0);
+    }
+    return *found != nullptr || expression_tree_walker(node, pg::walker(walk), context);
+}
+
+} // namespace
+
+namespace ambiguity {
+
+const char *of(Query *query)
+{
+    return of_expression(reinterpret_cast<Node *>(query));
+}
+
+const char *of_expression(Node *expr)
+{
+    const char *found = nullptr;
+    walk(expr, &found);
+    return found;
+}
+
+bool depends_on_order(Oid aggregate)
+{
+    const char *name = get_func_name(aggregate);
+    return adds_floats(aggregate) || collects(name) || is_one_of(name, {"any_value"});
+}
+
+bool is_extreme_of_labels(const Aggref *aggregate)
+{
+    HeapTuple tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggregate->aggfnoid));
+    if (!HeapTupleIsValid(tuple))
+        return false;
+    bool extreme = OidIsValid(reinterpret_cast<Form_pg_aggregate>(GETSTRUCT(tuple))->aggsortop);
+    ReleaseSysCache(tuple);
+    if (!extreme || list_length(aggregate->args) != 1)
+        return false;
+    Expr *expr = linitial_node(TargetEntry, aggregate->args)->expr;
+    TypeCacheEntry *type = lookup_type_cache(exprType(reinterpret_cast<Node *>(expr)), TYPECACHE_EQ_OPR);
+    return !partial_aggregates::is_plain_equality(type->eq_opr, expr, true);
+}
+
+bool is_cut(const Query *query)
+{
+    auto is = [](Node *node, int64 number) {
+        Node *value = node ? eval_const_expressions(nullptr, static_cast<Node *>(copyObjectImpl(node))) : nullptr;
+        return value == nullptr
+               || (IsA(value, Const) && (reinterpret_cast<Const *>(value)->constisnull
+                                         || DatumGetInt64(reinterpret_cast<Const *>(value)->constvalue) == number));
+    };
+    // OFFSET 0 and LIMIT ALL, which keep the planner from moving conditions, cut nothing.
+    bool cut = !is(query->limitCount, PG_INT64_MAX) || !is(query->limitOffset, 0);
+    return cut && query->limitOption != LIMIT_OPTION_WITH_TIES && !sorts_groups(query);
+}
+
+bool is_union_all(Node *operation)
+{
+    check_stack_depth();
+    if (!IsA(operation, SetOperationStmt))
+        return true;
+    auto *set = reinterpret_cast<SetOperationStmt *>(operation);
+    return set->op == SETOP_UNION && set->all && is_union_all(set->larg) && is_union_all(set->rarg);
+}
+
+} // namespace ambiguity
+
+} // namespace refresh_mv

@@ -1,0 +1,15 @@
+// Queries as SQL text for people.
+#pragma once
+
+#include "server/pg.hpp"
+
+namespace refresh_mv {
+
+namespace deparse {
+
+// The text of a query, which is not modified; named rows appear as tables of their name.
+const char *text(Query *query);
+
+} // namespace deparse
+
+} // namespace refresh_mv

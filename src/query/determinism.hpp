@@ -1,0 +1,41 @@
+// Whether a query's result is a function of the data that it reads.
+//
+// Invariants:
+// - Analysis reads catalogs and the query tree, never data, and has no effect.
+// - Every function that the query may execute is judged: by its volatility,
+//   and if it is not immutable, by a list of those functions of pg_catalog
+//   and of extensions that depend on settings alone.
+// - What a type's values look like as text is judged with every function that
+//   writes or reads such text, down to elements and columns.
+// - DDL is not judged: see meaning.hpp.
+#pragma once
+
+#include "query/blame.hpp"
+
+namespace refresh_mv {
+
+struct Constancy {
+    const char *depends_on; // what else than data the result depends on, in words; null: nothing
+    const char *hint;       // what to do about that; null: nothing in particular
+    Oid declarable;         // a function that could be declared IMMUTABLE, perhaps; else InvalidOid
+    bool reads_settings;    // the result depends on settings of the server
+    List *others;           // and on these, of extensions, by name
+
+    Blame blame() const { return {depends_on, hint, declarable}; }
+};
+
+namespace determinism {
+
+// Takes the rewritten query, in which ordinary views are subqueries.  Names
+// the first thing found that the result must not depend on; what is said of
+// settings is complete only if there is none.
+Constancy of(Query *rewritten);
+
+// The settings that a result depends on, and the labels of all enums, as one
+// text; null if it depends on none.  Results that differ in nothing but settings are
+// equal if these texts are.
+char *settings(const Constancy &constancy);
+
+} // namespace determinism
+
+} // namespace refresh_mv

@@ -1,0 +1,280 @@
+#include "query/query.hpp"
+
+#include "query/deparse.hpp"
+
+namespace refresh_mv {
+
+namespace query {
+
+Query *stored(Relation view)
+{
+    if (view->rd_rel->relkind != RELKIND_MATVIEW)
+        ereport(ERROR,
+                (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+                 errmsg("\"%s\" is not a materialized view", RelationGetRelationName(view))));
+    RuleLock *rules = view->rd_rules;
+    if (rules == nullptr || rules->numLocks != 1 || rules->rules[0]->event != CMD_SELECT
+        || list_length(rules->rules[0]->actions) != 1)
+        elog(ERROR, "materialized view \"%s\" has no single query", RelationGetRelationName(view));
+    return linitial_node(Query, rules->rules[0]->actions);
+}
+
+Query *rewritten(Relation view)
+{
+    auto *query = static_cast<Query *>(copyObjectImpl(stored(view)));
+    AcquireRewriteLocks(query, true, false);
+    List *queries = QueryRewrite(query);
+    if (list_length(queries) != 1)
+        elog(ERROR, "unexpected rewrite result for materialized view \"%s\"",
+             RelationGetRelationName(view));
+    return linitial_node(Query, queries);
+}
+
+// Collects the oids of the relations that a query tree reads.
+static bool collect_relations(Node *node, void *context)
+{
+    if (node == nullptr)
+        return false;
+    if (IsA(node, RangeTblEntry)) {
+        auto *rte = reinterpret_cast<RangeTblEntry *>(node);
+        auto *oids = static_cast<List **>(context);
+        if (rte->rtekind == RTE_RELATION)
+            *oids = list_append_unique_oid(*oids, rte->relid);
+        return false;
+    }
+    if (IsA(node, Query))
+        return query_tree_walker(reinterpret_cast<Query *>(node), pg::walker(collect_relations),
+                                 context, QTW_EXAMINE_RTES_BEFORE);
+    return expression_tree_walker(node, pg::walker(collect_relations), context);
+}
+
+List *lock_sources(Relation view)
+{
+    List *oids = NIL;
+    List *all = NIL;
+    ListCell *cell;
+
+    collect_relations(reinterpret_cast<Node *>(rewritten(view)), &oids);
+    oids = list_delete_oid(oids, RelationGetRelid(view));
+    foreach (cell, oids)
+        all = list_concat_unique_oid(
+            all, find_all_inheritors(lfirst_oid(cell), AccessShareLock, nullptr));
+    return all;
+}
+
+// What a plan is shown as.
+static const char command[] = "REFRESH MATERIALIZED VIEW";
+
+#ifdef USE_ASSERT_CHECKING
+// Checks that a tree, many of which have been changed by hand, is one that the server
+// can print, write and read, and that it plans what it has read.
+static void check_tree(Query *query, int cursor_options)
+{
+    auto *read = static_cast<Query *>(stringToNode(nodeToString(query)));
+    Assert(equal(read, query));
+    raw_parser(deparse::text(query), RAW_PARSE_DEFAULT);
+    pg::plan_query(read, command, cursor_options);
+}
+#endif
+
+PlannedStmt *plan(Query *query, int cursor_options)
+{
+#ifdef USE_ASSERT_CHECKING
+    check_tree(query, cursor_options);
+#endif
+    return pg::plan_query(query, command, cursor_options);
+}
+
+void run(PlannedStmt *plan, DestReceiver *receiver, QueryEnvironment *environment)
+{
+    QueryDesc *desc = CreateQueryDesc(plan, command, GetActiveSnapshot(), InvalidSnapshot, receiver,
+                                      nullptr, environment, 0);
+    ExecutorStart(desc, 0);
+    pg::executor_run(desc);
+    ExecutorFinish(desc);
+    ExecutorEnd(desc);
+    FreeQueryDesc(desc);
+}
+
+void run(Query *query, DestReceiver *receiver, int cursor_options, QueryEnvironment *environment)
+{
+    run(plan(query, cursor_options), receiver, environment);
+}
+
+double cost(const PlannedStmt *plan)
+{
+    return plan->planTree->total_cost;
+}
+
+double cost(Query *query)
+{
+    return cost(plan(static_cast<Query *>(copyObjectImpl(query)), CURSOR_OPT_PARALLEL_OK));
+}
+
+double checked_cost(Query *query)
+{
+    DestReceiver nobody = row_receiver([](TupleTableSlot *, DestReceiver *) { return true; });
+    PlannedStmt *planned = plan(static_cast<Query *>(copyObjectImpl(query)), CURSOR_OPT_PARALLEL_OK);
+    QueryDesc *desc = CreateQueryDesc(planned, command, GetActiveSnapshot(), InvalidSnapshot, &nobody,
+                                      nullptr, nullptr, 0);
+    ExecutorStart(desc, EXEC_FLAG_EXPLAIN_ONLY);
+    ExecutorEnd(desc);
+    FreeQueryDesc(desc);
+    return cost(planned);
+}
+
+// SELECT columns FROM the one entry of the range table WHERE condition.
+static void select_columns(Query *query, Relation view, bool with_tid, Node *condition)
+{
+    TupleDesc desc = RelationGetDescr(view);
+    AttrNumber resno = 1;
+
+    if (with_tid) {
+        Var *tid = makeVar(1, SelfItemPointerAttributeNumber, TIDOID, -1, InvalidOid, 0);
+        query->targetList = lappend(query->targetList,
+                                    makeTargetEntry(reinterpret_cast<Expr *>(tid), resno++,
+                                                    pstrdup("ctid"), false));
+    }
+    for (int i = 0; i < desc->natts; i++) {
+        Form_pg_attribute attr = TupleDescAttr(desc, i);
+        Var *var = makeVar(1, i + 1, attr->atttypid, attr->atttypmod, attr->attcollation, 0);
+        query->targetList = lappend(query->targetList,
+                                    makeTargetEntry(reinterpret_cast<Expr *>(var), resno++,
+                                                    pstrdup(NameStr(attr->attname)), false));
+    }
+    RangeTblRef *ref = makeNode(RangeTblRef);
+    ref->rtindex = 1;
+    query->jointree = makeFromExpr(list_make1(ref), static_cast<Node *>(copyObjectImpl(condition)));
+}
+
+static Query *new_select()
+{
+    Query *query = makeNode(Query);
+    query->commandType = CMD_SELECT;
+    query->querySource = QSRC_ORIGINAL;
+    query->canSetTag = true;
+    return query;
+}
+
+// The column aliases of an entry of the range table: those of the view.
+static Alias *column_aliases(Relation view)
+{
+    List *names = NIL;
+    TupleDesc desc = RelationGetDescr(view);
+
+    for (int i = 0; i < desc->natts; i++)
+        names = lappend(names, makeString(pstrdup(NameStr(TupleDescAttr(desc, i)->attname))));
+    return makeAlias(RelationGetRelationName(view), names);
+}
+
+Query *select_held(Relation view, Node *condition)
+{
+    Query *query = new_select();
+    RangeTblEntry *rte = pg::add_unchecked_relation(query, view);
+    rte->eref = column_aliases(view);
+    select_columns(query, view, true, condition);
+    return query;
+}
+
+Query *select_fresh(Relation view, Query *fresh, Node *condition)
+{
+    if (condition == nullptr)
+        return fresh;
+    Query *query = new_select();
+    RangeTblEntry *rte = makeNode(RangeTblEntry);
+    rte->rtekind = RTE_SUBQUERY;
+    rte->subquery = fresh;
+    rte->inFromCl = true;
+    rte->eref = column_aliases(view);
+    query->rtable = list_make1(rte);
+    select_columns(query, view, false, condition);
+    query->hasRowSecurity = fresh->hasRowSecurity;
+    return query;
+}
+
+// Drops the checks of a query and of those below it.
+static bool drop_checks(Node *node, void *context)
+{
+    if (node == nullptr)
+        return false;
+    if (!IsA(node, Query))
+        return expression_tree_walker(node, pg::walker(drop_checks), context);
+    auto *query = reinterpret_cast<Query *>(node);
+    pg::drop_permission_checks(query);
+    return query_tree_walker(query, pg::walker(drop_checks), context, 0);
+}
+
+Query *unchecked(const char *text, QueryEnvironment *environment)
+{
+    auto *raw = linitial_node(RawStmt, raw_parser(text, RAW_PARSE_DEFAULT));
+    int level = NewGUCNestLevel();
+    Oid user;
+    int context;
+    GetUserIdAndSecContext(&user, &context);
+    SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
+    set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+                      true, 0, false);
+    Query *query = parse_analyze_fixedparams(raw, text, nullptr, 0, environment);
+    AtEOXact_GUC(false, level);
+    SetUserIdAndSecContext(user, context);
+    drop_checks(reinterpret_cast<Node *>(query), nullptr);
+    return query;
+}
+
+void read_only(Query *query, Query *subquery)
+{
+    RangeTblEntry *rte = makeNode(RangeTblEntry);
+    RangeTblRef *ref = makeNode(RangeTblRef);
+    List *names = NIL;
+    ListCell *cell;
+
+    foreach (cell, subquery->targetList) {
+        auto *entry = lfirst_node(TargetEntry, cell);
+        if (!entry->resjunk)
+            names = lappend(names, makeString(pstrdup(entry->resname ? entry->resname : "?column?")));
+    }
+    rte->rtekind = RTE_SUBQUERY;
+    rte->subquery = subquery;
+    rte->inFromCl = true;
+    rte->eref = makeAlias("q", names);
+    ref->rtindex = 1;
+    pg::set_tables(query, list_make1(rte));
+    query->jointree = makeFromExpr(list_make1(ref), nullptr);
+}
+
+// Keeps the first column of the last row.
+struct ValueReceiver {
+    DestReceiver pub;
+    Datum value;
+    bool null;
+};
+
+static bool receive_value(TupleTableSlot *slot, DestReceiver *self)
+{
+    auto *receiver = reinterpret_cast<ValueReceiver *>(self);
+    receiver->value = slot_getattr(slot, 1, &receiver->null);
+    return true;
+}
+
+DestReceiver row_receiver(bool (*receive)(TupleTableSlot *, DestReceiver *))
+{
+    DestReceiver receiver{};
+    receiver.receiveSlot = receive;
+    receiver.rStartup = [](DestReceiver *, int, TupleDesc) {};
+    receiver.rShutdown = [](DestReceiver *) {};
+    receiver.rDestroy = [](DestReceiver *) {};
+    receiver.mydest = DestNone;
+    return receiver;
+}
+
+bool single_value(Query *query, Datum *value)
+{
+    ValueReceiver receiver = {row_receiver(receive_value), 0, true};
+    run(query, &receiver.pub, 0);
+    *value = receiver.value;
+    return !receiver.null;
+}
+
+} // namespace query
+
+} // namespace refresh_mv

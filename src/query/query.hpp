@@ -1,0 +1,68 @@
+// The query behind a materialized view: where it is stored, what it reads,
+// and how it is run.
+//
+// Invariant: a query handed out by rewritten() is a private copy, expanded
+// down to base relations, and every relation in it is locked (AccessShare)
+// until the end of the transaction.
+#pragma once
+
+#include "server/pg.hpp"
+
+namespace refresh_mv {
+
+namespace query {
+
+// The query as stored, not to be modified.  Fails if the relation is not a
+// materialized view.
+Query *stored(Relation view);
+
+// A copy ready for the planner: ordinary views expanded, row-level security
+// applied, every relation locked (AccessShareLock).
+Query *rewritten(Relation view);
+
+// Locks every relation that the view's query reads, partitions and inheritance
+// children included (AccessShareLock), so that a snapshot taken afterwards
+// cannot miss a TRUNCATE or a rewrite of one of them.  Returns their oids.
+List *lock_sources(Relation view);
+
+// A receiver that hands each row to a function and does nothing else.
+DestReceiver row_receiver(bool (*receive)(TupleTableSlot *, DestReceiver *));
+
+// Runs a plan under the active snapshot, sending its rows to the receiver.  It may read
+// the named rows of the environment, if there is one.
+void run(PlannedStmt *plan, DestReceiver *receiver, QueryEnvironment *environment = nullptr);
+
+// Plans a query and runs it.
+PlannedStmt *plan(Query *query, int cursor_options);
+void run(Query *query, DestReceiver *receiver, int cursor_options,
+         QueryEnvironment *environment = nullptr);
+
+// What the planner thinks that a plan, or a query, which is not modified, costs.
+double cost(const PlannedStmt *plan);
+double cost(Query *query);
+
+// The same for a query that reads no named rows, and fails if the current role may not
+// run it.
+double checked_cost(Query *query);
+
+// SELECT [ctid,] all columns FROM a view as it stands, or FROM its own query,
+// WHERE condition; the condition (null: none) has Vars of varno 1, numbered as
+// the columns of the view.
+Query *select_held(Relation view, Node *condition);
+Query *select_fresh(Relation view, Query *fresh, Node *condition);
+
+// Parses a SELECT that may read its relations whatever the current role's
+// privileges.  Its text must be made by us, with every name qualified that is not one
+// of pg_catalog: no other schema is searched.  (Names in the query of a view were looked
+// up when it was created, so its owner need not have USAGE on their schemas.)
+Query *unchecked(const char *text, QueryEnvironment *environment = nullptr);
+
+// Makes a query read a subquery, and nothing else.
+void read_only(Query *query, Query *subquery);
+
+// Runs a query for its one value of a type passed by value; false if NULL.
+bool single_value(Query *query, Datum *value);
+
+} // namespace query
+
+} // namespace refresh_mv

@@ -1,0 +1,486 @@
+#include "refresh/refresh.hpp"
+
+#include "incremental/incremental.hpp"
+#include "log/log_writer.hpp"
+#include "merge/merge.hpp"
+#include "query/query.hpp"
+#include "query/view.hpp"
+#include "refresh/choose_method.hpp"
+#include "refresh/date_window.hpp"
+#include "refresh/log_merge.hpp"
+#include "refresh/row_condition.hpp"
+#include "refresh/view_facts.hpp"
+#include "server/bridge.hpp"
+#include "server/messages.hpp"
+#include "server/progress.hpp"
+#include "tracking/baseline.hpp"
+#include "tracking/registry.hpp"
+#include "tracking/source_files.hpp"
+
+namespace refresh_mv {
+
+namespace {
+
+struct Merged {
+    RowCounts rows;
+    Method method;
+    const char *groups; // what the state of groups is of that was made
+};
+
+// The part of a view to recompute: its rows that satisfy the condition (null:
+// all), and the query for them.  For the rows of the query the condition may be a
+// simpler one that gives the same.
+struct Scope {
+    Node *condition;
+    Query *fresh;
+    Node *wanted;
+};
+
+// The same as two queries, which may read named rows: the rows that the view holds
+// there, and those that it should hold.
+struct Sides {
+    Query *held;
+    Query *fresh;
+    QueryEnvironment *environment;
+};
+
+bool is(const PgError &error, int sqlstate)
+{
+    return error.data->sqlerrcode == sqlstate;
+}
+
+// Swaps the view's file, and tells those that read it: its differences have been logged.
+// They are not being refreshed, since their refreshes lock it.
+bool swap_and_tell(Relation view, Diff *diff)
+{
+    Oid oid = RelationGetRelid(view);
+    const char *before = source_files::of_relation(oid);
+    if (!merge::swap(view, diff))
+        return false;
+    CommandCounterIncrement();
+    if (!IsolationUsesXactSnapshot())
+        registry::follow_file(oid, before, source_files::of_relation(oid));
+    return true;
+}
+
+// Swaps the view's file; false, with nothing done, where the lock is not free.
+bool swap_file(Relation view, Diff *diff)
+{
+    struct NotFree {};
+    try {
+        subtransaction([&] {
+            if (!guard([&] { return swap_and_tell(view, diff); }))
+                throw NotFree{};
+        });
+        return true;
+    } catch (const NotFree &) {
+        return false;
+    }
+}
+
+// Compares the rows in the scope and writes the differences; swaps the file
+// where that is allowed and cheaper.
+Merged merge_sides(Relation view, Sides sides, Method method, bool may_swap)
+{
+    Diff *diff = guard([&] {
+        PairingKey key = shape::pairing_key(view, query::stored(view));
+        return diff::compute(view, sides.held, sides.fresh, key, sides.environment);
+    });
+    RowCounts rows = {diff->fresh_rows, diff->changed_rows, diff->gone_rows, diff->unchanged_rows};
+    uint64 changes = rows.inserted + rows.updated + rows.deleted;
+
+    guard([&] { log_merge::write(view, diff); });
+    if (may_swap && choose_method::rebuild_pays(changes, rows.inserted + rows.updated + rows.unchanged)
+        && swap_file(view, diff))
+        method = Method::rebuild;
+    else
+        guard([&] { merge::apply(view, diff); });
+    guard([&] {
+        if (changes > 0 && !IsolationUsesXactSnapshot())
+            catalog::note_merge(RelationGetRelid(view));
+        diff::release(diff);
+    });
+    return {rows, method, nullptr};
+}
+
+Merged merge_scope(Relation view, Scope scope, Method method, bool may_swap)
+{
+    Sides sides = guard([&] {
+        return Sides{query::select_held(view, scope.condition),
+                     query::select_fresh(view, scope.fresh, scope.wanted), nullptr};
+    });
+    return merge_sides(view, sides, method, may_swap);
+}
+
+// The rows that keep_before lets a refresh touch; null for all.
+Node *kept_rows(const OpenView &view)
+{
+    return row_condition::kept(view.relation, view.window, view.settings.keep_before);
+}
+
+// Merges a part of the view.  False, with nothing done, where that meets a
+// unique index: a row has moved into the scope, and its old version is outside.
+bool merge_part(const OpenView &view, Scope part, Method method, Merged *merged)
+{
+    try {
+        subtransaction([&] { *merged = merge_scope(view.relation, part, method, false); });
+        return true;
+    } catch (const PgError &error) {
+        if (!is(error, ERRCODE_UNIQUE_VIOLATION))
+            throw;
+        return false;
+    }
+}
+
+// Whether an error ends the refresh, whatever else there was to try.
+bool ends_refresh(const PgError &error)
+{
+    return is_cancel(error.data) || is(error, ERRCODE_T_R_SERIALIZATION_FAILURE)
+           || is(error, ERRCODE_T_R_DEADLOCK_DETECTED);
+}
+
+// Runs code that plans several queries on the view's sources; fails if a partition has
+// come or gone meanwhile, which only some of them have read.  What partitions there are is
+// no part of the snapshot, and ATTACH does not wait for those who read.
+template <class F>
+void with_same_partitions(Relation view, F &&code)
+{
+    List *before = guard([&] { return query::lock_sources(view); });
+    code();
+    guard([&] {
+        if (!equal(before, query::lock_sources(view)))
+            ereport(ERROR,
+                    (errcode(ERRCODE_OBJECT_IN_USE),
+                     errmsg("a partition was attached or detached while its sources were being read")));
+    });
+}
+
+// Notes an error that is not the end of the refresh; returns what the history may tell of
+// it to all.
+std::string got_round(const PgError &error, Decision *decision)
+{
+    decision->trouble = error.data->message ? error.data->message : "unknown error";
+    return std::string("it failed with SQLSTATE ") + unpack_sql_state(error.data->sqlerrcode);
+}
+
+// The query of a view, by way of a new state of its groups if it can have one; null,
+// with nothing done and the reason noted, if that fails: the view's own query may not.
+Query *make_state(const OpenView &view, const char **groups, Decision *decision)
+{
+    Query *query = nullptr;
+    try {
+        subtransaction([&] {
+            with_same_partitions(view.relation, [&] {
+                query = guard([&] { return incremental::query_with_state(view.relation, groups); });
+            });
+        });
+    } catch (const PgError &error) {
+        if (ends_refresh(error))
+            throw;
+        *groups = nullptr;
+        decision->reason += "; no state of its groups could be made: " + got_round(error, decision);
+        return nullptr;
+    }
+    return query;
+}
+
+// Merges all rows, but for those that keep_before keeps.  Of a view for which a
+// baseline is taken, makes the state of its groups, if it can have one.
+Merged merge_whole(const OpenView &view, bool may_swap, bool with_state, Decision *decision)
+{
+    Merged merged;
+    const char *groups = nullptr;
+    Scope all = guard([&] {
+        Node *kept = kept_rows(view);
+        return Scope{kept, nullptr, kept};
+    });
+    if (with_state)
+        all.fresh = make_state(view, &groups, decision);
+    if (all.fresh == nullptr)
+        all.fresh = guard([&] { return query::rewritten(view.relation); });
+
+    if (all.condition == nullptr)
+        merged = merge_scope(view.relation, all, Method::full, may_swap);
+    else if (!merge_part(view, all, Method::full, &merged))
+        guard([&] {
+            ereport(ERROR,
+                    (errcode(ERRCODE_UNIQUE_VIOLATION),
+                     errmsg("a row that keep_before keeps has the same unique key as a newer one"),
+                     errhint("Reset keep_before by refresh_mv.configure(), or drop the unique index.")));
+        });
+    merged.groups = groups;
+    return merged;
+}
+
+// Finds the scope of a window; false where its start cannot be determined.  The
+// functions of the view's date expression may fail on the dates that they are
+// called with here, and that is no error of the view.
+bool window_scope(const OpenView &view, int days, Scope *scope)
+{
+    bool found = false;
+    try {
+        subtransaction([&] {
+            found = guard([&] {
+                date_window::Part part{};
+                if (!date_window::restrict_to(view.relation, view.window, days, &part))
+                    return false;
+                Node *kept = kept_rows(view);
+                *scope = {make_and_qual(part.held, kept), part.fresh, make_and_qual(part.wanted, kept)};
+                return true;
+            });
+        });
+    } catch (const PgError &error) {
+        if (is_cancel(error.data) || is(error, ERRCODE_T_R_SERIALIZATION_FAILURE))
+            throw;
+    }
+    return found;
+}
+
+// Core's REFRESH, for a view that nobody can be reading.
+Merged refresh_by_core(Oid oid)
+{
+    QueryCompletion completion;
+    RefreshMatViewStmt *statement = makeNode(RefreshMatViewStmt);
+    statement->relation = makeRangeVar(get_namespace_name(get_rel_namespace(oid)),
+                                       get_rel_name(oid), -1);
+    InitializeQueryCompletion(&completion);
+    log_merge::everything(oid, "the view was filled anew");
+    pg::exec_refresh(statement, "REFRESH MATERIALIZED VIEW", &completion);
+    catalog::note_merge(oid);
+    return {{completion.nprocessed, 0, 0, 0}, Method::rebuild, nullptr};
+}
+
+// Tells what was decided, in the words that users know.
+void announce(const Request &request, const Facts &facts, const Decision &decision)
+{
+    if (request.mode == RefreshMode::smart) {
+        if (facts.has_data)
+            notice("Last data date: %s (%d days behind)", facts.newest.c_str(),
+                   facts.days_behind > 0 ? facts.days_behind : 0);
+        if (decision.method == Method::skip)
+            return;
+        if (decision.method == Method::delta)
+            notice("Performing exact refresh: %s", decision.reason.c_str());
+        else if (decision.method == Method::window)
+            notice("Performing incremental refresh of the last %d days: %s", decision.days,
+                   decision.reason.c_str());
+        else
+            notice("Performing full refresh: %s", decision.reason.c_str());
+    } else if (request.mode == RefreshMode::incremental && decision.method != Method::window)
+        notice("Performing full refresh instead: %s", decision.reason.c_str());
+}
+
+// Says that the rows outside of a window that was asked for may not be what they should.
+void warn_of_stale_rows(const OpenView &view, const std::string &doubt)
+{
+    const char *reason = doubt.c_str();
+    guard([&] {
+        const char *name = quote_literal_cstr(
+            quote_qualified_identifier(get_namespace_name(RelationGetNamespace(view.relation)),
+                                       RelationGetRelationName(view.relation)));
+        ereport(WARNING,
+                (errmsg("incremental refresh of materialized view \"%s\" can leave wrong rows in it",
+                        RelationGetRelationName(view.relation)),
+                 errdetail_internal("What is outside of its last days may have changed: %s.", reason),
+                 errhint("Refresh it in full: SELECT * FROM refresh_materialized_views(views => ARRAY[%s::regclass])",
+                         name)));
+    });
+}
+
+void fall_back(const Request &request, Decision *decision, const std::string &reason)
+{
+    if (!request.quiet)
+        notice("Performing full refresh instead: %s", reason.c_str());
+    *decision = {Method::full, 0, reason, decision->trouble};
+}
+
+struct NoWay {};
+
+// Merges exactly what the known changes make different; throws NoWay, with a reason, if
+// there is no way or it costs too much.
+void merge_known(const OpenView &view, const Knowledge &knowledge, Merged *merged, std::string *reason)
+{
+    ExactScope scope = incremental::scope(view.relation, knowledge.sources, knowledge.pending, knowledge.groups);
+    if (scope.reason != nullptr) {
+        *reason = scope.reason;
+        throw NoWay{};
+    }
+    *merged = {{}, Method::skip, knowledge.groups};
+    if (scope.method != Method::skip) {
+        *merged = merge_sides(view.relation, {scope.held, scope.fresh, scope.environment}, scope.method, false);
+        merged->groups = scope.groups;
+    }
+    guard([&] { incremental::release(&scope); });
+}
+
+// The same; false, with nothing done and a reason, if there is no way.  An error here is none of the
+// view: it may be met only on rows that are not there any more.
+bool merge_exactly(const OpenView &view, const Knowledge &knowledge, Merged *merged, Decision *decision,
+                   std::string *reason)
+{
+    try {
+        subtransaction([&] {
+            with_same_partitions(view.relation, [&] { merge_known(view, knowledge, merged, reason); });
+        });
+        return true;
+    } catch (const NoWay &) {
+    } catch (const PgError &error) {
+        if (ends_refresh(error))
+            throw;
+        *reason = got_round(error, decision);
+    }
+    return false;
+}
+
+// Runs the chosen method, or a full refresh where it turns out to be no way.
+Merged carry_out(const OpenView &view, const Request &request, const Knowledge &knowledge,
+                 Decision *decision)
+{
+    Scope scope;
+    Merged merged;
+
+    if (decision->method == Method::window) {
+        if (!window_scope(view, decision->days, &scope))
+            fall_back(request, decision, "the start of the window cannot be determined for its date column");
+        else if (merge_part(view, scope, Method::window, &merged))
+            return merged;
+        else
+            fall_back(request, decision, "a row has moved into the window, with the same unique key as before");
+    }
+    if (decision->method == Method::delta) {
+        std::string reason;
+        if (kept_rows(view) != nullptr)
+            reason = "keep_before keeps rows that the query does not return";
+        else if (merge_exactly(view, knowledge, &merged, decision, &reason))
+            return merged;
+        fall_back(request, decision, decision->reason + ", but " + reason);
+    }
+    return merge_whole(view, request.may_swap, knowledge.tracked && knowledge.baseline, decision);
+}
+
+// Whether the view now holds what its query returns, and the next refresh can
+// build on that.  To skip again is cheap as long as no entries pile up.
+bool becomes_baseline(Method method, const Knowledge &knowledge)
+{
+    if (!knowledge.tracked || !knowledge.baseline || method == Method::window)
+        return false;
+    return method != Method::skip || knowledge.entries > 0;
+}
+
+// Gives up the baseline of a view of which a part was brought to a state after it: what
+// has changed since would be netted against rows that are not there any more.
+void note_partial(const OpenView &view, const Knowledge &knowledge, const RowCounts &rows)
+{
+    if (knowledge.tracked && knowledge.entries > 0 && rows.inserted + rows.updated + rows.deleted > 0)
+        log_writer::baseline_lost(RelationGetRelid(view.relation),
+                                 "a part of it was refreshed while changes were waiting in the log");
+}
+
+} // namespace
+
+namespace refresh {
+
+Refreshed refresh(Oid oid, const Request &request)
+{
+    Knowledge knowledge{};
+    OpenView view = guard([&] {
+        OpenView opened = view::open(oid);
+        if (RelationIsPopulated(opened.relation))
+            view::check_serializable(opened.relation);
+        knowledge = baseline::of(opened.relation, opened.settings.tracked);
+        return opened;
+    });
+    bool by_age = request.mode == RefreshMode::smart && !knowledge.tracked;
+    bool windowed = by_age || (request.mode == RefreshMode::incremental && !knowledge.tracked);
+    Facts facts = view_facts::of(view, knowledge, by_age, windowed);
+    Decision decision = choose_method::choose(request, facts);
+    if (!request.quiet)
+        announce(request, facts, decision);
+    if (decision.method == Method::window && !facts.doubt.empty())
+        warn_of_stale_rows(view, facts.doubt);
+
+    Merged merged{{}, Method::skip, nullptr};
+    if (decision.method == Method::rebuild)
+        merged = guard([&] {
+            view::hand_over(&view);
+            return refresh_by_core(oid);
+        });
+    else if (decision.method != Method::skip)
+        merged = carry_out(view, request, knowledge, &decision);
+    guard([&] {
+        if (becomes_baseline(merged.method, knowledge))
+            baseline::save(oid, knowledge, merged.method == Method::skip ? knowledge.groups : merged.groups);
+        if (merged.method == Method::window)
+            note_partial(view, knowledge, merged.rows);
+        view::close(&view);
+    });
+    return {merged.method, decision.reason, decision.trouble, merged.rows, knowledge.damaged};
+}
+
+// Opens a view of which a part is to be refreshed, and finds that part.
+static OpenView open_part(Oid oid, const char *condition, Scope *scope)
+{
+    // The names in the condition are the caller's, found by his search_path.
+    Relation relation = table_open(oid, NoLock);
+    Node *wanted = row_condition::parse(relation, condition);
+    table_close(relation, NoLock);
+
+    OpenView view = view::open(oid);
+    if (!RelationIsPopulated(view.relation))
+        ereport(ERROR,
+                (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                 errmsg("materialized view \"%s\" has not been populated",
+                        RelationGetRelationName(view.relation)),
+                 errhint("Refresh it as a whole first.")));
+    wanted = make_and_qual(wanted, kept_rows(view));
+    *scope = {wanted, query::rewritten(view.relation), wanted};
+    view::check_serializable(view.relation);
+    return view;
+}
+
+Refreshed refresh_where(Oid oid, const std::string &condition)
+{
+    Scope scope;
+    Merged merged;
+    Decision decision = {Method::where, 0, "a condition was given"};
+    const char *text = condition.c_str();
+
+    Knowledge knowledge{};
+    OpenView view = guard([&] {
+        OpenView opened = open_part(oid, text, &scope);
+        knowledge = baseline::of(opened.relation, opened.settings.tracked);
+        return opened;
+    });
+    if (!merge_part(view, scope, Method::where, &merged)) {
+        fall_back({RefreshMode::where, 0, false, false}, &decision,
+                  "a row has moved into the condition, with the same unique key as before");
+        merged = merge_whole(view, false, false, nullptr);
+    }
+    guard([&] {
+        note_partial(view, knowledge, merged.rows);
+        view::close(&view);
+    });
+    return {merged.method, decision.reason, decision.trouble, merged.rows, false};
+}
+
+bool data_through(Oid oid, const char *column, DateADT *date)
+{
+    bool found = false;
+
+    if (!ConditionalLockRelationOid(oid, AccessShareLock))
+        return false;
+    if (get_rel_relkind(oid) == RELKIND_MATVIEW) {
+        OpenView view = view::open_to_read(oid);
+        WindowColumn window = column == nullptr
+                                  ? view.window
+                                  : shape::window_column(view.relation, query::stored(view.relation), column);
+        found = RelationIsPopulated(view.relation) && view_facts::newest_date(view.relation, window, date);
+        view::close(&view);
+    }
+    UnlockRelationOid(oid, AccessShareLock);
+    return found;
+}
+
+} // namespace refresh
+
+} // namespace refresh_mv

@@ -1,0 +1,22 @@
+// Conditions that bound a refresh, as expressions over the view's columns
+// (Vars of varno 1), for held rows and fresh rows alike.
+#pragma once
+
+#include "query/shape.hpp"
+
+namespace refresh_mv {
+
+namespace row_condition {
+
+// The rows that are not older than so long, or have no date; null (all rows)
+// where no age is given.  Fails if the view has no date column.
+Node *kept(Relation view, WindowColumn column, Interval *age);
+
+// A condition given by a user.  Fails unless it depends on the view's columns
+// alone, and every column in it can be restricted before grouping.  The names
+// in it are those that search_path finds.
+Node *parse(Relation view, const char *text);
+
+} // namespace row_condition
+
+} // namespace refresh_mv

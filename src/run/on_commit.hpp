@@ -1,0 +1,36 @@
+// Refreshing views at the end of the transaction that changed their sources.
+//
+// Invariants:
+// - Each such view is refreshed once per transaction, after all deferred triggers and after
+//   the views that it reads.
+// - All of them are locked before the first is refreshed, as any refresh of several views
+//   does it: transactions wait for each other, but do not deadlock.
+// - A transaction that is prepared refreshes nothing: it would hold the locks until it is
+//   committed. Its changes are new to the next refresh after that.
+// - A refresh that fails does not keep the transaction from committing: the
+//   changes stay in the log for the next one.
+#pragma once
+
+#include "run/run.hpp"
+
+namespace refresh_mv {
+
+namespace on_commit {
+
+// A source was changed in this transaction; wanted tells that a view is refreshed
+// on commit because of it.
+void note_change(Oid source, bool wanted);
+
+// The same, where that has to be looked up.
+void note_change(Oid source);
+
+// Notes that a tracked view's query has another meaning now.
+void note_meaning(Oid view);
+
+// Refreshes at the end of every transaction from now on, unless switched off.
+// For _PG_init.
+void watch(const bool *switched_off, const run::Limits *limits);
+
+} // namespace on_commit
+
+} // namespace refresh_mv

@@ -1,0 +1,495 @@
+#include "run/run.hpp"
+
+#include "query/view.hpp"
+#include "refresh/refresh.hpp"
+#include "server/bridge.hpp"
+#include "server/messages.hpp"
+#include "server/progress.hpp"
+#include "store/catalog.hpp"
+#include "tracking/registry.hpp"
+#include "tracking/track.hpp"
+
+#include <algorithm>
+#include <map>
+
+namespace refresh_mv {
+
+namespace {
+
+std::string name_of(Oid oid)
+{
+    return guard([&] { return view::name(oid); });
+}
+
+const char *name_of(Caller caller)
+{
+    return caller == Caller::function    ? "function"
+           : caller == Caller::procedure ? "procedure"
+                                         : "on commit";
+}
+
+// What stopped a stage; sqlstate 0 if nothing did.
+struct Obstacle {
+    int sqlstate;
+    std::string message;
+};
+
+void warn(Oid oid, const PgError &error, const std::string &message)
+{
+    std::string name = name_of(oid);
+    guard([&] {
+        // On commit this may be a writer who may not read what the view reads.
+        bool owner = view::is_owner(oid);
+        ereport(WARNING,
+                (errcode(error.data->sqlerrcode),
+                 errmsg_internal("could not refresh materialized view %s: %s", name.c_str(),
+                                 owner ? message.c_str() : view::told(error.data, false)),
+                 owner && error.data->detail ? errdetail_internal("%s", error.data->detail) : 0,
+                 owner && error.data->hint ? errhint("%s", error.data->hint) : 0));
+    });
+}
+
+// Whether an error is not one of the view: a cancelled statement, or one after
+// which the caller's transaction has to be tried again.  A view's function can
+// raise "query_canceled" too, or pass on that of a remote server.
+bool ends_call(const ErrorData *error, Caller source)
+{
+    if (is_cancel(error))
+        return true;
+    return source == Caller::function && IsolationUsesXactSnapshot()
+           && (error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE
+               || error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED);
+}
+
+const char view_timeout[] = "canceling refresh due to the view's statement_timeout";
+
+bool is_view_timeout(const PgError &error)
+{
+    return view::timed_out() && error.data->sqlerrcode == ERRCODE_QUERY_CANCELED;
+}
+
+const char *text_or_null(const std::string &text)
+{
+    return text.empty() ? nullptr : text.c_str();
+}
+
+// Runs code in a memory context of its own, which ends with it; on an exception
+// it stays, with the error in it, until the caller's ends.
+template <class F>
+void in_own_memory(F &&code)
+{
+    MemoryContext outer = CurrentMemoryContext;
+    MemoryContext own = guard([] {
+        return AllocSetContextCreate(CurrentMemoryContext, "refresh_mv view", ALLOCSET_DEFAULT_SIZES);
+    });
+    MemoryContextSwitchTo(own);
+    try {
+        code();
+    } catch (...) {
+        MemoryContextSwitchTo(outer);
+        throw;
+    }
+    MemoryContextSwitchTo(outer);
+    MemoryContextDelete(own);
+}
+
+// One stage, its errors turned into an obstacle.
+template <class F>
+Obstacle attempt_stage(Oid oid, Caller source, F &&stage)
+{
+    guard([] { view::stop_clock(); });
+    try {
+        subtransaction(stage);
+        return {};
+    } catch (const PgError &error) {
+        bool timed_out = is_view_timeout(error);
+        guard([] { view::stop_clock(); });
+        if (ends_call(error.data, source) && !timed_out)
+            throw;
+        Obstacle obstacle = {error.data->sqlerrcode, timed_out             ? view_timeout
+                                                     : error.data->message ? error.data->message
+                                                                           : "unknown error"};
+        warn(oid, error, obstacle.message);
+        return obstacle;
+    }
+}
+
+// Runs a stage of a view's refresh in a subtransaction.  Errors that end the
+// call are not caught, unless it was the view's own timeout that cancelled it.
+template <class F>
+Obstacle attempt(Oid oid, Caller source, F &&stage)
+{
+    Obstacle obstacle{};
+    in_own_memory([&] { obstacle = attempt_stage(oid, source, stage); });
+    return obstacle;
+}
+
+// One call under way.
+class Run {
+public:
+    Run(const Call &call, const run::Limits &limits) : call_(call), limits_(limits)
+    {
+        id_ = call.source == Caller::commit ? 0 : guard([] { return catalog::new_run(); });
+        for (Oid oid : call.views)
+            names_[oid] = name_of(oid);
+    }
+
+    // Takes the snapshot under which views are refreshed from now on.
+    void take_snapshot()
+    {
+        snapshot_time_ = GetCurrentTimestamp();
+        guard([] { view::push_snapshot(); });
+    }
+
+    // Refreshes a view under the active snapshot, or says why not.
+    void refresh(Oid oid, const Obstacle &obstacle, view::Prepared prepared)
+    {
+        Outcome outcome = start(oid);
+        std::string upstream = failed_source_of(oid);
+        if (!upstream.empty())
+            fail_upstream(outcome, upstream);
+        else if (obstacle.sqlstate != 0)
+            fail(outcome, obstacle);
+        else if (prepared.hindrance != view::Hindrance::none)
+            outcome.refreshed.reason = reason_to_skip(prepared);
+        else {
+            Obstacle met = attempt(
+                oid, call_.source, [&] { outcome.refreshed = refresh::refresh(oid, call_.request); });
+            if (met.sqlstate != 0)
+                fail(outcome, met);
+        }
+        finish(outcome, obstacle.sqlstate == 0 && prepared.hindrance == view::Hindrance::none);
+    }
+
+    // The same for a condition; failures are thrown.
+    void refresh_where(Oid oid, const std::string &condition)
+    {
+        Outcome outcome = start(oid);
+        try {
+            outcome.refreshed = refresh::refresh_where(oid, condition);
+        } catch (const PgError &error) {
+            if (is_view_timeout(error))
+                throw Error{ERRCODE_QUERY_CANCELED, view_timeout, "", ""};
+            throw;
+        }
+        finish(outcome, true);
+    }
+
+    // The views whose tracking is to be made whole again.
+    std::vector<Oid> damaged() const
+    {
+        std::vector<Oid> views;
+        for (const Outcome &outcome : outcomes_)
+            if (outcome.success && outcome.refreshed.damaged)
+                views.push_back(outcome.view);
+        return views;
+    }
+
+    std::vector<Outcome> end()
+    {
+        guard([] { progress::end(); });
+        return std::move(outcomes_);
+    }
+
+private:
+    Outcome start(Oid oid)
+    {
+        Outcome outcome{};
+        outcome.view = oid;
+        outcome.name = names_[oid];
+        outcome.success = true;
+        outcome.started = GetCurrentTimestamp();
+        outcome.snapshot_time = snapshot_time_;
+        guard([&] {
+            progress::start_view(static_cast<int>(outcomes_.size()) + 1,
+                                 static_cast<int>(call_.views.size()), names_[oid].c_str());
+        });
+        if (!call_.request.quiet)
+            notice("Refreshing %s...", outcome.name.c_str());
+        return outcome;
+    }
+
+    static std::string reason_to_skip(view::Prepared prepared)
+    {
+        if (prepared.hindrance == view::Hindrance::dropped)
+            return "skipped: dropped meanwhile";
+        if (prepared.hindrance == view::Hindrance::refreshing && prepared.pid != 0)
+            return format("skipped: already being refreshed by pid %d", prepared.pid);
+        return "skipped: locked by another session";
+    }
+
+    // The failed view that keeps this one from being refreshed, if one does.
+    std::string failed_source_of(Oid oid) const
+    {
+        auto found = stopped_by_.find(oid);
+        return found == stopped_by_.end() ? "" : found->second;
+    }
+
+    // Keeps the views that read a failed one from being refreshed.
+    void stop_dependents(const Outcome &outcome)
+    {
+        for (Oid oid : view_order::with_dependents({outcome.view}, call_.edges))
+            stopped_by_.emplace(oid, outcome.name);
+    }
+
+    static void fail(Outcome &outcome, const Obstacle &obstacle)
+    {
+        outcome.success = false;
+        outcome.sqlstate = obstacle.sqlstate;
+        outcome.error = obstacle.message;
+    }
+
+    static void fail_upstream(Outcome &outcome, const std::string &upstream)
+    {
+        fail(outcome, {ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "upstream failed: " + upstream});
+        warning("could not refresh materialized view %s: %s", outcome.name.c_str(),
+                outcome.error.c_str());
+    }
+
+    // Writes the outcome down; prepared tells that the view's locks are held.
+    void finish(Outcome &outcome, bool prepared)
+    {
+        outcome.duration = GetCurrentTimestamp() - outcome.started;
+        if (!call_.request.quiet)
+            announce(outcome);
+        // What somebody without the right tries is no part of the view's history, nor
+        // that a commit found nothing to do.
+        bool idle = call_.source == Caller::commit && outcome.refreshed.method == Method::skip;
+        if (!idle && (prepared || outcome.sqlstate != ERRCODE_INSUFFICIENT_PRIVILEGE)) {
+            record(outcome, prepared);
+            warn_of_limits(outcome);
+        }
+        if (!outcome.success && !stopped_by_.contains(outcome.view))
+            stop_dependents(outcome);
+        outcomes_.push_back(std::move(outcome));
+    }
+
+    static void announce(const Outcome &outcome)
+    {
+        const Refreshed &done = outcome.refreshed;
+        if (!outcome.success)
+            return; // a warning has told
+        if (done.method == Method::none)
+            notice("%s %s", outcome.name.c_str(), done.reason.c_str());
+        else if (done.method == Method::skip)
+            notice("%s is up to date: %s (%.1f ms)", outcome.name.c_str(), done.reason.c_str(),
+                   static_cast<double>(outcome.duration) / 1000);
+        else
+            notice("%s refreshed successfully (%s: %llu inserted, %llu updated, %llu deleted, %.1f ms)",
+                   outcome.name.c_str(), refresh_mv::name_of(done.method),
+                   static_cast<unsigned long long>(done.rows.inserted),
+                   static_cast<unsigned long long>(done.rows.updated),
+                   static_cast<unsigned long long>(done.rows.deleted),
+                   static_cast<double>(outcome.duration) / 1000);
+    }
+
+    void record(const Outcome &outcome, bool prepared) const
+    {
+        guard([&] {
+            const Refreshed &done = outcome.refreshed;
+            catalog::record({id_, outcome.view, refresh_mv::name_of(call_.request.mode), refresh_mv::name_of(done.method),
+                             outcome.success ? done.reason.c_str() : outcome.error.c_str(),
+                             outcome.started, outcome.duration,
+                             static_cast<int64>(done.rows.inserted),
+                             static_cast<int64>(done.rows.updated),
+                             static_cast<int64>(done.rows.deleted),
+                             static_cast<int64>(done.rows.unchanged), outcome.snapshot_time,
+                             outcome.success,
+                             outcome.success ? nullptr : unpack_sql_state(outcome.sqlstate),
+                             outcome.success ? text_or_null(done.trouble) : outcome.error.c_str(),
+                             name_of(call_.source)});
+            if (prepared && !IsolationUsesXactSnapshot())
+                catalog::purge(outcome.view, limits_.history_days);
+        });
+    }
+
+    void warn_of_limits(const Outcome &outcome) const
+    {
+        double seconds = static_cast<double>(outcome.duration) / USECS_PER_SEC;
+        if (limits_.warn_after > 0 && outcome.duration > limits_.warn_after * INT64CONST(1000))
+            warning("refresh of materialized view %s took %.1f seconds, longer than refresh_mv.warn_after",
+                    outcome.name.c_str(), seconds);
+        if (outcome.success || limits_.failures == 0)
+            return;
+        int failures = guard([&] { return catalog::consecutive_failures(outcome.view); });
+        if (failures >= limits_.failures)
+            warning("materialized view %s has failed to refresh %d times in a row",
+                    outcome.name.c_str(), failures);
+    }
+
+    const Call &call_;
+    const run::Limits limits_;
+    int64 id_; // 0: none
+    TimestampTz snapshot_time_ = 0;
+    std::map<Oid, std::string> names_;      // as they were when the call began
+    std::map<Oid, std::string> stopped_by_; // the failed view that a view reads
+    std::vector<Outcome> outcomes_;
+};
+
+// Makes the tracking of a view whole again that has been prepared.
+bool resume_if_damaged(Oid oid)
+{
+    bool damaged = guard([&] {
+        PushActiveSnapshot(GetTransactionSnapshot());
+        bool found = track::is_damaged(oid);
+        PopActiveSnapshot();
+        return found;
+    });
+    if (!damaged)
+        return false;
+    guard([] { PushActiveSnapshot(GetTransactionSnapshot()); });
+    bool resumed = run::resume_tracking(oid);
+    guard([] { PopActiveSnapshot(); });
+    return resumed;
+}
+
+// Runs code; on an exception stops the clock and takes the progress report back
+// before it goes on.
+template <class F>
+std::vector<Outcome> with_progress(F &&code)
+{
+    try {
+        return code();
+    } catch (...) {
+        view::stop_clock();
+        progress::end();
+        throw;
+    }
+}
+
+} // namespace
+
+namespace run {
+
+Limits limits = {60000, 3, 31};
+
+bool resume_tracking(Oid oid)
+{
+    struct NotFree {};
+    try {
+        subtransaction([&] {
+            if (!guard([&] { return track::resume(oid); }))
+                throw NotFree{};
+        });
+        return true;
+    } catch (const NotFree &) {
+    } catch (const PgError &error) {
+        if (is_cancel(error.data))
+            throw;
+        warning("tracking of materialized view %s cannot be resumed: %s", name_of(oid).c_str(),
+                track::obstacle(error.data));
+    }
+    return false;
+}
+
+std::vector<Outcome> together(const Call &call, const Limits &limits)
+{
+    std::vector<Oid> by_oid = call.views;
+    std::vector<Obstacle> obstacles(call.views.size());
+    std::vector<view::Prepared> prepared(call.views.size());
+    std::sort(by_oid.begin(), by_oid.end());
+    auto place = [&](Oid oid) {
+        return std::lower_bound(by_oid.begin(), by_oid.end(), oid) - by_oid.begin();
+    };
+
+    return with_progress([&] {
+        Run run(call, limits);
+        for (Oid oid : by_oid)
+            obstacles[place(oid)] = attempt(oid, call.source, [&] {
+                prepared[place(oid)] = guard(
+                    [&] { return view::prepare(oid, true, call.source != Caller::commit); });
+            });
+        run.take_snapshot();
+        for (Oid oid : call.views)
+            run.refresh(oid, obstacles[place(oid)], prepared[place(oid)]);
+        for (Oid oid : run.damaged())
+            resume_tracking(oid);
+        guard([] { PopActiveSnapshot(); });
+        return run.end();
+    });
+}
+
+std::vector<Outcome> one_by_one(const Call &call, const Limits &limits)
+{
+    return with_progress([&] {
+        Run run(call, limits);
+        for (Oid oid : call.views) {
+            view::Prepared prepared{};
+            auto prepare = [&] {
+                return attempt(oid, call.source, [&] {
+                    prepared = guard([&] { return view::prepare(oid, call.wait, true); });
+                });
+            };
+            Obstacle obstacle = prepare();
+            if (obstacle.sqlstate == 0 && prepared.hindrance == view::Hindrance::none
+                && resume_if_damaged(oid)) {
+                guard([] { SPI_commit(); });
+                obstacle = prepare();
+            }
+            run.take_snapshot();
+            run.refresh(oid, obstacle, prepared);
+            guard([] {
+                PopActiveSnapshot();
+                SPI_commit();
+            });
+        }
+        return run.end();
+    });
+}
+
+std::vector<Outcome> where(const Call &call, const std::string &condition, const Limits &limits)
+{
+    return with_progress([&] {
+        Run run(call, limits);
+        guard([&] { view::prepare_existing(call.views[0]); });
+        run.take_snapshot();
+        run.refresh_where(call.views[0], condition);
+        guard([] { PopActiveSnapshot(); });
+        return run.end();
+    });
+}
+
+static std::string type_of(const std::vector<Outcome> &outcomes)
+{
+    bool whole = false;
+    bool part = false;
+    for (const Outcome &outcome : outcomes)
+        if (outcome.success && outcome.refreshed.method > Method::skip)
+            (is_partial(outcome.refreshed.method) ? part : whole) = true;
+    return whole && part ? "mixed" : whole ? "full" : part ? "incremental" : "none";
+}
+
+Summary summary(const std::vector<Outcome> &outcomes, double seconds)
+{
+    Summary summary = {true, {}, seconds, type_of(outcomes), ""};
+    size_t failed = 0;
+    size_t skipped = 0;
+    std::string remarks;
+
+    for (const Outcome &outcome : outcomes) {
+        if (!outcome.success) {
+            failed++;
+            remarks += "; " + outcome.name + ": " + outcome.error;
+        } else if (outcome.refreshed.method == Method::none)
+            remarks += "; " + outcome.name + ": " + outcome.refreshed.reason;
+        else if (outcome.refreshed.method == Method::skip)
+            skipped++;
+        else
+            summary.refreshed.push_back(outcome.name);
+    }
+    summary.success = failed == 0;
+    if (outcomes.empty())
+        summary.message = "No materialized views to refresh";
+    else if (failed > 0)
+        summary.message = format("%zu of %zu materialized views failed", failed, outcomes.size());
+    else
+        summary.message = format("%zu materialized views refreshed", summary.refreshed.size());
+    if (skipped > 0)
+        summary.message += format(", %zu up to date", skipped);
+    summary.message += remarks;
+    return summary;
+}
+
+} // namespace run
+
+} // namespace refresh_mv

@@ -1,0 +1,75 @@
+// A call that refreshes several views: their order, what happens when one
+// fails, what is said and written down about each.
+//
+//     together:    lock all views by oid -> one snapshot -> refresh in order
+//     one by one:  (lock -> snapshot -> refresh -> journal -> commit) in order
+//
+// Invariants:
+// - Each view is refreshed in a subtransaction of its own.  One that fails is
+//   left as it was; views that read it are not refreshed in this call; the
+//   others are.  A cancelled statement ends the call.
+// - A view comes after all views that it reads.
+// - Each view leaves one row in the journal, in the transaction that
+//   refreshed it.
+#pragma once
+
+#include "run/view_order.hpp"
+#include "server/method.hpp"
+#include "server/pg.hpp"
+
+#include <vector>
+
+namespace refresh_mv {
+
+// Who called; commit: the transaction, at its end.
+enum class Caller { function, procedure, commit };
+
+struct Call {
+    Request request;
+    std::vector<Oid> views; // in the order of view_order::ordered
+    std::vector<Edge> edges;
+    bool wait; // for another session that is refreshing the same view
+    Caller source;
+};
+
+// What a call gives back.
+struct Summary {
+    bool success;
+    std::vector<std::string> refreshed;
+    double seconds;
+    std::string type;
+    std::string message;
+};
+
+namespace run {
+
+// Limits beyond which a call warns, and how long the journal reaches back.
+struct Limits {
+    int warn_after;    // milliseconds; 0: never
+    int failures;      // in a row; 0: never
+    int history_days;
+};
+
+// As the settings have them.
+extern Limits limits;
+
+// Refreshes all views under one snapshot, within the caller's transaction.
+std::vector<Outcome> together(const Call &call, const Limits &limits);
+
+// Refreshes the views in turn and commits after each.  SPI is connected,
+// non-atomic.
+std::vector<Outcome> one_by_one(const Call &call, const Limits &limits);
+
+// Merges the rows of the call's one view that satisfy a condition.  A failure
+// is thrown.
+std::vector<Outcome> where(const Call &call, const std::string &condition, const Limits &limits);
+
+// Makes the tracking of a view whole again, if that can be done at once; warns if
+// it cannot be done at all.
+bool resume_tracking(Oid view);
+
+Summary summary(const std::vector<Outcome> &outcomes, double seconds);
+
+} // namespace run
+
+} // namespace refresh_mv

@@ -1,0 +1,55 @@
+#include "server/progress.hpp"
+
+namespace refresh_mv {
+
+namespace progress {
+
+constexpr uint64 rows_between_reports = 16384;
+
+static struct {
+    int number;
+    int of;
+    const char *name; // null: no view is being refreshed
+    const char *phase;
+    uint64 rows;
+} current;
+
+static void report()
+{
+    char text[NAMEDATALEN * 2 + 200];
+    if (current.name == nullptr)
+        return;
+    snprintf(text, sizeof(text), "refresh_mv: view %d of %d, %s: %s, %llu rows", current.number,
+             current.of, current.name, current.phase,
+             static_cast<unsigned long long>(current.rows));
+    pgstat_report_activity(STATE_RUNNING, text);
+}
+
+void start_view(int number, int of, const char *name)
+{
+    current = {number, of, name, "starting", 0};
+    report();
+}
+
+void start_phase(const char *phase)
+{
+    current.phase = phase;
+    current.rows = 0;
+    report();
+}
+
+void count_row()
+{
+    if (++current.rows % rows_between_reports == 0)
+        report();
+}
+
+void end()
+{
+    current.name = nullptr;
+    pgstat_report_activity(STATE_RUNNING, debug_query_string);
+}
+
+} // namespace progress
+
+} // namespace refresh_mv

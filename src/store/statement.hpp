@@ -1,0 +1,72 @@
+// Statements on this extension's own tables.  They run as the tables' owner,
+// whoever calls.  Operators and functions in them are written with their schema.
+//
+// Invariant: nothing that is done to these tables is sent to subscribers, should
+// somebody publish all tables: a subscriber that has no such table would stop.  So rows
+// are written by change(), not by INSERT, UPDATE and DELETE.  Rows that come are not
+// marked for logical decoding, and rows that go have no replica identity, which is what
+// it would send of them.  (A row updated in place is always sent.)
+#pragma once
+
+#include "server/pg.hpp"
+
+namespace refresh_mv {
+
+namespace statement {
+
+// The owner of the schema with the tables.
+Oid owner();
+
+// A statement's parameters.
+struct Parameters {
+    int count;
+    const Oid *types;
+    Datum *values;
+    const char *nulls; // as SPI takes them; null: none
+};
+
+// Runs a statement; the caller has connected SPI.  Fails unless SPI reports the
+// expected kind of result.
+void execute(const char *sql, Parameters parameters, int expected);
+
+// Runs a query under the active snapshot and not, as execute does, under the
+// newest.  Its plan is kept, in *plan.
+void read(SPIPlanPtr *plan, const char *sql, Parameters parameters);
+
+// Opens a cursor for such a query, under the active snapshot too.
+Portal open(SPIPlanPtr *plan, const char *sql, Parameters parameters);
+
+// Reads that many more rows; returns how many there were.
+uint64 fetch(Portal cursor, long count);
+
+// Opens a table, to write to it.
+Relation open_table(const char *name);
+
+// Inserts a row into a table alone, and with its index entries.
+void store(Relation table, HeapTuple row);
+void insert(Relation table, HeapTuple row);
+
+// Changes rows of a table.  The query returns a row for each of them: first the ctid of
+// the row that goes, locked, or null; then, by name, columns of the row that comes in its
+// place, which has the others from it.  A query that returns nothing but ctids deletes.
+// Returns how many there were.
+uint64 change(const char *name, const char *sql, Parameters parameters);
+
+// Column n of the given row that the last statement returned.
+Datum returned(uint64 row, int column, bool *null);
+
+// The same as text in the given memory; null if it is null.
+char *returned_text(uint64 row, int column, MemoryContext memory);
+
+// An array of text, as a parameter, of names given as a list of C strings.
+Datum text_array(List *names);
+
+// The names in such an array, as a list of C strings in the current memory.
+List *names_of(Datum array);
+
+// Whether a name is in such a list.
+bool contains(List *names, const char *name);
+
+} // namespace statement
+
+} // namespace refresh_mv

@@ -1,0 +1,42 @@
+// What is known of the changes of a view's sources since its last refresh.
+//
+// Invariants:
+// - "Nothing has changed" is said only if every change since the baseline would
+//   be in the log, and the view's result depends on nothing else.
+// - A baseline is saved only if every change after the snapshot will be in the log.
+#pragma once
+
+#include "server/pg.hpp"
+
+namespace refresh_mv {
+
+struct Knowledge {
+    bool tracked;         // as the settings say
+    const char *unknown;  // why changes are not known; null: they are
+    bool damaged;         // tracking is not whole, and perhaps can be made so
+    bool baseline;        // one can be taken
+    int64 pending;        // changed rows in the log, if they are known
+    int64 entries;        // of the log that had to be looked at
+    const char *settings; // that the view's result depends on; null: on none
+    const char *meaning;  // of its query, as meaning::fingerprint() has it
+    bool other_meaning;   // than at the baseline
+    const char *groups;   // what the baseline's state of groups is of
+    const char *files;    // of the sources, as source_files::of() has it
+    List *sources;        // TrackedSource *
+};
+
+namespace baseline {
+
+// What the active snapshot shows of a view that is open for its refresh.  Fails
+// while a statement is changing one of its sources: its changes are there and not
+// yet in the log.
+Knowledge of(Relation view, bool tracked);
+
+// Makes the active snapshot the baseline of a view that now holds what its query
+// returns under it, with the state of such groups (null: none), and removes log
+// entries that nobody needs any more.
+void save(Oid view, const Knowledge &knowledge, const char *groups);
+
+} // namespace baseline
+
+} // namespace refresh_mv

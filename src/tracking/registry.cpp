@@ -1,0 +1,685 @@
+#include "tracking/registry.hpp"
+
+#include "log/log_writer.hpp"
+#include "query/meaning.hpp"
+#include "server/bridge.hpp"
+#include "store/statement.hpp"
+#include "tracking/source.hpp"
+
+namespace refresh_mv {
+
+namespace {
+
+// Tells this lock from others on the log: who holds it deletes entries.
+constexpr uint16 delete_lock_id = 0x7276;
+
+// And this one from others on a source: who holds it saves what is known of it.
+constexpr uint16 save_lock_id = 0x7277;
+
+const Oid oid_types[] = {OIDOID, OIDOID};
+
+int64 returned_int64(uint64 row, int column)
+{
+    bool null;
+    Datum value = statement::returned(row, column, &null);
+    return null ? 0 : DatumGetInt64(value);
+}
+
+Oid returned_oid(uint64 row, int column)
+{
+    bool null;
+    return DatumGetObjectId(statement::returned(row, column, &null));
+}
+
+bool returned_bool(uint64 row, int column)
+{
+    bool null;
+    Datum value = statement::returned(row, column, &null);
+    return !null && DatumGetBool(value);
+}
+
+List *returned_names(uint64 row, int column, MemoryContext memory)
+{
+    bool null;
+    Datum array = statement::returned(row, column, &null);
+    if (null)
+        return NIL;
+    MemoryContext old = MemoryContextSwitchTo(memory);
+    List *names = statement::names_of(array);
+    MemoryContextSwitchTo(old);
+    return names;
+}
+
+// The oids in the first column of the last statement's rows.
+List *returned_oids(MemoryContext memory)
+{
+    List *oids = NIL;
+    MemoryContext old = MemoryContextSwitchTo(memory);
+    for (uint64 i = 0; i < SPI_processed; i++)
+        oids = lappend_oid(oids, returned_oid(i, 1));
+    MemoryContextSwitchTo(old);
+    return oids;
+}
+
+#define SOURCE_COLUMNS \
+    "s.relation, s.layout, s.exact, s.on_commit, s.key_index, s.key, s.columns,"             \
+    " ARRAY(SELECT m.member::pg_catalog.text FROM refresh_mv.members m"                      \
+    " WHERE m.relation OPERATOR(pg_catalog.=) s.relation ORDER BY m.member),"                \
+    " ARRAY(SELECT m.fingerprint FROM refresh_mv.members m"                                  \
+    " WHERE m.relation OPERATOR(pg_catalog.=) s.relation ORDER BY m.member)"
+
+List *returned_members(uint64 row, int oids, int fingerprints, MemoryContext memory)
+{
+    List *relations = returned_names(row, oids, memory);
+    List *texts = returned_names(row, fingerprints, memory);
+    MemoryContext old = MemoryContextSwitchTo(memory);
+    List *members = NIL;
+    ListCell *relation, *text;
+
+    forboth (relation, relations, text, texts) {
+        auto *member = static_cast<Member *>(palloc(sizeof(Member)));
+        member->relation = atooid(static_cast<char *>(lfirst(relation)));
+        member->fingerprint = static_cast<char *>(lfirst(text));
+        members = lappend(members, member);
+    }
+    MemoryContextSwitchTo(old);
+    return members;
+}
+
+// The source in a row that begins with SOURCE_COLUMNS.
+TrackedSource source_in(uint64 row, MemoryContext memory)
+{
+    TrackedSource source{};
+    source.relation = returned_oid(row, 1);
+    source.layout = returned_int64(row, 2);
+    source.exact = returned_bool(row, 3);
+    source.on_commit = returned_bool(row, 4);
+    source.key_index = returned_oid(row, 5);
+    source.key = returned_names(row, 6, memory);
+    source.columns = returned_names(row, 7, memory);
+    source.members = returned_members(row, 8, 9, memory);
+    return source;
+}
+
+// Deletes the entries whose tids a query of one oid returns.
+void delete_entries(const char *sql, Oid oid)
+{
+    Datum values[] = {ObjectIdGetDatum(oid)};
+    statement::change("log", sql, {1, oid_types, values, nullptr});
+}
+
+// Changes rows of a table by a query of one oid.
+void change(const char *table, const char *sql, Oid oid)
+{
+    Datum values[] = {ObjectIdGetDatum(oid)};
+    SPI_connect();
+    statement::change(table, sql, {1, oid_types, values, nullptr});
+    SPI_finish();
+}
+
+} // namespace
+
+namespace registry {
+
+int max_log_size = 256 * 1024;
+
+// The sources in the rows that SPI has returned.
+static List *returned_sources(MemoryContext memory)
+{
+    List *sources = NIL;
+    for (uint64 i = 0; i < SPI_processed; i++) {
+        auto *source = static_cast<TrackedSource *>(
+            MemoryContextAlloc(memory, sizeof(TrackedSource)));
+        *source = source_in(i, memory);
+        source->used = returned_names(i, 10, memory);
+        MemoryContext old = MemoryContextSwitchTo(memory);
+        sources = lappend(sources, source);
+        MemoryContextSwitchTo(old);
+    }
+    return sources;
+}
+
+static const char sources_query[] =
+    "SELECT " SOURCE_COLUMNS ", t.columns FROM refresh_mv.tracked t"
+    " JOIN refresh_mv.sources s ON s.relation OPERATOR(pg_catalog.=) t.relation"
+    " WHERE t.view OPERATOR(pg_catalog.=) $1";
+
+List *sources_of(Oid view)
+{
+    static SPIPlanPtr plan = nullptr;
+    Datum values[] = {ObjectIdGetDatum(view)};
+    MemoryContext memory = CurrentMemoryContext;
+
+    SPI_connect();
+    statement::read(&plan, sources_query, {1, oid_types, values, nullptr});
+    List *sources = returned_sources(memory);
+    SPI_finish();
+    return sources;
+}
+
+List *sources_now(Oid view)
+{
+    Datum values[] = {ObjectIdGetDatum(view)};
+    MemoryContext memory = CurrentMemoryContext;
+
+    SPI_connect();
+    statement::execute(sources_query, {1, oid_types, values, nullptr}, SPI_OK_SELECT);
+    List *sources = returned_sources(memory);
+    SPI_finish();
+    return sources;
+}
+
+Standing standing(Oid view)
+{
+    static SPIPlanPtr plan = nullptr;
+    Datum values[] = {ObjectIdGetDatum(view)};
+    MemoryContext memory = CurrentMemoryContext;
+    Standing standing{};
+
+    SPI_connect();
+    statement::read(&plan,
+                 "SELECT s.settings, pg_catalog.count(u.seq),"
+                 " pg_catalog.sum(u.records) FILTER (WHERE u.is_new)::pg_catalog.int8,"
+                 " pg_catalog.min(u.reason) FILTER (WHERE u.is_new), s.uses, s.groups, s.files"
+                 " FROM refresh_mv.state s LEFT JOIN refresh_mv.unread u"
+                 " ON u.view OPERATOR(pg_catalog.=) s.view"
+                 " WHERE s.view OPERATOR(pg_catalog.=) $1 AND s.snapshot IS NOT NULL"
+                 " GROUP BY s.view",
+                 {1, oid_types, values, nullptr});
+    if (SPI_processed > 0) {
+        standing.baseline = true;
+        standing.settings = statement::returned_text(0, 1, memory);
+        standing.entries = returned_int64(0, 2);
+        standing.pending = returned_int64(0, 3);
+        standing.reason = statement::returned_text(0, 4, memory);
+        standing.meaning = statement::returned_text(0, 5, memory);
+        standing.groups = statement::returned_text(0, 6, memory);
+        standing.files = statement::returned_text(0, 7, memory);
+    }
+    SPI_finish();
+    return standing;
+}
+
+// Calls each() for an entry that SPI has returned.
+static bool each_entry(uint64 row, bool (*each)(const LogEntry &entry, void *context), void *context)
+{
+    bool null;
+    Datum data = statement::returned(row, 4, &null);
+    varlena *bytes = null ? nullptr : pg_detoast_datum(reinterpret_cast<varlena *>(DatumGetPointer(data)));
+    const char *start = nullptr;
+    Size length = 0;
+    if (bytes != nullptr && !log_writer::open_entry(bytes, &start, &length))
+        start = nullptr;
+    return each({returned_int64(row, 1), returned_bool(row, 2), returned_int64(row, 3), start, length}, context);
+}
+
+void new_entries(Oid view, Oid source, bool (*each)(const LogEntry &entry, void *context),
+                 void *context)
+{
+    constexpr long at_once = 50;
+    static SPIPlanPtr plan = nullptr;
+    Datum values[] = {ObjectIdGetDatum(view), ObjectIdGetDatum(source)};
+    MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "refresh_mv log", ALLOCSET_DEFAULT_SIZES);
+    bool more = true;
+
+    SPI_connect();
+    Portal cursor = statement::open(&plan,
+                                 "SELECT layout, nested, records, data FROM refresh_mv.unread"
+                                 " WHERE view OPERATOR(pg_catalog.=) $1 AND relation OPERATOR(pg_catalog.=) $2"
+                                 " AND is_new ORDER BY seq",
+                                 {2, oid_types, values, nullptr});
+    while (more && statement::fetch(cursor, at_once) > 0) {
+        for (uint64 i = 0; i < SPI_processed && more; i++) {
+            CHECK_FOR_INTERRUPTS();
+            MemoryContext old = MemoryContextSwitchTo(memory);
+            more = each_entry(i, each, context);
+            MemoryContextSwitchTo(old);
+            MemoryContextReset(memory);
+        }
+        SPI_freetuptable(SPI_tuptable);
+    }
+    SPI_cursor_close(cursor);
+    SPI_finish();
+    MemoryContextDelete(memory);
+}
+
+bool source(Oid relation, TrackedSource *source)
+{
+    Datum values[] = {ObjectIdGetDatum(relation)};
+    MemoryContext memory = CurrentMemoryContext;
+
+    SPI_connect();
+    statement::execute("SELECT " SOURCE_COLUMNS " FROM refresh_mv.sources s"
+                    " WHERE s.relation OPERATOR(pg_catalog.=) $1",
+                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
+    bool found = SPI_processed > 0;
+    if (found)
+        *source = source_in(0, memory);
+    SPI_finish();
+    return found;
+}
+
+bool may_delete()
+{
+    if (IsolationUsesXactSnapshot())
+        return false;
+    Oid log = get_relname_relid("log", get_namespace_oid("refresh_mv", false));
+    return ConditionalLockDatabaseObject(RelationRelationId, log, delete_lock_id, ExclusiveLock);
+}
+
+// The last command that was there to be seen when the last baseline was saved.
+static struct {
+    FullTransactionId xid;
+    CommandId command;
+} last_seen;
+
+bool baseline_has_seen(CommandId command)
+{
+    return FullTransactionIdEquals(last_seen.xid, GetTopFullTransactionIdIfAny()) && command <= last_seen.command;
+}
+
+void save_baseline(Oid view, const Circumstances &circumstances, bool raise_floor)
+{
+    Oid types[] = {OIDOID, PG_SNAPSHOTOID, XID8OID, INT8OID, XID8OID, TEXTOID, BOOLOID,
+                   TEXTOID, TEXTOID, TEXTOID};
+    const char *settings = circumstances.settings;
+    const char *groups = circumstances.groups;
+    // The position is read before the next transaction id: entries below it
+    // belong to transactions before that one.
+    int64 position = log_writer::position();
+    Datum values[] = {
+        ObjectIdGetDatum(view),
+        DirectFunctionCall1(pg_current_snapshot, 0),
+        FullTransactionIdGetDatum(GetTopFullTransactionId()),
+        Int64GetDatum(position),
+        FullTransactionIdGetDatum(ReadNextFullTransactionId()),
+        settings ? CStringGetTextDatum(settings) : 0,
+        BoolGetDatum(raise_floor),
+        CStringGetTextDatum(circumstances.meaning),
+        groups ? CStringGetTextDatum(groups) : 0,
+        CStringGetTextDatum(circumstances.files)};
+    char nulls[lengthof(types) + 1] = "          ";
+    nulls[5] = settings ? ' ' : 'n';
+    nulls[8] = groups ? ' ' : 'n';
+
+    last_seen = {GetTopFullTransactionId(), GetCurrentCommandId(false)};
+    SPI_connect();
+    statement::change(
+        "state",
+        "WITH o AS (SELECT ctid, floor_seq, next_floor, next_xid FROM refresh_mv.state"
+        " WHERE view OPERATOR(pg_catalog.=) $1 FOR UPDATE)"
+        " SELECT o.ctid, $1 AS view, pg_catalog.now() AS merged_at, $2 AS snapshot,"
+        " $3 AS own_xid, $4 AS own_seq, $6 AS settings, $8 AS uses, $9 AS groups, $10 AS files,"
+        " CASE WHEN f.reached THEN o.next_floor ELSE coalesce(o.floor_seq, 0) END AS floor_seq,"
+        " CASE WHEN f.reached OR o.next_xid IS NULL THEN $4 ELSE o.next_floor END AS next_floor,"
+        " CASE WHEN f.reached OR o.next_xid IS NULL THEN $5 ELSE o.next_xid END AS next_xid"
+        " FROM (SELECT) n LEFT JOIN o ON true CROSS JOIN LATERAL (VALUES ($7 AND coalesce("
+        "pg_catalog.pg_snapshot_xmin($2) OPERATOR(pg_catalog.>=) o.next_xid, false))) f (reached)",
+        {lengthof(types), types, values, nulls});
+    SPI_finish();
+}
+
+void follow_file(Oid relation, const char *before, const char *now)
+{
+    Oid types[] = {OIDOID, TEXTOID, TEXTOID};
+    Datum values[] = {ObjectIdGetDatum(relation), CStringGetTextDatum(before), CStringGetTextDatum(now)};
+
+    SPI_connect();
+    statement::change("state",
+                   "SELECT s.ctid, pg_catalog.replace(s.files, $2, $3) AS files FROM refresh_mv.state s"
+                   " JOIN refresh_mv.tracked t ON t.view OPERATOR(pg_catalog.=) s.view"
+                   " WHERE t.relation OPERATOR(pg_catalog.=) $1 AND pg_catalog.strpos(s.files, $2)"
+                   " OPERATOR(pg_catalog.>) 0 FOR UPDATE OF s",
+                   {lengthof(types), types, values, nullptr});
+    SPI_finish();
+}
+
+void drop_baseline(Oid view)
+{
+    change("state",
+           "SELECT ctid, NULL::pg_catalog.pg_snapshot AS snapshot FROM refresh_mv.state"
+           " WHERE view OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+           view);
+}
+
+void give_up_baseline(Oid view, const char *reason)
+{
+    Datum values[] = {ObjectIdGetDatum(view)};
+
+    SPI_connect();
+    statement::execute("SELECT 1 FROM refresh_mv.state WHERE view OPERATOR(pg_catalog.=) $1"
+                    " AND snapshot IS NOT NULL",
+                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
+    if (SPI_processed > 0)
+        log_writer::baseline_lost(view, reason);
+    SPI_finish();
+}
+
+void purge(Oid view)
+{
+    if (!may_delete())
+        return;
+    SPI_connect();
+    delete_entries("SELECT l.ctid FROM refresh_mv.log l JOIN ("
+                   " SELECT r.relation, pg_catalog.min(coalesce(s.floor_seq, 0)) AS marks,"
+                   " pg_catalog.min(coalesce(s.floor_seq, 0)) FILTER"
+                   " (WHERE r.view OPERATOR(pg_catalog.<>) r.relation) AS rows"
+                   " FROM refresh_mv.readers r"
+                   " LEFT JOIN refresh_mv.state s ON s.view OPERATOR(pg_catalog.=) r.view"
+                   " WHERE $1 OPERATOR(pg_catalog.=) 0 OR r.relation OPERATOR(pg_catalog.=) ANY"
+                   " (SELECT o.relation FROM refresh_mv.readers o"
+                   " WHERE o.view OPERATOR(pg_catalog.=) $1)"
+                   " GROUP BY r.relation) f"
+                   " ON l.relation OPERATOR(pg_catalog.=) f.relation"
+                   " AND l.seq OPERATOR(pg_catalog.<)"
+                   " CASE WHEN l.data IS NULL THEN f.marks ELSE f.rows END",
+                   view);
+    SPI_finish();
+}
+
+// The kilobytes that the entries of a relation take.
+static int64 size_of_entries(Oid relation)
+{
+    Datum values[] = {ObjectIdGetDatum(relation)};
+    statement::execute("SELECT pg_catalog.sum(60 OPERATOR(pg_catalog.+)"
+                    " coalesce(pg_catalog.octet_length(data), 0)) OPERATOR(pg_catalog./) 1024"
+                    " FROM refresh_mv.log WHERE relation OPERATOR(pg_catalog.=) $1",
+                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
+    return returned_int64(0, 1);
+}
+
+// The kilobytes that all entries take at most.
+static int64 size_of_log()
+{
+    Oid log = get_relname_relid("log", get_namespace_oid("refresh_mv", false));
+    Relation relation = table_open(log, AccessShareLock);
+    int64 blocks = RelationGetNumberOfBlocks(relation);
+    table_close(relation, NoLock);
+    return blocks * (BLCKSZ / 1024);
+}
+
+// Replaces the entries of a relation; fails where anything is in the way.
+static void collapse(Oid relation)
+{
+    if (!may_delete())
+        return;
+    SPI_connect();
+    if (size_of_entries(relation) > max_log_size) {
+        delete_entries("SELECT ctid FROM refresh_mv.log WHERE relation OPERATOR(pg_catalog.=) $1",
+                       relation);
+        log_writer::everything(relation, "its log grew beyond refresh_mv.max_log_size");
+    }
+    SPI_finish();
+}
+
+void collapse_if_large(Oid relation)
+{
+    // To measure takes time; not again before the log has grown by a good part.
+    static int64 measured = 0;
+    int64 size = size_of_log();
+    if (size <= max_log_size || (measured <= size && size < measured + measured / 4))
+        return;
+    measured = size;
+    entry([&] {
+        try {
+            subtransaction([&] { guard([&] { collapse(relation); }); });
+        } catch (const PgError &error) {
+            if (is_cancel(error.data))
+                throw; // the writer's own statement
+        }
+    });
+}
+
+// The names of columns given by number, as a parameter.
+static Datum column_names(Oid relation, Bitmapset *columns)
+{
+    List *names = NIL;
+    int column = -1;
+    while ((column = bms_next_member(columns, column)) >= 0)
+        names = lappend(names, get_attname(relation, static_cast<AttrNumber>(column), false));
+    return statement::text_array(names);
+}
+
+void save_uses(Oid view)
+{
+    Relation relation = table_open(view, NoLock);
+    int count;
+    meaning::Object *objects = meaning::objects(relation, &count);
+    table_close(relation, NoLock);
+
+    SPI_connect();
+    Datum key[] = {ObjectIdGetDatum(view)};
+    statement::change("uses", "SELECT ctid FROM refresh_mv.uses WHERE view OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+                   {1, oid_types, key, nullptr});
+    for (int i = 0; i < count; i++) {
+        Oid types[] = {OIDOID, OIDOID, OIDOID};
+        Datum values[] = {ObjectIdGetDatum(view), ObjectIdGetDatum(objects[i].catalog),
+                          ObjectIdGetDatum(objects[i].oid)};
+        statement::change("uses", "SELECT NULL::pg_catalog.tid, $1 AS view, $2 AS classid, $3 AS objid",
+                       {lengthof(types), types, values, nullptr});
+    }
+    SPI_finish();
+}
+
+void save_view(Oid view, List *sources, bool on_commit)
+{
+    Oid types[] = {OIDOID, OIDOID, TEXTARRAYOID, BOOLOID};
+    ListCell *cell;
+
+    SPI_connect();
+    foreach (cell, sources) {
+        auto *source = static_cast<Source *>(lfirst(cell));
+        Datum values[] = {ObjectIdGetDatum(view), ObjectIdGetDatum(source->relation),
+                          column_names(source->relation, source->columns), BoolGetDatum(on_commit)};
+        statement::change("tracked",
+                       "WITH o AS (SELECT ctid, since FROM refresh_mv.tracked"
+                       " WHERE view OPERATOR(pg_catalog.=) $1 AND relation OPERATOR(pg_catalog.=) $2 FOR UPDATE)"
+                       " SELECT o.ctid, $1 AS view, $2 AS relation, $3 AS columns, $4 AS on_commit,"
+                       " coalesce(o.since, pg_catalog.now()) AS since FROM (SELECT) n LEFT JOIN o ON true",
+                       {lengthof(types), types, values, nullptr});
+    }
+    SPI_finish();
+    save_uses(view);
+}
+
+List *forget_view(Oid view)
+{
+    Datum values[] = {ObjectIdGetDatum(view)};
+    MemoryContext memory = CurrentMemoryContext;
+
+    SPI_connect();
+    statement::change("uses", "SELECT ctid FROM refresh_mv.uses WHERE view OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+                   {1, oid_types, values, nullptr});
+    statement::execute("SELECT relation FROM refresh_mv.tracked WHERE view OPERATOR(pg_catalog.=) $1",
+                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
+    List *sources = returned_oids(memory);
+    statement::change("tracked",
+                   "SELECT ctid FROM refresh_mv.tracked WHERE view OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+                   {1, oid_types, values, nullptr});
+    SPI_finish();
+    return sources;
+}
+
+List *used_columns(Oid relation, bool *on_commit)
+{
+    Datum values[] = {ObjectIdGetDatum(relation)};
+    MemoryContext memory = CurrentMemoryContext;
+
+    SPI_connect();
+    statement::execute("SELECT pg_catalog.array_agg(DISTINCT c.name)"
+                    " FILTER (WHERE c.name IS NOT NULL), pg_catalog.bool_or(t.on_commit)"
+                    " FROM refresh_mv.tracked t"
+                    " LEFT JOIN LATERAL pg_catalog.unnest(t.columns) AS c (name) ON true"
+                    " WHERE t.relation OPERATOR(pg_catalog.=) $1",
+                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
+    List *names = returned_names(0, 1, memory);
+    *on_commit = returned_bool(0, 2);
+    SPI_finish();
+    return names;
+}
+
+int64 count_readers(Oid relation)
+{
+    Datum values[] = {ObjectIdGetDatum(relation)};
+
+    SPI_connect();
+    statement::execute("SELECT pg_catalog.count(*) FROM refresh_mv.tracked"
+                    " WHERE relation OPERATOR(pg_catalog.=) $1",
+                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
+    int64 count = returned_int64(0, 1);
+    SPI_finish();
+    return count;
+}
+
+void save_source(const TrackedSource &source)
+{
+    // Whoever saves the same source waits, and then finds the rows that we leave.
+    LockDatabaseObject(RelationRelationId, source.relation, save_lock_id, ExclusiveLock);
+    Oid types[] = {OIDOID, INT8OID, BOOLOID, BOOLOID, OIDOID, TEXTARRAYOID, TEXTARRAYOID};
+    Oid member_types[] = {OIDOID, OIDOID, TEXTOID};
+    Datum values[] = {ObjectIdGetDatum(source.relation), Int64GetDatum(source.layout),
+                      BoolGetDatum(source.exact), BoolGetDatum(source.on_commit),
+                      ObjectIdGetDatum(source.key_index), statement::text_array(source.key),
+                      statement::text_array(source.columns)};
+    ListCell *cell;
+
+    SPI_connect();
+    statement::change("sources",
+                   "WITH o AS (SELECT ctid FROM refresh_mv.sources"
+                   " WHERE relation OPERATOR(pg_catalog.=) $1 FOR UPDATE)"
+                   " SELECT (SELECT o.ctid FROM o), $1 AS relation, $2 AS layout, $3 AS exact,"
+                   " $4 AS on_commit, $5 AS key_index, $6 AS key, $7 AS columns",
+                   {lengthof(types), types, values, nullptr});
+    SPI_finish();
+    change("members", "SELECT ctid FROM refresh_mv.members WHERE relation OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+           source.relation);
+    SPI_connect();
+    foreach (cell, source.members) {
+        auto *member = static_cast<Member *>(lfirst(cell));
+        Datum row[] = {ObjectIdGetDatum(member->relation), ObjectIdGetDatum(source.relation),
+                       CStringGetTextDatum(member->fingerprint)};
+        statement::change("members",
+                       "WITH o AS (SELECT ctid FROM refresh_mv.members"
+                       " WHERE member OPERATOR(pg_catalog.=) $1 FOR UPDATE)"
+                       " SELECT (SELECT o.ctid FROM o), $1 AS member, $2 AS relation, $3 AS fingerprint",
+                       {lengthof(member_types), member_types, row, nullptr});
+    }
+    SPI_finish();
+}
+
+void forget_source(Oid relation)
+{
+    change("sources", "SELECT ctid FROM refresh_mv.sources WHERE relation OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+           relation);
+    change("members", "SELECT ctid FROM refresh_mv.members WHERE relation OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+           relation);
+    SPI_connect();
+    delete_entries("SELECT ctid FROM refresh_mv.log WHERE relation OPERATOR(pg_catalog.=) $1", relation);
+    SPI_finish();
+}
+
+bool has_baselines(Oid relation)
+{
+    Datum values[] = {ObjectIdGetDatum(relation)};
+
+    SPI_connect();
+    statement::execute("SELECT 1 FROM refresh_mv.tracked t JOIN refresh_mv.state s"
+                    " ON s.view OPERATOR(pg_catalog.=) t.view"
+                    " WHERE t.relation OPERATOR(pg_catalog.=) $1 AND s.snapshot IS NOT NULL",
+                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
+    bool found = SPI_processed > 0;
+    SPI_finish();
+    return found;
+}
+
+List *unread_sources()
+{
+    MemoryContext memory = CurrentMemoryContext;
+
+    SPI_connect();
+    for (const char *table : {"tracked", "uses", "state"})
+        statement::change(table,
+                       psprintf("SELECT ctid FROM refresh_mv.%s WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c"
+                                " WHERE c.oid OPERATOR(pg_catalog.=) view) FOR UPDATE", table),
+                       {});
+    statement::execute("SELECT s.relation FROM refresh_mv.sources s WHERE NOT EXISTS"
+                    " (SELECT FROM refresh_mv.tracked t"
+                    " WHERE t.relation OPERATOR(pg_catalog.=) s.relation)",
+                    {}, SPI_OK_SELECT);
+    List *sources = returned_oids(memory);
+    SPI_finish();
+    return sources;
+}
+
+List *stray_tables()
+{
+    MemoryContext memory = CurrentMemoryContext;
+
+    SPI_connect();
+    statement::execute("SELECT DISTINCT g.tgrelid FROM pg_catalog.pg_trigger g"
+                    " WHERE g.tgfoid OPERATOR(pg_catalog.=) 'refresh_mv.log_change'::pg_catalog.regproc"
+                    " AND pg_catalog.starts_with(g.tgname::pg_catalog.text, 'refresh_mv_')"
+                    " AND NOT EXISTS (SELECT FROM refresh_mv.members m"
+                    " WHERE m.member OPERATOR(pg_catalog.=) g.tgrelid)"
+                    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i" // of a chunk
+                    " JOIN refresh_mv.members m ON m.member OPERATOR(pg_catalog.=) i.inhparent"
+                    " WHERE i.inhrelid OPERATOR(pg_catalog.=) g.tgrelid"
+                    " AND pg_catalog.starts_with(g.tgname::pg_catalog.text, 'refresh_mv_chunk'))",
+                    {}, SPI_OK_SELECT);
+    List *tables = returned_oids(memory);
+    SPI_finish();
+    return tables;
+}
+
+void delete_orphans()
+{
+    SPI_connect();
+    delete_entries("SELECT l.ctid FROM refresh_mv.log l WHERE $1 OPERATOR(pg_catalog.=) 0"
+                   " AND NOT EXISTS (SELECT FROM refresh_mv.readers r"
+                   " WHERE r.relation OPERATOR(pg_catalog.=) l.relation)"
+                   " AND NOT EXISTS (SELECT FROM refresh_mv.sources s"
+                   " WHERE s.relation OPERATOR(pg_catalog.=) l.relation)",
+                   InvalidOid);
+    SPI_finish();
+}
+
+// Oids as a parameter.
+static Datum oid_array(List *oids)
+{
+    auto *elements = static_cast<Datum *>(palloc(sizeof(Datum) * (list_length(oids) + 1)));
+    ListCell *cell;
+
+    foreach (cell, oids)
+        elements[foreach_current_index(cell)] = ObjectIdGetDatum(lfirst_oid(cell));
+    return PointerGetDatum(construct_array(elements, list_length(oids), OIDOID, sizeof(Oid), true, TYPALIGN_INT));
+}
+
+OnCommitView *on_commit_views(List *relations, List *changed_views, int *count)
+{
+    static SPIPlanPtr plan = nullptr;
+    Oid types[] = {OIDARRAYOID, OIDARRAYOID};
+    MemoryContext memory = CurrentMemoryContext;
+    Datum values[] = {oid_array(relations), oid_array(changed_views)};
+
+    SPI_connect();
+    statement::read(&plan,
+                 "WITH RECURSIVE wanted AS (SELECT o.view FROM refresh_mv.tracked o"
+                 " WHERE o.on_commit AND (o.relation OPERATOR(pg_catalog.=) ANY ($1)"
+                 " OR o.view OPERATOR(pg_catalog.=) ANY ($2))"
+                 " UNION SELECT o.view FROM wanted w, refresh_mv.tracked o"
+                 " WHERE o.on_commit AND o.relation OPERATOR(pg_catalog.=) w.view)"
+                 " SELECT t.view, t.relation FROM wanted w, refresh_mv.tracked t"
+                 " WHERE t.view OPERATOR(pg_catalog.=) w.view",
+                 {lengthof(types), types, values, nullptr});
+    *count = static_cast<int>(SPI_processed);
+    auto *views = static_cast<OnCommitView *>(
+        MemoryContextAlloc(memory, sizeof(OnCommitView) * (SPI_processed + 1)));
+    for (int i = 0; i < *count; i++)
+        views[i] = {returned_oid(static_cast<uint64>(i), 1), returned_oid(static_cast<uint64>(i), 2)};
+    SPI_finish();
+    return views;
+}
+
+} // namespace registry
+
+} // namespace refresh_mv

@@ -1,0 +1,170 @@
+// What is known of tracked views and their sources: rows of refresh_mv.tracked,
+// sources, members, uses, state and log.
+//
+// Invariants:
+// - An entry of the log is new to a view if its baseline snapshot does not show
+//   the entry's transaction; of the refresh's own transaction, if it was written
+//   after the refresh.  Nothing else decides, floors only spare reading.
+// - Entries below the floor of every view that reads their relation are purged;
+//   a view without a baseline has the floor 0.
+#pragma once
+
+#include "server/pg.hpp"
+
+namespace refresh_mv {
+
+// A relation with a source's triggers, and what they looked like when they were
+// installed.
+struct Member {
+    Oid relation;
+    const char *fingerprint;
+};
+
+// A source as it is being logged, and what one view uses of it.
+struct TrackedSource {
+    Oid relation;
+    int64 layout;  // of its entries (see logged.hpp)
+    bool exact;
+    bool on_commit;
+    Oid key_index;
+    List *key;     // column names
+    List *columns; // all that are logged, the key included
+    List *members;     // as a list of Member *, by oid
+    List *used;    // by the view
+};
+
+// How a tracked view stands to the log.
+struct Standing {
+    bool baseline;       // there is one
+    const char *settings; // under which the view was computed; null: does not matter
+    const char *meaning;  // of its query then, as meaning::fingerprint() has it
+    const char *groups;   // what its state of groups is of; null: there is none
+    const char *files;    // of its sources then, as source_files::of() has it
+    int64 entries;       // that had to be looked at
+    int64 pending;       // new records
+    const char *reason;  // why they do not tell all that has changed; null: they do
+};
+
+namespace registry {
+
+// ---- under the active snapshot ----
+
+// The sources of a tracked view, as a list of TrackedSource *; NIL if it is not.
+List *sources_of(Oid view);
+
+// How the view stands to what the active snapshot shows.
+Standing standing(Oid view);
+
+// An entry of the log.  bytes is null where it says "everything" or is damaged.
+struct LogEntry {
+    int64 layout;
+    bool nested;
+    int64 records;
+    const char *bytes;
+    Size length;
+};
+
+// Reads the new entries of a view about one source, in order, as long as each() returns
+// true.
+void new_entries(Oid view, Oid source, bool (*each)(const LogEntry &entry, void *context),
+                 void *context);
+
+// ---- as the tables are now ----
+
+// The sources of a tracked view, as sources_of() gives them.  Whoever changes what is
+// tracked goes by these: another call in the same statement may have changed it just before.
+List *sources_now(Oid view);
+
+// How a relation is logged; false if it is not.
+bool source(Oid relation, TrackedSource *source);
+
+// What goes with a baseline, besides the snapshot.
+struct Circumstances {
+    const char *settings; // or null
+    const char *meaning;  // as meaning::fingerprint() has it
+    const char *groups;   // the fingerprint of the groups whose state goes with it, or null
+    const char *files;    // as source_files::of() has it
+};
+
+// Makes the active snapshot the view's baseline.  The floor is raised only if entries
+// below it can be purged now, so that whoever finds none above his floor knows that
+// none are left for him to purge.
+void save_baseline(Oid view, const Circumstances &circumstances, bool raise_floor);
+
+// Has the baselines of views that read a relation follow it to another file, whose
+// contents differ by what was logged.  before and now as source_files::of_relation() has it.
+void follow_file(Oid relation, const char *before, const char *now);
+
+// Whether a baseline has been saved in this transaction that may have seen what was
+// changed by a command of it.
+bool baseline_has_seen(CommandId command);
+
+// Makes the view's baseline worthless, by an entry in the log: its row in state is
+// locked by whoever is refreshing the view.
+void give_up_baseline(Oid view, const char *reason);
+
+// Removes the baseline of a view that is not tracked any more; waits for whoever is
+// refreshing the view.
+void drop_baseline(Oid view);
+
+// Takes the right to delete entries until the transaction ends; false if another
+// session has it, or if deleting could fail for lack of a new snapshot.
+bool may_delete();
+
+// Removes the entries of the view's sources that every view has passed; of all
+// sources where the view is InvalidOid.
+void purge(Oid view);
+
+// Replaces a relation's entries by one that says "everything", if they take more
+// room than refresh_mv.max_log_size and no other session is doing the like.  A
+// failure is not one of the caller's.
+void collapse_if_large(Oid relation);
+
+// Notes what the meaning of a view's query depends on, so that commands are noticed that
+// change it.  The view is locked.
+void save_uses(Oid view);
+
+// Notes what a view reads: sources as a list of Source *; and the same.
+void save_view(Oid view, List *sources, bool on_commit);
+
+// Forgets the view; returns the sources that it had.
+List *forget_view(Oid view);
+
+// The columns of a source that tracked views use, and whether any of them is
+// refreshed on commit.
+List *used_columns(Oid relation, bool *on_commit);
+
+// How many tracked views read a source.
+int64 count_readers(Oid relation);
+
+void save_source(const TrackedSource &source);
+void forget_source(Oid relation);
+
+// Whether a view that reads the source has a baseline.
+bool has_baselines(Oid relation);
+
+// Forgets views that have been dropped; returns the sources that nobody reads.
+List *unread_sources();
+
+// Tables with this extension's triggers that belong to no source: restored from a
+// dump without their views, or partitions detached while they were in use.
+List *stray_tables();
+
+// Removes the entries of relations that are no sources: those of a source may be
+// needed by a view that is tracked in a transaction under way.  The caller may delete.
+void delete_orphans();
+
+// The tracked views, as pairs with their sources, that are refreshed on commit and read
+// one of the relations, or such a view, or whose queries have another meaning now.
+struct OnCommitView {
+    Oid view;
+    Oid source;
+};
+OnCommitView *on_commit_views(List *relations, List *changed_views, int *count);
+
+// Kilobytes of log entries of one relation, beyond which they are collapsed.
+extern int max_log_size;
+
+} // namespace registry
+
+} // namespace refresh_mv

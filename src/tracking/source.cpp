@@ -1,0 +1,376 @@
+#include "tracking/source.hpp"
+
+#include "store/catalog.hpp"
+#include "tracking/hypertable.hpp"
+#include "tracking/logged_relation.hpp"
+
+namespace refresh_mv {
+
+namespace {
+
+// Whether a column is generated when it is read: transition tables lack it.
+bool is_virtual(Relation relation, AttrNumber column)
+{
+    return TupleDescAttr(RelationGetDescr(relation), column - 1)->attgenerated == 'v';
+}
+
+void refuse(Source *source, const char *obstacle, const char *hint)
+{
+    if (source->obstacle != nullptr)
+        return; // the first reason stays
+    source->obstacle = obstacle;
+    source->hint = hint;
+}
+
+// Refuses a table whose rows change in ways that no trigger or log can tell.
+void check_storage(Source *source, Oid table)
+{
+    const char *name = source::name(table);
+
+    if (get_rel_relkind(table) == RELKIND_FOREIGN_TABLE)
+        refuse(source, psprintf("%s is a foreign table: others change it", name),
+               "Copy it into a table, or leave the view untracked");
+    else if (get_rel_persistence(table) == RELPERSISTENCE_UNLOGGED)
+        refuse(source, psprintf("Table %s is unlogged: a crash empties it without a trace", name),
+               psprintf("ALTER TABLE %s SET LOGGED", name));
+}
+
+// Finds out how changes of a table can be logged.
+void analyze_table(Source *source, Relation table)
+{
+    const char *name = source::name(RelationGetRelid(table));
+    ListCell *cell;
+
+    foreach (cell, find_all_inheritors(RelationGetRelid(table), AccessShareLock, nullptr))
+        check_storage(source, lfirst_oid(cell));
+    if (source->obstacle != nullptr || !source->exact)
+        return;
+    source->key = source::key(table);
+    source->keyless = !OidIsValid(source->key.index);
+    bool immediate = false;
+    const char *primary = source->keyless ? source::primary_key(table, &immediate) : nullptr;
+    if (primary != nullptr)
+        refuse(source,
+               psprintf("The primary key of table %s %s", name,
+                        immediate ? "is by another equality than the = of its columns" : "is deferrable"),
+               psprintf("ALTER TABLE %s ADD UNIQUE (%s)", name, primary));
+    else if (source->keyless)
+        refuse(source,
+               psprintf("Table %s has no primary key, nor an immediate unique index over columns that are NOT NULL",
+                        name),
+               psprintf("ALTER TABLE %s ADD PRIMARY KEY (...), or ADD UNIQUE (...)", name));
+}
+
+void analyze(Source *source)
+{
+    Relation relation = relation_open(source->relation, AccessShareLock);
+    const char *name = source::name(source->relation);
+    Oid hypertable = hypertable::of_chunk(source->relation);
+
+    if (catalog::is_member(source->relation))
+        refuse(source, psprintf("%s belongs to refresh_mv itself, whose refreshes change it", name),
+               "Leave the view untracked");
+    if (OidIsValid(hypertable))
+        refuse(source, psprintf("%s is a chunk of hypertable %s, where statements do not tell of its changes", name,
+                                source::name(hypertable)),
+               psprintf("Have the view read %s", source::name(hypertable)));
+    switch (relation->rd_rel->relkind) {
+    case RELKIND_RELATION:
+    case RELKIND_PARTITIONED_TABLE:
+    case RELKIND_FOREIGN_TABLE:
+        analyze_table(source, relation);
+        break;
+    case RELKIND_MATVIEW:
+        break;
+    default:
+        refuse(source, psprintf("Changes of %s cannot be logged", name),
+               "Leave the view untracked");
+        break;
+    }
+    relation_close(relation, NoLock);
+}
+
+// The tables above a table in its inheritance trees, itself included, that have
+// no parents.
+List *tops(Oid table)
+{
+    List *todo = list_make1_oid(table);
+    List *found = NIL;
+    ListCell *cell;
+
+    foreach (cell, todo) { // grows meanwhile
+        Relation inherits = table_open(InheritsRelationId, AccessShareLock);
+        ScanKeyData key;
+        bool top = true;
+        HeapTuple tuple;
+        ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
+                    ObjectIdGetDatum(lfirst_oid(cell)));
+        SysScanDesc scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true, nullptr, 1,
+                                              &key);
+        while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
+            todo = list_append_unique_oid(
+                todo, reinterpret_cast<Form_pg_inherits>(GETSTRUCT(tuple))->inhparent);
+            top = false;
+        }
+        systable_endscan(scan);
+        table_close(inherits, AccessShareLock);
+        if (top)
+            found = lappend_oid(found, lfirst_oid(cell));
+    }
+    return found;
+}
+
+// Adds a source, or the columns that are used to one that is there already.
+void add(List **sources, Oid relation, bool exact, Bitmapset *columns)
+{
+    Source *source = source::find<Source>(*sources, relation);
+    if (source == nullptr) {
+        source = static_cast<Source *>(palloc0(sizeof(Source)));
+        source->relation = relation;
+        source->exact = exact;
+        analyze(source);
+        *sources = lappend(*sources, source);
+    }
+    source->columns = bms_add_members(source->columns, columns);
+}
+
+// Whether a column is among those that a query has selected.
+bool is_used(Form_pg_attribute attribute, Bitmapset *selected)
+{
+    return !attribute->attisdropped
+           && (bms_is_member(InvalidAttrNumber - FirstLowInvalidHeapAttributeNumber, selected)
+               || bms_is_member(attribute->attnum - FirstLowInvalidHeapAttributeNumber, selected));
+}
+
+// A column that is used and generated when it is read; null if there is none.
+const char *used_virtual_column(Relation relation, Bitmapset *selected)
+{
+    for (int i = 1; i <= RelationGetDescr(relation)->natts; i++) {
+        Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), i - 1);
+        if (is_used(attribute, selected) && is_virtual(relation, static_cast<AttrNumber>(i)))
+            return NameStr(attribute->attname);
+    }
+    return nullptr;
+}
+
+// The columns of a relation that are used, by number in its source.
+Bitmapset *map_columns(Relation relation, Oid source, Bitmapset *selected)
+{
+    Bitmapset *columns = nullptr;
+    TupleDesc desc = RelationGetDescr(relation);
+
+    for (int i = 1; i <= desc->natts; i++) {
+        Form_pg_attribute attribute = TupleDescAttr(desc, i - 1);
+        if (!is_used(attribute, selected))
+            continue;
+        int number = source == RelationGetRelid(relation)
+                         ? i
+                         : get_attnum(source, NameStr(attribute->attname));
+        columns = bms_add_member(columns, number);
+    }
+    return columns;
+}
+
+// Adds the source or sources that a relation in the query belongs to.
+void add_relation(List **sources, Oid oid, Bitmapset *selected)
+{
+    Relation relation = relation_open(oid, AccessShareLock);
+    ListCell *top, *cell;
+
+    if (source::is_inherited(oid)) {
+        foreach (top, tops(oid))
+            foreach (cell, find_all_inheritors(lfirst_oid(top), AccessShareLock, nullptr))
+                add(sources, lfirst_oid(cell), false, nullptr);
+    } else {
+        Oid source = logged_relation::source_of(relation);
+        Bitmapset *columns = map_columns(relation, source, selected);
+        add(sources, source, true, columns);
+        const char *generated = used_virtual_column(relation, selected);
+        if (generated != nullptr)
+            refuse(source::find<Source>(*sources, source),
+                   psprintf("Column %s of table %s is generated when it is read", generated,
+                            source::name(oid)),
+                   "Make it a stored generated column");
+    }
+    relation_close(relation, NoLock);
+}
+
+bool walk(Node *node, void *context)
+{
+    ListCell *cell;
+
+    if (node == nullptr)
+        return false;
+    if (!IsA(node, Query))
+        return expression_tree_walker(node, pg::walker(walk), context);
+    auto *query = reinterpret_cast<Query *>(node);
+    foreach (cell, query->rtable) {
+        auto *rte = lfirst_node(RangeTblEntry, cell);
+        // The rule's OLD and NEW are not in FROM.
+        if (rte->rtekind == RTE_RELATION && rte->inFromCl)
+            add_relation(static_cast<List **>(context), rte->relid, pg::selected_columns(query, rte));
+    }
+    return query_tree_walker(query, pg::walker(walk), context, 0);
+}
+
+int by_oid(const ListCell *a, const ListCell *b)
+{
+    Oid x = static_cast<Source *>(lfirst(a))->relation;
+    Oid y = static_cast<Source *>(lfirst(b))->relation;
+    return (x > y) - (x < y);
+}
+
+bool same_equality(Oid one, Oid other)
+{
+    return one == other || (get_collation_isdeterministic(one) && get_collation_isdeterministic(other));
+}
+
+// The operators by which a unique index excludes rows (WITHOUT OVERLAPS, from 18); null:
+// it goes by its operator classes.
+Oid *exclusion(Relation index)
+{
+    Oid *operators, *functions;
+    uint16 *strategies;
+    if (!index->rd_index->indisexclusion)
+        return nullptr;
+    RelationGetExclusionInfo(index, &operators, &functions, &strategies);
+    return operators;
+}
+
+// Whether rows that are equal in a column by its own = exclude each other by an operator:
+// = itself, or && of ranges, none of which is empty in such an index.
+bool excludes_equals(Oid op, const TypeCacheEntry *type)
+{
+    return op == type->eq_opr || op == OID_RANGE_OVERLAP_OP || op == OID_MULTIRANGE_OVERLAPS_MULTIRANGE_OP;
+}
+
+// Whether a unique index tells the values of its columns apart as their own = does, all
+// of them taken together.
+bool is_by_value(Relation table, Oid oid)
+{
+    Relation index = index_open(oid, AccessShareLock);
+    const Oid *operators = exclusion(index);
+    bool result = true;
+    for (int i = 0; i < index->rd_index->indnkeyatts; i++) {
+        AttrNumber column = index->rd_index->indkey.values[i];
+        if (column <= 0)
+            continue;
+        Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(table), column - 1);
+        TypeCacheEntry *type = lookup_type_cache(attribute->atttypid, TYPECACHE_BTREE_OPFAMILY | TYPECACHE_EQ_OPR);
+        result &= (operators != nullptr ? excludes_equals(operators[i], type) : index->rd_opfamily[i] == type->btree_opf)
+                  && same_equality(index->rd_indcollation[i], attribute->attcollation);
+    }
+    index_close(index, NoLock);
+    return result;
+}
+
+// Whether an index makes a tracking key.
+bool is_key(Relation table, Form_pg_index index)
+{
+    if (!index->indisunique || !index->indimmediate || !index->indisvalid || !index->indisready
+        || !index->indislive)
+        return false;
+    for (int i = 0; i < index->indnkeyatts; i++) {
+        AttrNumber column = index->indkey.values[i];
+        if (column <= 0 || !pg::is_not_null(RelationGetDescr(table), column)
+            || is_virtual(table, column))
+            return false;
+    }
+    return is_by_value(table, index->indexrelid);
+}
+
+} // namespace
+
+namespace source {
+
+const char *name(Oid relation)
+{
+    return DatumGetCString(DirectFunctionCall1(regclassout, ObjectIdGetDatum(relation)));
+}
+
+bool is_inherited(Oid table)
+{
+    return get_rel_relkind(table) == RELKIND_RELATION && !get_rel_relispartition(table)
+           && (has_superclass(table) || find_inheritance_children(table, NoLock) != NIL)
+           && !hypertable::is(table) && !OidIsValid(hypertable::of_chunk(table));
+}
+
+bool has_foreign_part(Oid relation)
+{
+    ListCell *cell;
+    foreach (cell, find_all_inheritors(relation, NoLock, nullptr))
+        if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_FOREIGN_TABLE)
+            return true;
+    return false;
+}
+
+List *of(Query *rewritten)
+{
+    List *sources = NIL;
+    walk(reinterpret_cast<Node *>(rewritten), &sources);
+    list_sort(sources, by_oid);
+    return sources;
+}
+
+List *members(Oid relation, LOCKMODE lock)
+{
+    if (get_rel_relkind(relation) != RELKIND_PARTITIONED_TABLE) {
+        if (lock != NoLock)
+            LockRelationOid(relation, lock);
+        return list_make1_oid(relation);
+    }
+    List *members = NIL;
+    ListCell *cell;
+    foreach (cell, find_all_inheritors(relation, lock, nullptr))
+        if (get_rel_relkind(lfirst_oid(cell)) != RELKIND_FOREIGN_TABLE)
+            members = lappend_oid(members, lfirst_oid(cell));
+    return members;
+}
+
+const char *primary_key(Relation table, bool *immediate)
+{
+    StringInfoData columns;
+    ListCell *cell;
+    initStringInfo(&columns);
+    foreach (cell, RelationGetIndexList(table)) {
+        Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+        if (index->rd_index->indisprimary)
+            *immediate = index->rd_index->indimmediate;
+        for (int i = 0; index->rd_index->indisprimary && i < index->rd_index->indnkeyatts; i++)
+            appendStringInfo(&columns, "%s%s", i > 0 ? ", " : "",
+                             quote_identifier(get_attname(RelationGetRelid(table), index->rd_index->indkey.values[i],
+                                                          false)));
+        index_close(index, NoLock);
+    }
+    return columns.len > 0 ? columns.data : nullptr;
+}
+
+TrackingKey key(Relation table)
+{
+    TrackingKey best{};
+    bool best_primary = false;
+    ListCell *cell;
+
+    foreach (cell, RelationGetIndexList(table)) {
+        HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
+        if (!HeapTupleIsValid(tuple))
+            continue;
+        auto *index = reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
+        bool whole = heap_attisnull(tuple, Anum_pg_index_indpred, nullptr);
+        if (whole && is_key(table, index)
+            && (best.count == 0 || index->indisprimary
+                || (!best_primary && index->indnkeyatts < best.count))) {
+            best.index = index->indexrelid;
+            best.count = index->indnkeyatts;
+            best.columns = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * best.count));
+            memcpy(best.columns, index->indkey.values, sizeof(AttrNumber) * best.count);
+            best_primary = index->indisprimary;
+        }
+        ReleaseSysCache(tuple);
+    }
+    return best;
+}
+
+} // namespace source
+
+} // namespace refresh_mv
