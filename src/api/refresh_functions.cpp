@@ -17,9 +17,9 @@
 #include "api/result_rows.hpp"
 #include "capture/capture.hpp"
 #include "capture/ddl.hpp"
-#include "incremental/group_state.hpp"
 #include "incremental/incremental.hpp"
 #include "inspect/changes.hpp"
+#include "log/log_retention.hpp"
 #include "log/log_writer.hpp"
 #include "log/open_statements.hpp"
 #include "log/replica.hpp"
@@ -31,6 +31,7 @@
 #include "server/bridge.hpp"
 #include "server/messages.hpp"
 #include "store/catalog.hpp"
+#include "store/state_tables.hpp"
 #include "store/statement.hpp"
 #include "tracking/logged_relation.hpp"
 #include "tracking/registry.hpp"
@@ -382,14 +383,14 @@ Datum refresh_mv_log_change(PG_FUNCTION_ARGS)
 
 Datum refresh_mv_log_everything(PG_FUNCTION_ARGS)
 {
-    on_commit::note_change(PG_GETARG_OID(0));
+    registry::touch(PG_GETARG_OID(0));
     log_writer::everything(PG_GETARG_OID(0), text_to_cstring(PG_GETARG_TEXT_PP(1)));
     PG_RETURN_VOID();
 }
 
 Datum refresh_mv_drop_groups(PG_FUNCTION_ARGS)
 {
-    group_state::drop(PG_GETARG_OID(0));
+    state_tables::drop(PG_GETARG_OID(0));
     PG_RETURN_VOID();
 }
 
@@ -508,7 +509,7 @@ void _PG_init(void)
         DefineCustomIntVariable("refresh_mv.max_log_size",
                                 "The size beyond which the logged changes of a table are given up.",
                                 "The views that read the table are then refreshed in full.",
-                                &registry::max_log_size, 256 * 1024, 64, INT_MAX, PGC_SUSET,
+                                &log_retention::max_log_size, 256 * 1024, 64, INT_MAX, PGC_SUSET,
                                 GUC_UNIT_KB, nullptr, nullptr, nullptr);
     });
     once([] {

@@ -1,9 +1,10 @@
 #include "capture/capture.hpp"
 
+#include "log/log_retention.hpp"
 #include "log/log_writer.hpp"
 #include "log/open_statements.hpp"
 #include "log/replica.hpp"
-#include "run/on_commit.hpp"
+#include "log/touched.hpp"
 #include "tracking/logged_relation.hpp"
 #include "tracking/registry.hpp"
 #include "values/image.hpp"
@@ -297,7 +298,7 @@ void log_chunk(TriggerData *trigger, Logged *logged)
     if (source == last_source && FullTransactionIdEquals(transaction, last_transaction)
         && GetCurrentSubTransactionId() == last_subtransaction && command == last_command)
         return;
-    on_commit::note_change(source, logged->on_commit);
+    touched::note(source, logged->on_commit);
     log_writer::everything(source, "rows of a chunk were changed by its own name");
     last_transaction = transaction;
     last_subtransaction = GetCurrentSubTransactionId();
@@ -315,7 +316,7 @@ void log_deleted_row(TriggerData *trigger, Logged *logged)
         log_chunk(trigger, logged);
         return;
     }
-    on_commit::note_change(source, logged->on_commit);
+    touched::note(source, logged->on_commit);
     Change change = start(trigger->tg_relation, logged, true);
     change.writer.source = source;
     add_image(&change, 'o', trigger->tg_trigslot);
@@ -337,7 +338,7 @@ void log_at_end(TriggerData *trigger, Logged *logged)
         open_statements::end(logged->source, kind);
         return;
     }
-    on_commit::note_change(logged->source, logged->on_commit);
+    touched::note(logged->source, logged->on_commit);
     const char *reason = obstacle(trigger->tg_relation, logged, trigger);
     if (reason == nullptr && chunks)
         reason = "rows of a chunk were changed by its own name";
@@ -349,9 +350,7 @@ void log_at_end(TriggerData *trigger, Logged *logged)
     open_statements::end(logged->source, kind);
     if (reason != nullptr)
         log_writer::everything(logged->source, reason);
-    // Now and then; nobody else may be looking after the log.
-    if ((pg_prng_uint32(&pg_global_prng_state) & 0x3ff) == 0)
-        registry::collapse_if_large(logged->source);
+    log_retention::limit(logged->source, log_writer::take_written());
 }
 
 // Logs "everything" for a row, once for all rows of a command: nothing that was done
@@ -405,7 +404,7 @@ void log_applied_row(TriggerData *trigger, Logged *logged)
 
     if (open_statements::has_row(logged->source))
         return;
-    on_commit::note_change(logged->source, logged->on_commit);
+    touched::note(logged->source, logged->on_commit);
     const char *reason = row_obstacle(trigger, logged);
     if (reason != nullptr) {
         log_everything_for_row(logged->source, reason);
@@ -418,6 +417,7 @@ void log_applied_row(TriggerData *trigger, Logged *logged)
     if (change.too_large)
         log_writer::everything(logged->source, "an image of a row is too large");
     finish(&change);
+    log_retention::limit(logged->source, log_writer::take_written());
 }
 
 } // namespace
@@ -432,7 +432,7 @@ void log_change(TriggerData *trigger)
     Logged *logged = logged_relation::of(trigger->tg_relation, trigger->tg_trigger);
 
     if (TRIGGER_FIRED_BY_TRUNCATE(event)) {
-        on_commit::note_change(logged->source, logged->on_commit);
+        touched::note(logged->source, logged->on_commit);
         log_writer::everything(logged->source, "TRUNCATE");
     } else if (TRIGGER_FIRED_FOR_ROW(event) && TRIGGER_FIRED_BEFORE(event))
         open_statements::count_row(logged->source);
@@ -451,7 +451,7 @@ void log_change(TriggerData *trigger)
 
 void log_unfinished(Oid source, bool on_commit)
 {
-    on_commit::note_change(source, on_commit);
+    touched::note(source, on_commit);
     log_writer::everything(source, "a statement was not run to its end");
 }
 

@@ -1,11 +1,12 @@
 #include "capture/ddl.hpp"
 
 #include "log/log_writer.hpp"
-#include "run/on_commit.hpp"
-#include "run/run.hpp"
+#include "log/touched.hpp"
 #include "server/bridge.hpp"
 #include "server/messages.hpp"
 #include "store/statement.hpp"
+#include "tracking/registry.hpp"
+#include "tracking/repair.hpp"
 #include "tracking/track.hpp"
 #include "tracking/triggers.hpp"
 
@@ -14,7 +15,7 @@ namespace refresh_mv {
 namespace {
 
 // A relation that a command has changed or has brought to a source.
-struct Touched {
+struct Concerned {
     Oid relation; // the source, or a tracked view
     char *reason; // why its changes are not known; null: they still are
     bool adapt;   // its triggers
@@ -40,7 +41,7 @@ struct Touched {
 // script that makes many functions would refresh for each); a table whose changes are
 // logged, or a new partition of one.  (Not a chunk: TimescaleDB alters new ones amidst an INSERT;
 // what becomes of a chunk is seen at the next refresh.)
-constexpr char touched_query[] =
+constexpr char concerning_query[] =
     "SELECT t.view, " COMMAND_TEXT ", false, false FROM " COMMANDS
     " JOIN refresh_mv.tracked t ON t.view OPERATOR(pg_catalog.=) d.objid"
     " AND d.classid OPERATOR(pg_catalog.=) " CLASS
@@ -75,32 +76,32 @@ constexpr char restored_query[] =
     " WHERE s.tracked AND NOT EXISTS (SELECT FROM refresh_mv.tracked t"
     " WHERE t.view OPERATOR(pg_catalog.=) d.objid)";
 
-// What the command has touched, *count of them.
-Touched *find_touched(int *count)
+// What the command concerns, *count of them.
+Concerned *find_concerned(int *count)
 {
     static SPIPlanPtr any_plan = nullptr;
     static SPIPlanPtr plan = nullptr;
     MemoryContext memory = CurrentMemoryContext;
-    Touched *touched = nullptr;
+    Concerned *concerned = nullptr;
 
     *count = 0;
     SPI_connect();
     statement::read(&any_plan, "SELECT 1 FROM refresh_mv.tracked LIMIT 1", {});
     if (SPI_processed > 0) {
-        statement::read(&plan, touched_query, {});
+        statement::read(&plan, concerning_query, {});
         *count = static_cast<int>(SPI_processed);
-        touched = static_cast<Touched *>(MemoryContextAlloc(memory, sizeof(Touched) * (SPI_processed + 1)));
+        concerned = static_cast<Concerned *>(MemoryContextAlloc(memory, sizeof(Concerned) * (SPI_processed + 1)));
         for (int i = 0; i < *count; i++) {
             bool null;
             auto row = static_cast<uint64>(i);
-            touched[i] = {DatumGetObjectId(statement::returned(row, 1, &null)),
+            concerned[i] = {DatumGetObjectId(statement::returned(row, 1, &null)),
                           statement::returned_text(row, 2, memory),
                           DatumGetBool(statement::returned(row, 3, &null)),
                           DatumGetBool(statement::returned(row, 4, &null))};
         }
     }
     SPI_finish();
-    return touched;
+    return concerned;
 }
 
 List *find_restored()
@@ -143,9 +144,9 @@ void note(EventTriggerData *command)
     int count = 0;
     bool refresh = command->tag == CMDTAG_REFRESH_MATERIALIZED_VIEW;
     List *restored = NIL;
-    Touched *touched = guard([&] {
+    Concerned *concerned = guard([&] {
         PushActiveSnapshot(GetLatestSnapshot());
-        Touched *found = find_touched(&count);
+        Concerned *found = find_concerned(&count);
         if (refresh)
             restored = find_restored();
         PopActiveSnapshot();
@@ -153,18 +154,18 @@ void note(EventTriggerData *command)
             triggers::mend_own();
         for (int i = 0; i < count; i++)
             if (found[i].reason != nullptr) {
-                on_commit::note_change(found[i].relation);
+                registry::touch(found[i].relation);
                 if (found[i].meaning)
-                    on_commit::note_meaning(found[i].relation);
+                    touched::note_meaning(found[i].relation);
                 log_writer::everything(found[i].relation, found[i].reason);
             }
         return found;
     });
     for (int i = 0; i < count; i++)
-        if (touched[i].adapt && !IsolationUsesXactSnapshot())
-            adapt(touched[i].relation);
+        if (concerned[i].adapt && !IsolationUsesXactSnapshot())
+            adapt(concerned[i].relation);
     for (int i = 0; i < list_length(restored); i++)
-        run::resume_tracking(list_nth_oid(restored, i));
+        repair::resume(list_nth_oid(restored, i));
 }
 
 } // namespace ddl

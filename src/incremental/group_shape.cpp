@@ -2,6 +2,7 @@
 
 #include "incremental/partial_aggregates.hpp"
 #include "query/query.hpp"
+#include "values/equality.hpp"
 
 namespace refresh_mv {
 
@@ -52,7 +53,8 @@ bool is_whole_extract(Expr *expr)
 
 void add_key(GroupShape *shape, Query *query, Expr *expr, SortGroupClause *clause)
 {
-    if (!partial_aggregates::is_plain_equality(clause->eqop, expr, !is_whole_extract(expr)))
+    if (is_whole_extract(expr) ? !equality::is_plain(clause->eqop, expr)
+                               : !equality::is_plain_and_means_same(clause->eqop, expr))
         object(shape, "it groups by values that can be equal and look different");
     shape->keys[shape->nkeys++] = {expr, clause, output_of(query, expr), anchor::never_null(query, expr)};
 }
@@ -270,7 +272,7 @@ const char *fingerprint(const GroupShape &shape)
 void select_pieces(Query *query, const GroupShape &shape)
 {
     select_keys(query, shape);
-    add_output(query, partial_aggregates::count_rows(), "n");
+    add_output(query, query::count_rows(), "n");
     for (int i = 0; i < shape.npieces; i++) {
         const Piece &piece = shape.pieces[i];
         auto *expr = piece.aggregate ? static_cast<Expr *>(copyObjectImpl(piece.aggregate))
@@ -294,7 +296,7 @@ void select_values(Query *query, const GroupShape &shape, const Piece &piece)
     clause->sortop = type->lt_opr;
     clause->hashable = true;
     query->groupClause = lappend(query->groupClause, clause);
-    add_output(query, partial_aggregates::count_rows(), "n");
+    add_output(query, query::count_rows(), "n");
     query->hasAggs = true;
 
     NullTest *test = makeNode(NullTest);

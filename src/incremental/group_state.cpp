@@ -2,6 +2,7 @@
 
 #include "merge/diff.hpp"
 #include "query/query.hpp"
+#include "store/state_tables.hpp"
 #include "store/statement.hpp"
 
 #include <initializer_list>
@@ -9,16 +10,6 @@
 namespace refresh_mv {
 
 namespace {
-
-const char *table_name(Oid view)
-{
-    return psprintf("refresh_mv.group_state_%u", view);
-}
-
-const char *values_table(Oid view, int piece)
-{
-    return psprintf("refresh_mv.group_values_%u_%d", view, piece + 1);
-}
 
 // "prefix k1, prefix k2, " for all keys.
 char *key_list(const GroupShape &shape, const char *prefix)
@@ -68,29 +59,6 @@ List *add_column(List *columns, const char *name, Oid type, Oid collation)
     return lappend(columns, makeColumnDef(name, getBaseType(type), -1, collation));
 }
 
-// Takes back what default privileges have granted: the state holds groups that the
-// view does not show.
-void keep_private(Oid table)
-{
-    Relation catalog = table_open(RelationRelationId, RowExclusiveLock);
-    HeapTuple tuple = SearchSysCacheCopy1(RELOID, ObjectIdGetDatum(table));
-    Datum values[Natts_pg_class] = {};
-    bool nulls[Natts_pg_class] = {};
-    bool replaced[Natts_pg_class] = {};
-    Oid *members;
-    bool null;
-    Datum acl = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relacl, &null);
-
-    if (!null) {
-        int count = aclmembers(DatumGetAclP(acl), &members);
-        nulls[Anum_pg_class_relacl - 1] = replaced[Anum_pg_class_relacl - 1] = true;
-        HeapTuple changed = heap_modify_tuple(tuple, RelationGetDescr(catalog), values, nulls, replaced);
-        CatalogTupleUpdate(catalog, &tuple->t_self, changed);
-        updateAclDependencies(RelationRelationId, table, 0, statement::owner(), count, members, 0, nullptr);
-    }
-    table_close(catalog, RowExclusiveLock);
-}
-
 List *key_columns(const GroupShape &shape)
 {
     List *columns = add_column(NIL, "h", INT8OID, InvalidOid);
@@ -99,90 +67,6 @@ List *key_columns(const GroupShape &shape)
         columns = add_column(columns, psprintf("k%d", i + 1), exprType(node), exprCollation(node));
     }
     return columns;
-}
-
-// Makes a table that belongs to the extension.  Not by a command: that would start
-// the database's event triggers, which may have objections.
-void create_table(const char *name, List *columns)
-{
-    CreateStmt *statement = makeNode(CreateStmt);
-    ObjectAddress extension;
-    Oid user;
-    int context;
-
-    statement->relation = makeRangeVar(pstrdup("refresh_mv"), pstrdup(strchr(name, '.') + 1), -1);
-    statement->relation->relpersistence = RELPERSISTENCE_UNLOGGED;
-    statement->tableElts = columns;
-    statement->oncommit = ONCOMMIT_NOOP;
-    // Room to change rows in their page: no index has to be touched then.
-    statement->options = list_make1(makeDefElem(pstrdup("fillfactor"),
-                                                reinterpret_cast<Node *>(makeInteger(85)), -1));
-    GetUserIdAndSecContext(&user, &context);
-    SetUserIdAndSecContext(statement::owner(), context | SECURITY_LOCAL_USERID_CHANGE);
-    ObjectAddress table = DefineRelation(statement, RELKIND_RELATION, statement::owner(), nullptr, "");
-    CommandCounterIncrement();
-    NewRelationCreateToastTable(table.objectId, 0);
-    SetUserIdAndSecContext(user, context);
-    ObjectAddressSet(extension, ExtensionRelationId, get_extension_oid("refresh_mv", false));
-    recordDependencyOn(&table, &extension, DEPENDENCY_EXTENSION);
-    keep_private(table.objectId);
-    CommandCounterIncrement();
-}
-
-// Indexes a table by its hash, once it is filled.
-void create_index(const char *name)
-{
-    IndexStmt *statement = makeNode(IndexStmt);
-    IndexElem *column = makeNode(IndexElem);
-    Oid user;
-    int context;
-
-    column->name = pstrdup("h");
-    statement->relation = makeRangeVar(pstrdup("refresh_mv"), pstrdup(strchr(name, '.') + 1), -1);
-    statement->accessMethod = pstrdup("btree");
-    statement->indexParams = list_make1(column);
-    GetUserIdAndSecContext(&user, &context);
-    SetUserIdAndSecContext(statement::owner(), context | SECURITY_LOCAL_USERID_CHANGE);
-    pg::define_index(RangeVarGetRelid(statement->relation, ShareLock, false), statement);
-    SetUserIdAndSecContext(user, context);
-    CommandCounterIncrement();
-}
-
-// Drops a table that is a member of the extension.  Its row type and the array of that are
-// members too after pg_upgrade: ALTER EXTENSION ADD adds them, from 17 on.
-void drop_table(Oid table)
-{
-    ObjectAddress address;
-    Oid type = get_rel_type_id(table);
-    deleteDependencyRecordsForClass(RelationRelationId, table, ExtensionRelationId, DEPENDENCY_EXTENSION);
-    for (Oid member : {type, get_array_type(type)})
-        deleteDependencyRecordsForClass(TypeRelationId, member, ExtensionRelationId, DEPENDENCY_EXTENSION);
-    CommandCounterIncrement();
-    ObjectAddressSet(address, RelationRelationId, table);
-    performDeletion(&address, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
-    CommandCounterIncrement();
-}
-
-// Drops the state tables that a query names.
-void drop_tables(const char *sql, Oid view)
-{
-    static const Oid types[] = {OIDOID};
-    Datum values[] = {ObjectIdGetDatum(view)};
-    MemoryContext memory = CurrentMemoryContext;
-    List *oids = NIL;
-    ListCell *cell;
-    bool null;
-
-    SPI_connect();
-    statement::execute(sql, {1, types, values, nullptr}, SPI_OK_SELECT);
-    MemoryContext old = MemoryContextSwitchTo(memory);
-    for (uint64 i = 0; i < SPI_processed; i++)
-        oids = lappend_oid(oids, DatumGetObjectId(statement::returned(i, 1, &null)));
-    MemoryContextSwitchTo(old);
-    SPI_finish();
-    foreach (cell, oids)
-        if (OidIsValid(view) || ConditionalLockRelationOid(lfirst_oid(cell), AccessExclusiveLock))
-            drop_table(lfirst_oid(cell));
 }
 
 // ---- filling ----
@@ -243,7 +127,7 @@ char *fill_text(const GroupShape &shape, Oid view)
         appendStringInfo(&columns, ", coalesce(%s.n, 0)", name);
         appendStringInfo(&joins, " LEFT JOIN (SELECT %s AS h, %spg_catalog.count(*) AS n FROM %s u%s) %s"
                                  " ON %s.h = %s%s",
-                         key_hash(shape, "u."), key_list(shape, "u."), values_table(view, i),
+                         key_hash(shape, "u."), key_list(shape, "u."), state_tables::values(view, i),
                          group_by(shape, ""), name, name, key_hash(shape, "r."), same_keys(shape, name, "r"));
     }
     return psprintf("SELECT %s, %sr.n%s FROM refresh_mv_rows r%s", key_hash(shape, "r."), key_list(shape, "r."), columns.data, joins.data);
@@ -253,7 +137,7 @@ char *fill_text(const GroupShape &shape, Oid view)
 void put_mark(Oid view)
 {
     SPI_connect();
-    statement::execute(psprintf("INSERT INTO %s (n) VALUES (-1)", table_name(view)), {}, SPI_OK_INSERT);
+    statement::execute(psprintf("INSERT INTO %s (n) VALUES (-1)", state_tables::groups(view)), {}, SPI_OK_INSERT);
     SPI_finish();
     CommandCounterIncrement();
 }
@@ -294,7 +178,7 @@ NamedRows next_values(Oid view, const GroupShape &shape, int piece, QueryEnviron
         " SELECT s.ctid AS place, c.h, %sc.v, coalesce(s.n, 0) + c.n AS n,"
         " CASE WHEN s.ctid IS NULL THEN 1 WHEN s.n + c.n = 0 THEN -1 ELSE 0 END AS step"
         " FROM c LEFT JOIN %s s ON s.h = c.h AND s.v = c.v%s",
-        keys, net, key_list(shape, "c."), values_table(view, piece), same_keys(shape, "s", "c"));
+        keys, net, key_list(shape, "c."), state_tables::values(view, piece), same_keys(shape, "s", "c"));
     NamedRows rows = ephemeral_rows::result_of(query::unchecked(text, environment),
                                       psprintf("refresh_mv_values_%d", piece + 1), environment);
     ephemeral_rows::show(environment, rows);
@@ -424,52 +308,41 @@ void write_rows(const char *table, const NamedRows &rows, const char *set, const
 
 namespace group_state {
 
-const char *table(Oid view)
-{
-    return table_name(view);
-}
-
-bool exists(Oid view)
-{
-    const char *name = strchr(table(view), '.') + 1;
-    return OidIsValid(get_relname_relid(name, get_namespace_oid("refresh_mv", false)));
-}
-
 bool is_there(Oid view)
 {
     Datum mark;
-    return exists(view)
-           && query::single_value(query::unchecked(psprintf("SELECT s.n FROM %s s WHERE s.h IS NULL", table(view))),
+    return state_tables::exist(view)
+           && query::single_value(query::unchecked(psprintf("SELECT s.n FROM %s s WHERE s.h IS NULL", state_tables::groups(view))),
                                   &mark);
 }
 
 void fill(Oid view, Query *query, const GroupShape &shape)
 {
-    drop(view);
+    state_tables::drop(view);
     List *columns = add_column(key_columns(shape), "n", INT8OID, InvalidOid);
     for (int i = 0; i < shape.npieces; i++)
         columns = add_column(columns, psprintf("p%d", i + 1), shape.pieces[i].type,
                              shape.pieces[i].collation);
-    create_table(table(view), columns);
+    state_tables::create(state_tables::groups(view), columns);
     for (int i = 0; i < shape.npieces; i++) {
         const Piece &piece = shape.pieces[i];
         if (piece.kind != PieceKind::values)
             continue;
         auto *value = reinterpret_cast<Node *>(piece.value);
         columns = add_column(key_columns(shape), "v", exprType(value), exprCollation(value));
-        create_table(values_table(view, i), add_column(columns, "n", INT8OID, InvalidOid));
+        state_tables::create(state_tables::values(view, i), add_column(columns, "n", INT8OID, InvalidOid));
         auto *values = static_cast<Query *>(copyObjectImpl(query));
         group_shape::select_values(values, shape, piece);
-        fill_table(values_table(view, i),
+        fill_table(state_tables::values(view, i),
                    psprintf("SELECT pg_catalog.hash_record_extended(ROW(%sr.v), 0), %sr.v, r.n"
                             " FROM refresh_mv_rows r", key_list(shape, "r."), key_list(shape, "r.")),
                    values);
-        create_index(values_table(view, i));
+        state_tables::create_index(state_tables::values(view, i));
     }
     auto *pieces = static_cast<Query *>(copyObjectImpl(query));
     group_shape::select_pieces(pieces, shape);
-    fill_table(table(view), fill_text(shape, view), pieces);
-    create_index(table(view));
+    fill_table(state_tables::groups(view), fill_text(shape, view), pieces);
+    state_tables::create_index(state_tables::groups(view));
     put_mark(view);
 }
 
@@ -489,7 +362,7 @@ NamedRows next(Oid view, const GroupShape &shape, QueryEnvironment *environment)
         "WITH d AS (SELECT %s AS h, u.* FROM (%s) u), f AS (SELECT s.ctid AS place, d.h, %scoalesce(s.n, 0) + d.n AS n%s FROM d"
         " LEFT JOIN %s s ON s.h = d.h%s%s)"
         " SELECT f.place, f.h, %sf.n%s, coalesce(f.n > 0 AND (false%s), false) AS redo FROM f",
-        key_hash(shape, "u."), net, key_list(shape, "d."), text.next.data, table(view), same_keys(shape, "s", "d"),
+        key_hash(shape, "u."), net, key_list(shape, "d."), text.next.data, state_tables::groups(view), same_keys(shape, "s", "d"),
         text.joins.data, key_list(shape, "f."), text.result.data, text.lost.data);
     return ephemeral_rows::result_of(query::unchecked(sql, environment), "refresh_mv_groups", environment);
 }
@@ -512,41 +385,16 @@ NamedRows redone(const GroupShape &shape, QueryEnvironment *environment)
 
 void write(Oid view, const GroupShape &shape, const NamedRows &groups, QueryEnvironment *environment)
 {
-    write_rows(table(view), groups, assignments(shape),
+    write_rows(state_tables::groups(view), groups, assignments(shape),
                psprintf("h, %s%s", key_list(shape, ""), piece_list(shape, "")),
                psprintf("f.h, %s%s", key_list(shape, "f."), piece_list(shape, "f.")), shape.single);
     for (int i = 0; i < shape.npieces; i++)
         if (shape.pieces[i].kind == PieceKind::values)
-            write_rows(values_table(view, i),
+            write_rows(state_tables::values(view, i),
                        ephemeral_rows::shown(environment, psprintf("refresh_mv_values_%d", i + 1)), "n = f.n",
                        psprintf("h, %sv, n", key_list(shape, "")),
                        psprintf("f.h, %sf.v, f.n", key_list(shape, "f.")), false);
     CommandCounterIncrement();
-}
-
-void drop(Oid view)
-{
-    // A catalog lookup is cheaper than the query below.
-    const char *name = strchr(table(view), '.') + 1;
-    if (!OidIsValid(get_relname_relid(name, get_namespace_oid("refresh_mv", false))))
-        return;
-    drop_tables("SELECT c.oid FROM pg_catalog.pg_class c"
-                " WHERE c.relnamespace OPERATOR(pg_catalog.=) 'refresh_mv'::pg_catalog.regnamespace"
-                " AND c.relname OPERATOR(pg_catalog.~)"
-                " pg_catalog.concat('^group_(state_', $1, '|values_', $1, '_[0-9]+)$')"
-                " AND c.relkind OPERATOR(pg_catalog.=) 'r'",
-                view);
-}
-
-void drop_orphans()
-{
-    drop_tables("SELECT c.oid FROM pg_catalog.pg_class c"
-                " WHERE c.relnamespace OPERATOR(pg_catalog.=) 'refresh_mv'::pg_catalog.regnamespace"
-                " AND c.relname OPERATOR(pg_catalog.~) '^group_(state|values)_[0-9]+'"
-                " AND c.relkind OPERATOR(pg_catalog.=) 'r' AND $1 OPERATOR(pg_catalog.=) 0"
-                " AND NOT EXISTS (SELECT FROM refresh_mv.tracked t WHERE t.view::pg_catalog.text"
-                " OPERATOR(pg_catalog.=) pg_catalog.\"substring\"(c.relname::pg_catalog.text, '[0-9]+'))",
-                InvalidOid);
 }
 
 } // namespace group_state

@@ -10,10 +10,7 @@
 //   is that of the query's rows under the baseline's snapshot.  It is written in the
 //   transaction that saves the baseline, by nobody else.
 // - h is a hash of the keys, and only finds candidates.
-// - The tables are unlogged: they cost no WAL, and no publication sends them to servers
-//   that do not have them.  A crash empties them, which shows by the lack of a mark.
-// - The tables are members of the extension: not dumped, dropped with it.  They belong
-//   to its owner, and nobody else has rights on them.
+// - A crash empties the tables (store/state_tables.hpp), which shows by the lack of a mark.
 #pragma once
 
 #include "incremental/group_shape.hpp"
@@ -22,12 +19,6 @@
 namespace refresh_mv {
 
 namespace group_state {
-
-// The name of the table of a view's groups, for queries.
-const char *table(Oid view);
-
-// Whether a view has a state.  A crash may have emptied it.
-bool exists(Oid view);
 
 // Whether a view has a state, and no crash has emptied it.
 bool is_there(Oid view);
@@ -47,11 +38,6 @@ NamedRows redone(const GroupShape &shape, QueryEnvironment *environment);
 
 // Writes the touched groups, and the values that go with them.
 void write(Oid view, const GroupShape &shape, const NamedRows &groups, QueryEnvironment *environment);
-
-// Drops the tables of a view, if there are any; or those of all views that do not
-// exist any more.
-void drop(Oid view);
-void drop_orphans();
 
 } // namespace group_state
 

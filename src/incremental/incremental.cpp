@@ -6,6 +6,7 @@
 #include "query/normalize.hpp"
 #include "query/query.hpp"
 #include "server/bridge.hpp"
+#include "store/state_tables.hpp"
 
 namespace refresh_mv {
 
@@ -247,7 +248,7 @@ void delta(Work *work)
 {
     const GroupShape &shape = work->analysis.groups;
     bool whole = shape.whole || shape.single;
-    const char *rows = whole ? group_state::table(RelationGetRelid(work->view)) : "refresh_mv_groups";
+    const char *rows = whole ? state_tables::groups(RelationGetRelid(work->view)) : "refresh_mv_groups";
 
     if (!find_groups(work))
         return;
@@ -432,7 +433,7 @@ ExactPlan plan(Relation view, const ExactQuestion &question)
     plan.groups = work.analysis.groups;
     plan.stateful = has_state(work.analysis);
     // Not read: that would lock it, and is impossible on a standby.
-    plan.has_state = plan.stateful && has_state_of(&work, question.groups) && group_state::exists(RelationGetRelid(view));
+    plan.has_state = plan.stateful && has_state_of(&work, question.groups) && state_tables::exist(RelationGetRelid(view));
     if (question.method == Method::delta && work.analysis.groups.obstacle != nullptr)
         work.scope.reason = work.analysis.groups.obstacle;
     else
@@ -461,14 +462,14 @@ Query *query_with_state(Relation view, const char **groups)
 
     *groups = nullptr;
     if (!has_state(analysis)) {
-        group_state::drop(RelationGetRelid(view));
+        state_tables::drop(RelationGetRelid(view));
         return query::rewritten(view);
     }
     group_state::fill(RelationGetRelid(view), analysis.query, analysis.groups);
     UpdateActiveSnapshotCommandId();
     *groups = group_shape::fingerprint(analysis.groups);
     return group_shape::select_rows(analysis.query, analysis.groups,
-                                    group_state::table(RelationGetRelid(view)), nullptr);
+                                    state_tables::groups(RelationGetRelid(view)), nullptr);
 }
 
 } // namespace incremental

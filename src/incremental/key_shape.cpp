@@ -2,6 +2,7 @@
 
 #include "incremental/partial_aggregates.hpp"
 #include "query/query.hpp"
+#include "values/equality.hpp"
 
 namespace refresh_mv {
 
@@ -29,7 +30,7 @@ void add_key(KeyShape *shape, Query *query, TargetEntry *entry)
     auto *node = reinterpret_cast<Node *>(expr);
     if (shape->nkeys == most_keys || contain_subplans(node) || contain_agg_clause(node)
         || contain_window_function(node) || expression_returns_set(node) || !contain_var_clause(node)
-        || !partial_aggregates::is_plain_equality(equality_of(expr), expr, false))
+        || !equality::is_plain(equality_of(expr), expr))
         return;
     shape->keys[shape->nkeys++] = {expr, nullptr, entry->resno, anchor::never_null(query, expr)};
 }

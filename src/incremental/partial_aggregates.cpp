@@ -1,6 +1,7 @@
 #include "incremental/partial_aggregates.hpp"
 
 #include "tracking/source.hpp"
+#include "values/equality.hpp"
 
 namespace refresh_mv {
 
@@ -150,7 +151,7 @@ const char *distinct_count(GroupShape *shape, Query *query, const Anchoring &anc
     if (determines_anchor(query, anchoring, value))
         return psprintf("s.p%d", add(shape, PieceKind::count, reinterpret_cast<Expr *>(aggregate), INT8OID));
     Oid equality = linitial_node(SortGroupClause, aggregate->aggdistinct)->eqop;
-    if (!partial_aggregates::is_plain_equality(equality, value, false)) {
+    if (!equality::is_plain(equality, value)) {
         object(shape, "it counts distinct values of a type without a hash function of its own");
         return "0";
     }
@@ -222,41 +223,6 @@ const char *expression(GroupShape *shape, Query *query, const Anchoring &anchori
         return "0";
     }
     return by_name(shape, query, anchoring, aggregate, name);
-}
-
-Expr *count_rows()
-{
-    Aggref *aggregate = makeNode(Aggref);
-    aggregate->aggfnoid = F_COUNT_;
-    aggregate->aggtype = INT8OID;
-    aggregate->aggstar = true;
-    aggregate->aggkind = AGGKIND_NORMAL;
-    aggregate->aggsplit = AGGSPLIT_SIMPLE;
-    aggregate->aggno = aggregate->aggtransno = -1;
-    aggregate->location = -1;
-    return reinterpret_cast<Expr *>(aggregate);
-}
-
-bool is_plain_equality(Oid equality, Expr *expr, bool by_image)
-{
-    auto *node = reinterpret_cast<Node *>(expr);
-    Oid collation = exprCollation(node);
-    TypeCacheEntry *type = lookup_type_cache(exprType(node), TYPECACHE_EQ_OPR | TYPECACHE_HASH_EXTENDED_PROC
-                                                                 | TYPECACHE_BTREE_OPFAMILY);
-    if (equality != type->eq_opr || equality >= FirstGenbkiObjectId || !OidIsValid(type->hash_extended_proc)
-        || (OidIsValid(collation) && !get_collation_isdeterministic(collation)))
-        return false;
-    List *name = list_make2(makeString(pstrdup("pg_catalog")), makeString(pstrdup("=")));
-    if (equality != compatible_oper_opid(name, type->type_id, type->type_id, true))
-        return false;
-    if (!by_image)
-        return true;
-    Oid opclass_type = type->btree_opintype;
-    Oid support = OidIsValid(type->btree_opf)
-                      ? get_opfamily_proc(type->btree_opf, opclass_type, opclass_type, BTEQUALIMAGE_PROC)
-                      : InvalidOid;
-    return OidIsValid(support) && type->type_id != BPCHAROID
-           && DatumGetBool(OidFunctionCall1Coll(support, collation, ObjectIdGetDatum(opclass_type)));
 }
 
 } // namespace partial_aggregates

@@ -14,13 +14,6 @@ constexpr int most = 400;
 // columns (s.p1, s.p2, ...).  Sets the shape's obstacle if there is no way.
 const char *expression(GroupShape *shape, Query *query, const Anchoring &anchoring, Aggref *aggregate);
 
-// count(*).
-Expr *count_rows();
-
-// Whether = of a type and collation, as the clause uses it, is the one of pg_catalog
-// that hashes, and the one that = by name is; with by_image, also whether equal values have the same bytes.
-bool is_plain_equality(Oid equality, Expr *expr, bool by_image);
-
 } // namespace partial_aggregates
 
 } // namespace refresh_mv

@@ -8,6 +8,8 @@ namespace refresh_mv {
 
 namespace {
 
+Size written = 0; // since take_written()
+
 // Entries are kept so short that they need no TOAST.
 constexpr int full = 7800;
 
@@ -108,6 +110,7 @@ void insert(Oid relation, int64 layout, bool nested, int64 records, StringInfo d
     nulls[column_reason] = reason == nullptr;
     HeapTuple tuple = heap_form_tuple(RelationGetDescr(log), values, nulls);
     insert_row(log, tuple);
+    written += HEAPTUPLESIZE + tuple->t_len;
     heap_freetuple(tuple);
     table_close(log, NoLock); // whoever truncates it waits for us
 }
@@ -205,6 +208,13 @@ void baseline_lost(Oid view, const char *reason)
 {
     constexpr int64 not_for_readers = -1; // as refresh_mv.unread knows it
     insert(view, not_for_readers, false, 0, nullptr, reason);
+}
+
+Size take_written()
+{
+    Size taken = written;
+    written = 0;
+    return taken;
 }
 
 int64 position()

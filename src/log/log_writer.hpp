@@ -46,6 +46,9 @@ void everything(Oid relation, const char *reason);
 // to the views that read it.
 void baseline_lost(Oid view, const char *reason);
 
+// The bytes of the entries that this session has written since it last asked.
+Size take_written();
+
 // The number that the next entry would get.
 int64 position();
 

@@ -18,18 +18,10 @@
 //   in memory, at some 30 bytes each.
 #pragma once
 
+#include "query/shape.hpp"
 #include "server/pg.hpp"
 
 namespace refresh_mv {
-
-// The columns that identify a row of the view, so that its old and its new
-// version can be paired and updated in place.  Only a means to cheaper writes:
-// it need not be unique to be safe.  No columns: rows are compared whole.
-struct PairingKey {
-    int count;
-    AttrNumber *columns;
-    bool nulls_distinct; // a row with a NULL in these columns is compared whole
-};
 
 struct Diff {
     Tuplestorestate *gone;    // tid

@@ -1,6 +1,6 @@
 #include "query/ambiguity.hpp"
 
-#include "incremental/partial_aggregates.hpp"
+#include "values/equality.hpp"
 
 #include <initializer_list>
 
@@ -88,7 +88,7 @@ bool groups_by_image(Query *query, List *clauses)
         auto *clause = lfirst_node(SortGroupClause, cell);
         TargetEntry *entry = get_sortgroupclause_tle(clause, query->targetList);
         auto *expr = reinterpret_cast<Expr *>(pg::flatten(query, static_cast<Node *>(copyObjectImpl(entry->expr))));
-        if (OidIsValid(clause->eqop) && !partial_aggregates::is_plain_equality(clause->eqop, expr, true))
+        if (OidIsValid(clause->eqop) && !equality::is_plain_and_means_same(clause->eqop, expr))
             return false;
     }
     return true;
@@ -101,7 +101,7 @@ bool shows_images(const Query *query)
     foreach (cell, query->targetList) {
         auto *entry = lfirst_node(TargetEntry, cell);
         TypeCacheEntry *type = lookup_type_cache(exprType(reinterpret_cast<Node *>(entry->expr)), TYPECACHE_EQ_OPR);
-        if (!entry->resjunk && !partial_aggregates::is_plain_equality(type->eq_opr, entry->expr, true))
+        if (!entry->resjunk && !equality::is_plain_and_means_same(type->eq_opr, entry->expr))
             return false;
     }
     return true;
@@ -170,7 +170,7 @@ bool is_extreme_of_labels(const Aggref *aggregate)
         return false;
     Expr *expr = linitial_node(TargetEntry, aggregate->args)->expr;
     TypeCacheEntry *type = lookup_type_cache(exprType(reinterpret_cast<Node *>(expr)), TYPECACHE_EQ_OPR);
-    return !partial_aggregates::is_plain_equality(type->eq_opr, expr, true);
+    return !equality::is_plain_and_means_same(type->eq_opr, expr);
 }
 
 bool is_cut(const Query *query)

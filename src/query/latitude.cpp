@@ -1,8 +1,9 @@
 #include "query/latitude.hpp"
 
-#include "incremental/partial_aggregates.hpp"
 #include "query/ambiguity.hpp"
+#include "query/query.hpp"
 #include "query/shape.hpp"
+#include "values/equality.hpp"
 
 #include <initializer_list>
 
@@ -25,7 +26,7 @@ static bool has_image(Node *expr)
 {
     TypeCacheEntry *type = lookup_type_cache(exprType(expr), TYPECACHE_EQ_OPR);
     return OidIsValid(type->eq_opr)
-           && partial_aggregates::is_plain_equality(type->eq_opr, reinterpret_cast<Expr *>(expr), true);
+           && equality::is_plain_and_means_same(type->eq_opr, reinterpret_cast<Expr *>(expr));
 }
 
 static Likeness of_var(const Level *level, const Var *var)
@@ -218,7 +219,7 @@ static List *labels_of(Query *query, List *clauses)
         TargetEntry *entry = get_sortgroupclause_tle(clause, query->targetList);
         Node *expr = pg::flatten(query, static_cast<Node *>(copyObjectImpl(entry->expr)));
         if (OidIsValid(clause->eqop)
-            && !partial_aggregates::is_plain_equality(clause->eqop, reinterpret_cast<Expr *>(expr), true))
+            && !equality::is_plain_and_means_same(clause->eqop, reinterpret_cast<Expr *>(expr)))
             labels = lappend(labels, expr);
     }
     return labels;
@@ -361,7 +362,7 @@ void take_magnitudes(Query *query, const Latitude &latitude)
     }
     auto last = static_cast<AttrNumber>(list_length(query->targetList) + 1);
     query->targetList = lappend(query->targetList,
-                                makeTargetEntry(partial_aggregates::count_rows(), last, pstrdup("count"), false));
+                                makeTargetEntry(query::count_rows(), last, pstrdup("count"), false));
 }
 
 } // namespace latitude

@@ -275,6 +275,19 @@ bool single_value(Query *query, Datum *value)
     return !receiver.null;
 }
 
+Expr *count_rows()
+{
+    Aggref *aggregate = makeNode(Aggref);
+    aggregate->aggfnoid = F_COUNT_;
+    aggregate->aggtype = INT8OID;
+    aggregate->aggstar = true;
+    aggregate->aggkind = AGGKIND_NORMAL;
+    aggregate->aggsplit = AGGSPLIT_SIMPLE;
+    aggregate->aggno = aggregate->aggtransno = -1;
+    aggregate->location = -1;
+    return reinterpret_cast<Expr *>(aggregate);
+}
+
 } // namespace query
 
 } // namespace refresh_mv

@@ -63,6 +63,9 @@ void read_only(Query *query, Query *subquery);
 // Runs a query for its one value of a type passed by value; false if NULL.
 bool single_value(Query *query, Datum *value);
 
+// count(*), as an expression.
+Expr *count_rows();
+
 } // namespace query
 
 } // namespace refresh_mv

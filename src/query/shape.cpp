@@ -1,6 +1,7 @@
 #include "query/shape.hpp"
 
 #include "query/nullness.hpp"
+#include "values/equality.hpp"
 
 namespace refresh_mv {
 
@@ -118,19 +119,6 @@ bool pushable(Query *query, AttrNumber attno)
     return true;
 }
 
-// Whether equal values of a type have equal images, by its default ordering.
-static bool equal_means_same(Oid type, int32 typmod, Oid collation)
-{
-    TypeCacheEntry *cache = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY);
-    if (!OidIsValid(cache->btree_opf) || (getBaseType(type) == BPCHAROID && typmod < 0))
-        return false;
-    Oid proc = get_opfamily_proc(cache->btree_opf, cache->btree_opintype, cache->btree_opintype,
-                                 BTEQUALIMAGE_PROC);
-    return OidIsValid(proc)
-           && DatumGetBool(OidFunctionCall1Coll(proc, collation,
-                                                ObjectIdGetDatum(cache->btree_opintype)));
-}
-
 bool grouped_by_image(Query *query, AttrNumber attno)
 {
     Node *expr = reinterpret_cast<Node *>(output_column(query, attno)->expr);
@@ -139,7 +127,7 @@ bool grouped_by_image(Query *query, AttrNumber attno)
     ListCell *cell;
 
     check_stack_depth();
-    if (groups && !equal_means_same(exprType(expr), exprTypmod(expr), exprCollation(expr)))
+    if (groups && !equality::means_same(exprType(expr), exprTypmod(expr), exprCollation(expr)))
         return false;
     foreach (cell, arms(query))
         if (!grouped_by_image(lfirst_node(Query, cell), attno))

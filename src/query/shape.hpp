@@ -8,10 +8,18 @@
 //   satisfy it.
 #pragma once
 
-#include "merge/diff.hpp"
 #include "server/pg.hpp"
 
 namespace refresh_mv {
+
+// The columns that identify a row of the view, so that its old and its new
+// version can be paired and updated in place.  Only a means to cheaper writes:
+// it need not be unique to be safe.  No columns: rows are compared whole.
+struct PairingKey {
+    int count;
+    AttrNumber *columns;
+    bool nulls_distinct; // a row with a NULL in these columns is compared whole
+};
 
 // The date column along which a view can be refreshed in part, or why there
 // is none.

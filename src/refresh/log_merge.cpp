@@ -2,7 +2,7 @@
 
 #include "capture/capture.hpp"
 #include "log/log_writer.hpp"
-#include "run/on_commit.hpp"
+#include "log/touched.hpp"
 #include "tracking/registry.hpp"
 #include "values/row_image.hpp"
 
@@ -92,7 +92,7 @@ void write(Relation view, Diff *diff)
 
     if (records == 0 || !registry::source(RelationGetRelid(view), &source))
         return;
-    on_commit::note_change(source.relation, source.on_commit);
+    touched::note(source.relation, source.on_commit);
     if (records > static_cast<uint64>(capture::most_rows)) {
         log_writer::everything(source.relation, "a merge changed more rows than refresh_mv.max_logged_rows");
         return;
@@ -110,7 +110,7 @@ void everything(Oid view, const char *reason)
     TrackedSource source;
     if (!registry::source(view, &source))
         return;
-    on_commit::note_change(source.relation, source.on_commit);
+    touched::note(source.relation, source.on_commit);
     log_writer::everything(view, reason);
 }
 

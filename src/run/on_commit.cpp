@@ -1,5 +1,6 @@
 #include "run/on_commit.hpp"
 
+#include "log/touched.hpp"
 #include "query/view.hpp"
 #include "server/bridge.hpp"
 #include "tracking/registry.hpp"
@@ -10,14 +11,12 @@ namespace {
 
 const bool *switched_off = nullptr;
 const run::Limits *limits = nullptr;
-List *changed = NIL;       // sources, in TopTransactionContext
-List *changed_views = NIL; // whose queries have another meaning now, there too
 
 // The views to refresh because of the changed sources and meanings, in order.
-Call call_of(List *sources, List *views_meant)
+Call call_of(const Touched &touched)
 {
     int count;
-    registry::OnCommitView *pairs = guard([&] { return registry::on_commit_views(sources, views_meant, &count); });
+    registry::OnCommitView *pairs = guard([&] { return registry::on_commit_views(touched.sources, touched.views, &count); });
     std::vector<Oid> views;
     std::vector<Edge> edges;
     for (int i = 0; i < count; i++) {
@@ -33,15 +32,12 @@ Call call_of(List *sources, List *views_meant)
 void refresh_all()
 {
     constexpr int most_rounds = 100; // a view's function may write to tables
-    for (int round = 0; round < most_rounds && (changed != NIL || changed_views != NIL); round++) {
-        List *sources = changed;
-        List *views = changed_views;
-        changed = changed_views = NIL;
-        Call call = call_of(sources, views);
+    for (int round = 0; round < most_rounds && touched::any(); round++) {
+        Call call = call_of(touched::take());
         if (!call.views.empty())
             run::together(call, *limits);
         for (Oid view : call.views)
-            changed = list_delete_oid(changed, view);
+            touched::forget(view);
     }
 }
 
@@ -72,7 +68,7 @@ void refresh_before_end()
 // on the commit of another transaction for instance, finds them once they are committed.
 void leave_to_others()
 {
-    if ((changed != NIL || changed_views != NIL) && !*switched_off)
+    if (touched::any() && !*switched_off)
         ereport(NOTICE,
                 (errmsg("PREPARE TRANSACTION does not refresh materialized views that are refreshed on commit"),
                  errdetail("After COMMIT PREPARED, their next refresh takes in the changes."),
@@ -83,42 +79,19 @@ void on_transaction(XactEvent event, void *)
 {
     if (event != XACT_EVENT_PRE_COMMIT && event != XACT_EVENT_PRE_PREPARE) {
         if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-            changed = changed_views = NIL; // their memory is gone with the transaction
+            touched::forget_all();
         return;
     }
     if (event == XACT_EVENT_PRE_PREPARE)
         leave_to_others();
-    else if ((changed != NIL || changed_views != NIL) && !*switched_off)
+    else if (touched::any() && !*switched_off)
         refresh_before_end();
-    changed = changed_views = NIL;
+    touched::forget_all();
 }
 
 } // namespace
 
 namespace on_commit {
-
-void note_change(Oid source, bool wanted)
-{
-    if (!wanted)
-        return;
-    MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
-    changed = list_append_unique_oid(changed, source);
-    MemoryContextSwitchTo(old);
-}
-
-void note_change(Oid source)
-{
-    TrackedSource tracked;
-    if (registry::source(source, &tracked))
-        note_change(source, tracked.on_commit);
-}
-
-void note_meaning(Oid view)
-{
-    MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
-    changed_views = list_append_unique_oid(changed_views, view);
-    MemoryContextSwitchTo(old);
-}
 
 void watch(const bool *off, const run::Limits *limits_of_calls)
 {

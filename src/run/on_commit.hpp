@@ -17,16 +17,6 @@ namespace refresh_mv {
 
 namespace on_commit {
 
-// A source was changed in this transaction; wanted tells that a view is refreshed
-// on commit because of it.
-void note_change(Oid source, bool wanted);
-
-// The same, where that has to be looked up.
-void note_change(Oid source);
-
-// Notes that a tracked view's query has another meaning now.
-void note_meaning(Oid view);
-
 // Refreshes at the end of every transaction from now on, unless switched off.
 // For _PG_init.
 void watch(const bool *switched_off, const run::Limits *limits);

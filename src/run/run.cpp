@@ -7,6 +7,7 @@
 #include "server/progress.hpp"
 #include "store/catalog.hpp"
 #include "tracking/registry.hpp"
+#include "tracking/repair.hpp"
 #include "tracking/track.hpp"
 
 #include <algorithm>
@@ -326,23 +327,6 @@ private:
     std::vector<Outcome> outcomes_;
 };
 
-// Makes the tracking of a view whole again that has been prepared.
-bool resume_if_damaged(Oid oid)
-{
-    bool damaged = guard([&] {
-        PushActiveSnapshot(GetTransactionSnapshot());
-        bool found = track::is_damaged(oid);
-        PopActiveSnapshot();
-        return found;
-    });
-    if (!damaged)
-        return false;
-    guard([] { PushActiveSnapshot(GetTransactionSnapshot()); });
-    bool resumed = run::resume_tracking(oid);
-    guard([] { PopActiveSnapshot(); });
-    return resumed;
-}
-
 // Runs code; on an exception stops the clock and takes the progress report back
 // before it goes on.
 template <class F>
@@ -362,25 +346,6 @@ std::vector<Outcome> with_progress(F &&code)
 namespace run {
 
 Limits limits = {60000, 3, 31};
-
-bool resume_tracking(Oid oid)
-{
-    struct NotFree {};
-    try {
-        subtransaction([&] {
-            if (!guard([&] { return track::resume(oid); }))
-                throw NotFree{};
-        });
-        return true;
-    } catch (const NotFree &) {
-    } catch (const PgError &error) {
-        if (is_cancel(error.data))
-            throw;
-        warning("tracking of materialized view %s cannot be resumed: %s", name_of(oid).c_str(),
-                track::obstacle(error.data));
-    }
-    return false;
-}
 
 std::vector<Outcome> together(const Call &call, const Limits &limits)
 {
@@ -403,7 +368,7 @@ std::vector<Outcome> together(const Call &call, const Limits &limits)
         for (Oid oid : call.views)
             run.refresh(oid, obstacles[place(oid)], prepared[place(oid)]);
         for (Oid oid : run.damaged())
-            resume_tracking(oid);
+            repair::resume(oid);
         guard([] { PopActiveSnapshot(); });
         return run.end();
     });
@@ -422,7 +387,7 @@ std::vector<Outcome> one_by_one(const Call &call, const Limits &limits)
             };
             Obstacle obstacle = prepare();
             if (obstacle.sqlstate == 0 && prepared.hindrance == view::Hindrance::none
-                && resume_if_damaged(oid)) {
+                && repair::resume_if_damaged(oid)) {
                 guard([] { SPI_commit(); });
                 obstacle = prepare();
             }

@@ -64,10 +64,6 @@ std::vector<Outcome> one_by_one(const Call &call, const Limits &limits);
 // is thrown.
 std::vector<Outcome> where(const Call &call, const std::string &condition, const Limits &limits);
 
-// Makes the tracking of a view whole again, if that can be done at once; warns if
-// it cannot be done at all.
-bool resume_tracking(Oid view);
-
 Summary summary(const std::vector<Outcome> &outcomes, double seconds);
 
 } // namespace run

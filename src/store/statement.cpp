@@ -195,6 +195,26 @@ char *returned_text(uint64 row, int column, MemoryContext memory)
     return value ? MemoryContextStrdup(memory, value) : nullptr;
 }
 
+int64 returned_int64(uint64 row, int column)
+{
+    bool null;
+    Datum value = returned(row, column, &null);
+    return null ? 0 : DatumGetInt64(value);
+}
+
+Oid returned_oid(uint64 row, int column)
+{
+    bool null;
+    return DatumGetObjectId(returned(row, column, &null));
+}
+
+bool returned_bool(uint64 row, int column)
+{
+    bool null;
+    Datum value = returned(row, column, &null);
+    return !null && DatumGetBool(value);
+}
+
 Datum text_array(List *names)
 {
     auto *elements = static_cast<Datum *>(palloc(sizeof(Datum) * (list_length(names) + 1)));

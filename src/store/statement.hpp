@@ -58,6 +58,11 @@ Datum returned(uint64 row, int column, bool *null);
 // The same as text in the given memory; null if it is null.
 char *returned_text(uint64 row, int column, MemoryContext memory);
 
+// The same as a number, an oid, a truth value; 0 or false if it is null.
+int64 returned_int64(uint64 row, int column);
+Oid returned_oid(uint64 row, int column);
+bool returned_bool(uint64 row, int column);
+
 // An array of text, as a parameter, of names given as a list of C strings.
 Datum text_array(List *names);
 

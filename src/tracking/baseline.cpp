@@ -1,5 +1,6 @@
 #include "tracking/baseline.hpp"
 
+#include "log/log_retention.hpp"
 #include "log/open_statements.hpp"
 #include "log/replica.hpp"
 #include "query/determinism.hpp"
@@ -100,12 +101,12 @@ Knowledge of(Relation view, bool tracked)
 
 void save(Oid view, const Knowledge &knowledge, const char *groups)
 {
-    bool may_purge = knowledge.entries > 0 && registry::may_delete();
+    bool may_purge = knowledge.entries > 0 && log_retention::may_delete();
     registry::save_baseline(view, {knowledge.settings, knowledge.meaning, groups, knowledge.files}, may_purge);
     if (knowledge.other_meaning)
         registry::save_uses(view);
     if (may_purge)
-        registry::purge(view);
+        log_retention::purge(view);
 }
 
 } // namespace baseline

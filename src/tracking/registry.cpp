@@ -1,6 +1,8 @@
 #include "tracking/registry.hpp"
 
+#include "log/log_retention.hpp"
 #include "log/log_writer.hpp"
+#include "log/touched.hpp"
 #include "query/meaning.hpp"
 #include "server/bridge.hpp"
 #include "store/statement.hpp"
@@ -10,33 +12,10 @@ namespace refresh_mv {
 
 namespace {
 
-// Tells this lock from others on the log: who holds it deletes entries.
-constexpr uint16 delete_lock_id = 0x7276;
-
-// And this one from others on a source: who holds it saves what is known of it.
+// Tells this lock from others on a source: who holds it saves what is known of it.
 constexpr uint16 save_lock_id = 0x7277;
 
 const Oid oid_types[] = {OIDOID, OIDOID};
-
-int64 returned_int64(uint64 row, int column)
-{
-    bool null;
-    Datum value = statement::returned(row, column, &null);
-    return null ? 0 : DatumGetInt64(value);
-}
-
-Oid returned_oid(uint64 row, int column)
-{
-    bool null;
-    return DatumGetObjectId(statement::returned(row, column, &null));
-}
-
-bool returned_bool(uint64 row, int column)
-{
-    bool null;
-    Datum value = statement::returned(row, column, &null);
-    return !null && DatumGetBool(value);
-}
 
 List *returned_names(uint64 row, int column, MemoryContext memory)
 {
@@ -56,7 +35,7 @@ List *returned_oids(MemoryContext memory)
     List *oids = NIL;
     MemoryContext old = MemoryContextSwitchTo(memory);
     for (uint64 i = 0; i < SPI_processed; i++)
-        oids = lappend_oid(oids, returned_oid(i, 1));
+        oids = lappend_oid(oids, statement::returned_oid(i, 1));
     MemoryContextSwitchTo(old);
     return oids;
 }
@@ -90,22 +69,15 @@ List *returned_members(uint64 row, int oids, int fingerprints, MemoryContext mem
 TrackedSource source_in(uint64 row, MemoryContext memory)
 {
     TrackedSource source{};
-    source.relation = returned_oid(row, 1);
-    source.layout = returned_int64(row, 2);
-    source.exact = returned_bool(row, 3);
-    source.on_commit = returned_bool(row, 4);
-    source.key_index = returned_oid(row, 5);
+    source.relation = statement::returned_oid(row, 1);
+    source.layout = statement::returned_int64(row, 2);
+    source.exact = statement::returned_bool(row, 3);
+    source.on_commit = statement::returned_bool(row, 4);
+    source.key_index = statement::returned_oid(row, 5);
     source.key = returned_names(row, 6, memory);
     source.columns = returned_names(row, 7, memory);
     source.members = returned_members(row, 8, 9, memory);
     return source;
-}
-
-// Deletes the entries whose tids a query of one oid returns.
-void delete_entries(const char *sql, Oid oid)
-{
-    Datum values[] = {ObjectIdGetDatum(oid)};
-    statement::change("log", sql, {1, oid_types, values, nullptr});
 }
 
 // Changes rows of a table by a query of one oid.
@@ -120,8 +92,6 @@ void change(const char *table, const char *sql, Oid oid)
 } // namespace
 
 namespace registry {
-
-int max_log_size = 256 * 1024;
 
 // The sources in the rows that SPI has returned.
 static List *returned_sources(MemoryContext memory)
@@ -189,8 +159,8 @@ Standing standing(Oid view)
     if (SPI_processed > 0) {
         standing.baseline = true;
         standing.settings = statement::returned_text(0, 1, memory);
-        standing.entries = returned_int64(0, 2);
-        standing.pending = returned_int64(0, 3);
+        standing.entries = statement::returned_int64(0, 2);
+        standing.pending = statement::returned_int64(0, 3);
         standing.reason = statement::returned_text(0, 4, memory);
         standing.meaning = statement::returned_text(0, 5, memory);
         standing.groups = statement::returned_text(0, 6, memory);
@@ -198,49 +168,6 @@ Standing standing(Oid view)
     }
     SPI_finish();
     return standing;
-}
-
-// Calls each() for an entry that SPI has returned.
-static bool each_entry(uint64 row, bool (*each)(const LogEntry &entry, void *context), void *context)
-{
-    bool null;
-    Datum data = statement::returned(row, 4, &null);
-    varlena *bytes = null ? nullptr : pg_detoast_datum(reinterpret_cast<varlena *>(DatumGetPointer(data)));
-    const char *start = nullptr;
-    Size length = 0;
-    if (bytes != nullptr && !log_writer::open_entry(bytes, &start, &length))
-        start = nullptr;
-    return each({returned_int64(row, 1), returned_bool(row, 2), returned_int64(row, 3), start, length}, context);
-}
-
-void new_entries(Oid view, Oid source, bool (*each)(const LogEntry &entry, void *context),
-                 void *context)
-{
-    constexpr long at_once = 50;
-    static SPIPlanPtr plan = nullptr;
-    Datum values[] = {ObjectIdGetDatum(view), ObjectIdGetDatum(source)};
-    MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "refresh_mv log", ALLOCSET_DEFAULT_SIZES);
-    bool more = true;
-
-    SPI_connect();
-    Portal cursor = statement::open(&plan,
-                                 "SELECT layout, nested, records, data FROM refresh_mv.unread"
-                                 " WHERE view OPERATOR(pg_catalog.=) $1 AND relation OPERATOR(pg_catalog.=) $2"
-                                 " AND is_new ORDER BY seq",
-                                 {2, oid_types, values, nullptr});
-    while (more && statement::fetch(cursor, at_once) > 0) {
-        for (uint64 i = 0; i < SPI_processed && more; i++) {
-            CHECK_FOR_INTERRUPTS();
-            MemoryContext old = MemoryContextSwitchTo(memory);
-            more = each_entry(i, each, context);
-            MemoryContextSwitchTo(old);
-            MemoryContextReset(memory);
-        }
-        SPI_freetuptable(SPI_tuptable);
-    }
-    SPI_cursor_close(cursor);
-    SPI_finish();
-    MemoryContextDelete(memory);
 }
 
 bool source(Oid relation, TrackedSource *source)
@@ -259,12 +186,11 @@ bool source(Oid relation, TrackedSource *source)
     return found;
 }
 
-bool may_delete()
+void touch(Oid relation)
 {
-    if (IsolationUsesXactSnapshot())
-        return false;
-    Oid log = get_relname_relid("log", get_namespace_oid("refresh_mv", false));
-    return ConditionalLockDatabaseObject(RelationRelationId, log, delete_lock_id, ExclusiveLock);
+    TrackedSource tracked;
+    if (source(relation, &tracked))
+        touched::note(relation, tracked.on_commit);
 }
 
 // The last command that was there to be seen when the last baseline was saved.
@@ -355,81 +281,6 @@ void give_up_baseline(Oid view, const char *reason)
     SPI_finish();
 }
 
-void purge(Oid view)
-{
-    if (!may_delete())
-        return;
-    SPI_connect();
-    delete_entries("SELECT l.ctid FROM refresh_mv.log l JOIN ("
-                   " SELECT r.relation, pg_catalog.min(coalesce(s.floor_seq, 0)) AS marks,"
-                   " pg_catalog.min(coalesce(s.floor_seq, 0)) FILTER"
-                   " (WHERE r.view OPERATOR(pg_catalog.<>) r.relation) AS rows"
-                   " FROM refresh_mv.readers r"
-                   " LEFT JOIN refresh_mv.state s ON s.view OPERATOR(pg_catalog.=) r.view"
-                   " WHERE $1 OPERATOR(pg_catalog.=) 0 OR r.relation OPERATOR(pg_catalog.=) ANY"
-                   " (SELECT o.relation FROM refresh_mv.readers o"
-                   " WHERE o.view OPERATOR(pg_catalog.=) $1)"
-                   " GROUP BY r.relation) f"
-                   " ON l.relation OPERATOR(pg_catalog.=) f.relation"
-                   " AND l.seq OPERATOR(pg_catalog.<)"
-                   " CASE WHEN l.data IS NULL THEN f.marks ELSE f.rows END",
-                   view);
-    SPI_finish();
-}
-
-// The kilobytes that the entries of a relation take.
-static int64 size_of_entries(Oid relation)
-{
-    Datum values[] = {ObjectIdGetDatum(relation)};
-    statement::execute("SELECT pg_catalog.sum(60 OPERATOR(pg_catalog.+)"
-                    " coalesce(pg_catalog.octet_length(data), 0)) OPERATOR(pg_catalog./) 1024"
-                    " FROM refresh_mv.log WHERE relation OPERATOR(pg_catalog.=) $1",
-                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
-    return returned_int64(0, 1);
-}
-
-// The kilobytes that all entries take at most.
-static int64 size_of_log()
-{
-    Oid log = get_relname_relid("log", get_namespace_oid("refresh_mv", false));
-    Relation relation = table_open(log, AccessShareLock);
-    int64 blocks = RelationGetNumberOfBlocks(relation);
-    table_close(relation, NoLock);
-    return blocks * (BLCKSZ / 1024);
-}
-
-// Replaces the entries of a relation; fails where anything is in the way.
-static void collapse(Oid relation)
-{
-    if (!may_delete())
-        return;
-    SPI_connect();
-    if (size_of_entries(relation) > max_log_size) {
-        delete_entries("SELECT ctid FROM refresh_mv.log WHERE relation OPERATOR(pg_catalog.=) $1",
-                       relation);
-        log_writer::everything(relation, "its log grew beyond refresh_mv.max_log_size");
-    }
-    SPI_finish();
-}
-
-void collapse_if_large(Oid relation)
-{
-    // To measure takes time; not again before the log has grown by a good part.
-    static int64 measured = 0;
-    int64 size = size_of_log();
-    if (size <= max_log_size || (measured <= size && size < measured + measured / 4))
-        return;
-    measured = size;
-    entry([&] {
-        try {
-            subtransaction([&] { guard([&] { collapse(relation); }); });
-        } catch (const PgError &error) {
-            if (is_cancel(error.data))
-                throw; // the writer's own statement
-        }
-    });
-}
-
 // The names of columns given by number, as a parameter.
 static Datum column_names(Oid relation, Bitmapset *columns)
 {
@@ -513,7 +364,7 @@ List *used_columns(Oid relation, bool *on_commit)
                     " WHERE t.relation OPERATOR(pg_catalog.=) $1",
                     {1, oid_types, values, nullptr}, SPI_OK_SELECT);
     List *names = returned_names(0, 1, memory);
-    *on_commit = returned_bool(0, 2);
+    *on_commit = statement::returned_bool(0, 2);
     SPI_finish();
     return names;
 }
@@ -526,7 +377,7 @@ int64 count_readers(Oid relation)
     statement::execute("SELECT pg_catalog.count(*) FROM refresh_mv.tracked"
                     " WHERE relation OPERATOR(pg_catalog.=) $1",
                     {1, oid_types, values, nullptr}, SPI_OK_SELECT);
-    int64 count = returned_int64(0, 1);
+    int64 count = statement::returned_int64(0, 1);
     SPI_finish();
     return count;
 }
@@ -573,9 +424,7 @@ void forget_source(Oid relation)
            relation);
     change("members", "SELECT ctid FROM refresh_mv.members WHERE relation OPERATOR(pg_catalog.=) $1 FOR UPDATE",
            relation);
-    SPI_connect();
-    delete_entries("SELECT ctid FROM refresh_mv.log WHERE relation OPERATOR(pg_catalog.=) $1", relation);
-    SPI_finish();
+    log_retention::forget(relation);
 }
 
 bool has_baselines(Oid relation)
@@ -631,18 +480,6 @@ List *stray_tables()
     return tables;
 }
 
-void delete_orphans()
-{
-    SPI_connect();
-    delete_entries("SELECT l.ctid FROM refresh_mv.log l WHERE $1 OPERATOR(pg_catalog.=) 0"
-                   " AND NOT EXISTS (SELECT FROM refresh_mv.readers r"
-                   " WHERE r.relation OPERATOR(pg_catalog.=) l.relation)"
-                   " AND NOT EXISTS (SELECT FROM refresh_mv.sources s"
-                   " WHERE s.relation OPERATOR(pg_catalog.=) l.relation)",
-                   InvalidOid);
-    SPI_finish();
-}
-
 // Oids as a parameter.
 static Datum oid_array(List *oids)
 {
@@ -675,7 +512,7 @@ OnCommitView *on_commit_views(List *relations, List *changed_views, int *count)
     auto *views = static_cast<OnCommitView *>(
         MemoryContextAlloc(memory, sizeof(OnCommitView) * (SPI_processed + 1)));
     for (int i = 0; i < *count; i++)
-        views[i] = {returned_oid(static_cast<uint64>(i), 1), returned_oid(static_cast<uint64>(i), 2)};
+        views[i] = {statement::returned_oid(static_cast<uint64>(i), 1), statement::returned_oid(static_cast<uint64>(i), 2)};
     SPI_finish();
     return views;
 }

@@ -55,19 +55,6 @@ List *sources_of(Oid view);
 // How the view stands to what the active snapshot shows.
 Standing standing(Oid view);
 
-// An entry of the log.  bytes is null where it says "everything" or is damaged.
-struct LogEntry {
-    int64 layout;
-    bool nested;
-    int64 records;
-    const char *bytes;
-    Size length;
-};
-
-// Reads the new entries of a view about one source, in order, as long as each() returns
-// true.
-void new_entries(Oid view, Oid source, bool (*each)(const LogEntry &entry, void *context),
-                 void *context);
 
 // ---- as the tables are now ----
 
@@ -77,6 +64,10 @@ List *sources_now(Oid view);
 
 // How a relation is logged; false if it is not.
 bool source(Oid relation, TrackedSource *source);
+
+// Notes in the list of sources that were changed (log/touched.hpp) one of which it is not
+// known whether a view is refreshed on commit because of it.
+void touch(Oid source);
 
 // What goes with a baseline, besides the snapshot.
 struct Circumstances {
@@ -106,19 +97,6 @@ void give_up_baseline(Oid view, const char *reason);
 // Removes the baseline of a view that is not tracked any more; waits for whoever is
 // refreshing the view.
 void drop_baseline(Oid view);
-
-// Takes the right to delete entries until the transaction ends; false if another
-// session has it, or if deleting could fail for lack of a new snapshot.
-bool may_delete();
-
-// Removes the entries of the view's sources that every view has passed; of all
-// sources where the view is InvalidOid.
-void purge(Oid view);
-
-// Replaces a relation's entries by one that says "everything", if they take more
-// room than refresh_mv.max_log_size and no other session is doing the like.  A
-// failure is not one of the caller's.
-void collapse_if_large(Oid relation);
 
 // Notes what the meaning of a view's query depends on, so that commands are noticed that
 // change it.  The view is locked.
@@ -150,10 +128,6 @@ List *unread_sources();
 // dump without their views, or partitions detached while they were in use.
 List *stray_tables();
 
-// Removes the entries of relations that are no sources: those of a source may be
-// needed by a view that is tracked in a transaction under way.  The caller may delete.
-void delete_orphans();
-
 // The tracked views, as pairs with their sources, that are refreshed on commit and read
 // one of the relations, or such a view, or whose queries have another meaning now.
 struct OnCommitView {
@@ -161,9 +135,6 @@ struct OnCommitView {
     Oid source;
 };
 OnCommitView *on_commit_views(List *relations, List *changed_views, int *count);
-
-// Kilobytes of log entries of one relation, beyond which they are collapsed.
-extern int max_log_size;
 
 } // namespace registry
 

@@ -1,11 +1,12 @@
 #include "tracking/track.hpp"
 
-#include "incremental/group_state.hpp"
+#include "log/log_retention.hpp"
 #include "log/log_writer.hpp"
 #include "query/query.hpp"
 #include "query/view.hpp"
 #include "query/view_locks.hpp"
 #include "store/catalog.hpp"
+#include "store/state_tables.hpp"
 #include "store/statement.hpp"
 #include "tracking/hypertable.hpp"
 #include "tracking/logged_relation.hpp"
@@ -495,7 +496,7 @@ static void untrack_locked(Oid view)
     foreach (cell, saved)
         release(static_cast<TrackedSource *>(lfirst(cell))->relation);
     registry::drop_baseline(view);
-    group_state::drop(view);
+    state_tables::drop(view);
 }
 
 void untrack(List *views)
@@ -526,11 +527,11 @@ void sweep()
         if (ConditionalLockRelationOid(lfirst_oid(cell), AccessExclusiveLock)
             && get_rel_relkind(lfirst_oid(cell)) != '\0')
             triggers::remove(lfirst_oid(cell));
-    if (registry::may_delete()) {
-        registry::purge(InvalidOid);
-        registry::delete_orphans();
+    if (log_retention::may_delete()) {
+        log_retention::purge(InvalidOid);
+        log_retention::delete_orphans();
     }
-    group_state::drop_orphans();
+    state_tables::drop_orphans();
 }
 
 bool is_damaged(Oid view)

@@ -1,0 +1,160 @@
+#include "store/state_tables.hpp"
+
+#include "store/statement.hpp"
+
+#include <initializer_list>
+
+namespace refresh_mv {
+
+namespace {
+
+// Takes back what default privileges have granted: the state holds groups that the
+// view does not show.
+void keep_private(Oid table)
+{
+    Relation catalog = table_open(RelationRelationId, RowExclusiveLock);
+    HeapTuple tuple = SearchSysCacheCopy1(RELOID, ObjectIdGetDatum(table));
+    Datum values[Natts_pg_class] = {};
+    bool nulls[Natts_pg_class] = {};
+    bool replaced[Natts_pg_class] = {};
+    Oid *members;
+    bool null;
+    Datum acl = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relacl, &null);
+
+    if (!null) {
+        int count = aclmembers(DatumGetAclP(acl), &members);
+        nulls[Anum_pg_class_relacl - 1] = replaced[Anum_pg_class_relacl - 1] = true;
+        HeapTuple changed = heap_modify_tuple(tuple, RelationGetDescr(catalog), values, nulls, replaced);
+        CatalogTupleUpdate(catalog, &tuple->t_self, changed);
+        updateAclDependencies(RelationRelationId, table, 0, statement::owner(), count, members, 0, nullptr);
+    }
+    table_close(catalog, RowExclusiveLock);
+}
+
+// Drops a table that is a member of the extension.  Its row type and the array of that are
+// members too after pg_upgrade: ALTER EXTENSION ADD adds them, from 17 on.
+void drop_table(Oid table)
+{
+    ObjectAddress address;
+    Oid type = get_rel_type_id(table);
+    deleteDependencyRecordsForClass(RelationRelationId, table, ExtensionRelationId, DEPENDENCY_EXTENSION);
+    for (Oid member : {type, get_array_type(type)})
+        deleteDependencyRecordsForClass(TypeRelationId, member, ExtensionRelationId, DEPENDENCY_EXTENSION);
+    CommandCounterIncrement();
+    ObjectAddressSet(address, RelationRelationId, table);
+    performDeletion(&address, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+    CommandCounterIncrement();
+}
+
+// Drops the state tables that a query names.
+void drop_tables(const char *sql, Oid view)
+{
+    static const Oid types[] = {OIDOID};
+    Datum values[] = {ObjectIdGetDatum(view)};
+    MemoryContext memory = CurrentMemoryContext;
+    List *oids = NIL;
+    ListCell *cell;
+    bool null;
+
+    SPI_connect();
+    statement::execute(sql, {1, types, values, nullptr}, SPI_OK_SELECT);
+    MemoryContext old = MemoryContextSwitchTo(memory);
+    for (uint64 i = 0; i < SPI_processed; i++)
+        oids = lappend_oid(oids, DatumGetObjectId(statement::returned(i, 1, &null)));
+    MemoryContextSwitchTo(old);
+    SPI_finish();
+    foreach (cell, oids)
+        if (OidIsValid(view) || ConditionalLockRelationOid(lfirst_oid(cell), AccessExclusiveLock))
+            drop_table(lfirst_oid(cell));
+}
+
+} // namespace
+
+namespace state_tables {
+
+const char *groups(Oid view)
+{
+    return psprintf("refresh_mv.group_state_%u", view);
+}
+
+const char *values(Oid view, int piece)
+{
+    return psprintf("refresh_mv.group_values_%u_%d", view, piece + 1);
+}
+
+bool exist(Oid view)
+{
+    const char *name = strchr(groups(view), '.') + 1;
+    return OidIsValid(get_relname_relid(name, get_namespace_oid("refresh_mv", false)));
+}
+
+void create(const char *name, List *columns)
+{
+    CreateStmt *statement = makeNode(CreateStmt);
+    ObjectAddress extension;
+    Oid user;
+    int context;
+
+    statement->relation = makeRangeVar(pstrdup("refresh_mv"), pstrdup(strchr(name, '.') + 1), -1);
+    statement->relation->relpersistence = RELPERSISTENCE_UNLOGGED;
+    statement->tableElts = columns;
+    statement->oncommit = ONCOMMIT_NOOP;
+    // Room to change rows in their page: no index has to be touched then.
+    statement->options = list_make1(makeDefElem(pstrdup("fillfactor"),
+                                                reinterpret_cast<Node *>(makeInteger(85)), -1));
+    GetUserIdAndSecContext(&user, &context);
+    SetUserIdAndSecContext(statement::owner(), context | SECURITY_LOCAL_USERID_CHANGE);
+    ObjectAddress table = DefineRelation(statement, RELKIND_RELATION, statement::owner(), nullptr, "");
+    CommandCounterIncrement();
+    NewRelationCreateToastTable(table.objectId, 0);
+    SetUserIdAndSecContext(user, context);
+    ObjectAddressSet(extension, ExtensionRelationId, get_extension_oid("refresh_mv", false));
+    recordDependencyOn(&table, &extension, DEPENDENCY_EXTENSION);
+    keep_private(table.objectId);
+    CommandCounterIncrement();
+}
+
+void create_index(const char *name)
+{
+    IndexStmt *statement = makeNode(IndexStmt);
+    IndexElem *column = makeNode(IndexElem);
+    Oid user;
+    int context;
+
+    column->name = pstrdup("h");
+    statement->relation = makeRangeVar(pstrdup("refresh_mv"), pstrdup(strchr(name, '.') + 1), -1);
+    statement->accessMethod = pstrdup("btree");
+    statement->indexParams = list_make1(column);
+    GetUserIdAndSecContext(&user, &context);
+    SetUserIdAndSecContext(statement::owner(), context | SECURITY_LOCAL_USERID_CHANGE);
+    pg::define_index(RangeVarGetRelid(statement->relation, ShareLock, false), statement);
+    SetUserIdAndSecContext(user, context);
+    CommandCounterIncrement();
+}
+
+void drop(Oid view)
+{
+    if (!exist(view)) // a catalog lookup is cheaper than the query below
+        return;
+    drop_tables("SELECT c.oid FROM pg_catalog.pg_class c"
+                " WHERE c.relnamespace OPERATOR(pg_catalog.=) 'refresh_mv'::pg_catalog.regnamespace"
+                " AND c.relname OPERATOR(pg_catalog.~)"
+                " pg_catalog.concat('^group_(state_', $1, '|values_', $1, '_[0-9]+)$')"
+                " AND c.relkind OPERATOR(pg_catalog.=) 'r'",
+                view);
+}
+
+void drop_orphans()
+{
+    drop_tables("SELECT c.oid FROM pg_catalog.pg_class c"
+                " WHERE c.relnamespace OPERATOR(pg_catalog.=) 'refresh_mv'::pg_catalog.regnamespace"
+                " AND c.relname OPERATOR(pg_catalog.~) '^group_(state|values)_[0-9]+'"
+                " AND c.relkind OPERATOR(pg_catalog.=) 'r' AND $1 OPERATOR(pg_catalog.=) 0"
+                " AND NOT EXISTS (SELECT FROM refresh_mv.tracked t WHERE t.view::pg_catalog.text"
+                " OPERATOR(pg_catalog.=) pg_catalog.\"substring\"(c.relname::pg_catalog.text, '[0-9]+'))",
+                InvalidOid);
+}
+
+} // namespace state_tables
+
+} // namespace refresh_mv
