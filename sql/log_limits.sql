@@ -128,6 +128,39 @@ SELECT is_given_up();
 SELECT * FROM refresh_mv.changes('of_other', 'other');
 SELECT smart('of_other'), check_view('of_other');
 SELECT refresh_mv.untrack('of_other');
+-- That is so in a long session too, whatever else has made the log's file large.
+RESET refresh_mv.max_log_size;
+CREATE TABLE bulky (id int PRIMARY KEY, s text);
+INSERT INTO bulky SELECT i, repeat('x', 1000) FROM generate_series(1, 4000) i;
+CREATE MATERIALIZED VIEW of_bulky AS TABLE bulky;
+SELECT * FROM refresh_mv.track('of_bulky');
+SELECT smart('of_bulky');
+UPDATE bulky SET s = 'y';
+SELECT pg_relation_size('refresh_mv.log') > 3 * 1024 * 1024 AS is_large;
+CREATE FUNCTION size_of_entries(source regclass) RETURNS bigint LANGUAGE sql AS $$
+    SELECT coalesce(sum(60 + coalesce(octet_length(data), 0)), 0) FROM refresh_mv.log WHERE relation = source
+$$;
+CREATE PROCEDURE write_and_look(INOUT largest bigint) LANGUAGE plpgsql AS $$
+BEGIN
+    largest := 0;
+    FOR i IN 1 .. 1500 LOOP
+        UPDATE t SET s = repeat(chr(97 + i % 26), 500) WHERE id = 1 + i % 10;
+        COMMIT;
+        largest := greatest(largest, size_of_entries('t'));
+    END LOOP;
+END $$;
+CREATE TEMP TABLE looked (largest bigint);
+SET refresh_mv.max_log_size = '64kB';
+DO $$
+DECLARE
+    largest bigint;
+BEGIN
+    CALL write_and_look(largest);
+    INSERT INTO looked VALUES (largest);
+END $$;
+SELECT largest BETWEEN 1 AND 2 * 64 * 1024 AS is_kept FROM looked;
+SELECT smart('v'), check_view('v');
+SELECT refresh_mv.untrack('of_bulky');
 RESET refresh_mv.max_log_size;
 \set VERBOSITY sqlstate
 SET refresh_mv.max_log_size = '63kB';
