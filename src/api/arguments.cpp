@@ -3,7 +3,8 @@
 #include "query/view.hpp"
 #include "server/bridge.hpp"
 #include "server/messages.hpp"
-#include "store/catalog.hpp"
+#include "store/extension.hpp"
+#include "store/view_settings.hpp"
 
 #include <algorithm>
 
@@ -14,8 +15,8 @@ namespace {
 // Whether a view is among those that a call without names refreshes.
 bool is_included(Oid view)
 {
-    return pg::may_refresh(view, GetUserId()) && !catalog::is_member(view)
-           && !catalog::is_disabled(view);
+    return pg::may_refresh(view, GetUserId()) && !extension::is_member(view)
+           && !view_settings::is_disabled(view);
 }
 
 // Every materialized view of the database, *count of them.
@@ -73,7 +74,7 @@ std::vector<Oid> named_views(ArrayType *array)
 std::vector<Edge> all_edges()
 {
     int count = 0;
-    catalog::ViewPair *pairs = guard([&] { return catalog::dependencies(&count); });
+    extension::ViewPair *pairs = guard([&] { return extension::dependencies(&count); });
     std::vector<Edge> edges;
     edges.reserve(static_cast<size_t>(count));
     for (int i = 0; i < count; i++)

@@ -5,6 +5,7 @@
 #include "refresh/date_window.hpp"
 #include "refresh/row_condition.hpp"
 #include "server/method.hpp"
+#include "store/view_settings.hpp"
 #include "tracking/registry.hpp"
 
 namespace refresh_mv {
@@ -124,7 +125,7 @@ void add_keep_before(Changes *changes, FunctionCallInfo fcinfo)
 // Fails if keep_before is set and the view has no date column.
 void check_keep_before(Relation view)
 {
-    ViewSettings settings = catalog::settings(RelationGetRelid(view));
+    ViewSettings settings = view_settings::of(RelationGetRelid(view));
     row_condition::kept(view, shape::window_column(view, query::stored(view), settings.date_column),
                 settings.keep_before);
 }
@@ -158,7 +159,7 @@ void configure(Oid oid, FunctionCallInfo fcinfo)
     add_quantity(&changes, fcinfo, arg_statement_timeout, "statement_timeout", GUC_UNIT_MS, 1);
     add_quantity(&changes, fcinfo, arg_lock_timeout, "lock_timeout", GUC_UNIT_MS, 1);
     add_quantity(&changes, fcinfo, arg_work_mem, "work_mem", GUC_UNIT_KB, 64);
-    catalog::change_settings(oid, changes.list, changes.count);
+    view_settings::change(oid, changes.list, changes.count);
     check_keep_before(view);
     if (changes_kept_rows(changes))
         registry::give_up_baseline(oid, "keep_before or date_column was changed");

@@ -17,6 +17,7 @@
 namespace refresh_mv {
 
 extern "C" {
+PG_FUNCTION_INFO_V1(refresh_mv_total_size);
 PG_FUNCTION_INFO_V1(refresh_mv_data_through);
 PG_FUNCTION_INFO_V1(refresh_mv_newest_date);
 PG_FUNCTION_INFO_V1(refresh_mv_explain);
@@ -248,6 +249,23 @@ Datum refresh_mv_verify_all(PG_FUNCTION_ARGS)
                         format("%zu of %zu materialized views could not be verified", findings.unverified, views.size()),
                         findings.detail, ""};
         PG_RETURN_VOID();
+    });
+}
+
+Datum refresh_mv_total_size(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        Oid view = PG_GETARG_OID(0);
+        if (!guard([&] { return ConditionalLockRelationOid(view, AccessShareLock); }))
+            PG_RETURN_NULL();
+        return guard([&] {
+            fcinfo->isnull = get_rel_relkind(view) == '\0';
+            Datum size = fcinfo->isnull ? 0
+                                        : DirectFunctionCall1(pg_total_relation_size,
+                                                              ObjectIdGetDatum(view));
+            UnlockRelationOid(view, AccessShareLock);
+            return size;
+        });
     });
 }
 

@@ -1,6 +1,6 @@
 #include "api/result_rows.hpp"
 
-#include "store/catalog.hpp"
+#include "store/extension.hpp"
 #include "store/statement.hpp"
 
 namespace refresh_mv {
@@ -22,7 +22,7 @@ void check_may_write(const char *command)
         PreventCommandIfParallelMode(command);
         PreventCommandDuringRecovery(command);
         check_not_restricted(command);
-        catalog::check_version();
+        extension::check_version();
     });
 }
 
@@ -62,7 +62,7 @@ void warn_of_skipping()
     SPI_connect();
     statement::execute("SELECT source FROM pg_catalog.pg_settings"
                     " WHERE name OPERATOR(pg_catalog.=) 'refresh_mv.skip_refresh'",
-                    {}, SPI_OK_SELECT);
+                    statement::Values(), SPI_OK_SELECT);
     const char *source = statement::returned_text(0, 1, memory);
     SPI_finish();
     for (const Origin &known : origins)

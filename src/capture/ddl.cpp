@@ -86,9 +86,9 @@ Concerned *find_concerned(int *count)
 
     *count = 0;
     SPI_connect();
-    statement::read(&any_plan, "SELECT 1 FROM refresh_mv.tracked LIMIT 1", {});
+    statement::read(&any_plan, "SELECT 1 FROM refresh_mv.tracked LIMIT 1", statement::Values());
     if (SPI_processed > 0) {
-        statement::read(&plan, concerning_query, {});
+        statement::read(&plan, concerning_query, statement::Values());
         *count = static_cast<int>(SPI_processed);
         concerned = static_cast<Concerned *>(MemoryContextAlloc(memory, sizeof(Concerned) * (SPI_processed + 1)));
         for (int i = 0; i < *count; i++) {
@@ -111,7 +111,7 @@ List *find_restored()
     List *views = NIL;
 
     SPI_connect();
-    statement::read(&plan, restored_query, {});
+    statement::read(&plan, restored_query, statement::Values());
     for (uint64 i = 0; i < SPI_processed; i++) {
         bool null;
         MemoryContext old = MemoryContextSwitchTo(memory);

@@ -137,7 +137,7 @@ char *fill_text(const GroupShape &shape, Oid view)
 void put_mark(Oid view)
 {
     SPI_connect();
-    statement::execute(psprintf("INSERT INTO %s (n) VALUES (-1)", state_tables::groups(view)), {}, SPI_OK_INSERT);
+    statement::execute(psprintf("INSERT INTO %s (n) VALUES (-1)", state_tables::groups(view)), statement::Values(), SPI_OK_INSERT);
     SPI_finish();
     CommandCounterIncrement();
 }
@@ -293,14 +293,14 @@ void write_rows(const char *table, const NamedRows &rows, const char *set, const
     ephemeral_rows::show_spi(rows);
     statement::execute(psprintf("UPDATE %s s SET %s FROM %s f WHERE s.ctid OPERATOR(pg_catalog.=) f.place AND %s",
                              table, set, rows.name, there),
-                    {}, SPI_OK_UPDATE);
+                    statement::Values(), SPI_OK_UPDATE);
     if (!keeps_empty)
         statement::execute(psprintf("DELETE FROM %s s USING %s f WHERE s.ctid OPERATOR(pg_catalog.=) f.place"
                                  " AND f.n OPERATOR(pg_catalog.=) 0", table, rows.name),
-                        {}, SPI_OK_DELETE);
+                        statement::Values(), SPI_OK_DELETE);
     statement::execute(psprintf("INSERT INTO %s (%s) SELECT %s FROM %s f WHERE f.place IS NULL AND %s", table,
                              columns, values, rows.name, there),
-                    {}, SPI_OK_INSERT);
+                    statement::Values(), SPI_OK_INSERT);
     SPI_finish();
 }
 

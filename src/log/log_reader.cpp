@@ -41,8 +41,6 @@ void new_entries(Oid view, Oid source, bool (*each)(const LogEntry &entry, void 
 {
     constexpr long at_once = 50;
     static SPIPlanPtr plan = nullptr;
-    const Oid types[] = {OIDOID, OIDOID};
-    Datum values[] = {ObjectIdGetDatum(view), ObjectIdGetDatum(source)};
     MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "refresh_mv log", ALLOCSET_DEFAULT_SIZES);
     bool more = true;
 
@@ -51,7 +49,7 @@ void new_entries(Oid view, Oid source, bool (*each)(const LogEntry &entry, void 
                                  "SELECT layout, nested, records, data FROM refresh_mv.unread"
                                  " WHERE view OPERATOR(pg_catalog.=) $1 AND relation OPERATOR(pg_catalog.=) $2"
                                  " AND is_new ORDER BY seq",
-                                 {lengthof(types), types, values, nullptr});
+                                 statement::Values().oid(view).oid(source));
     while (more && statement::fetch(cursor, at_once) > 0) {
         for (uint64 i = 0; i < SPI_processed && more; i++) {
             CHECK_FOR_INTERRUPTS();

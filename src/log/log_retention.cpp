@@ -11,7 +11,6 @@ namespace {
 // Tells this lock from others on the log: who holds it deletes entries.
 constexpr uint16 delete_lock_id = 0x7276;
 
-const Oid oid_types[] = {OIDOID};
 
 Oid log_table()
 {
@@ -21,18 +20,16 @@ Oid log_table()
 // Deletes the entries whose tids a query of one oid returns.
 void delete_entries(const char *sql, Oid oid)
 {
-    Datum values[] = {ObjectIdGetDatum(oid)};
-    statement::change("log", sql, {1, oid_types, values, nullptr});
+    statement::change("log", sql, statement::Values().oid(oid));
 }
 
 // The kilobytes that the entries of a relation take.
 int64 size_of_entries(Oid relation)
 {
-    Datum values[] = {ObjectIdGetDatum(relation)};
     statement::execute("SELECT pg_catalog.sum(60 OPERATOR(pg_catalog.+)"
                     " coalesce(pg_catalog.octet_length(data), 0)) OPERATOR(pg_catalog./) 1024"
                     " FROM refresh_mv.log WHERE relation OPERATOR(pg_catalog.=) $1",
-                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
+                    statement::Values().oid(relation), SPI_OK_SELECT);
     return statement::returned_int64(0, 1);
 }
 

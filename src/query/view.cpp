@@ -1,6 +1,10 @@
 #include "query/view.hpp"
 
 #include "query/query.hpp"
+#include "store/extension.hpp"
+#include "store/statement.hpp"
+#include "store/view_names.hpp"
+#include "store/view_settings.hpp"
 
 namespace refresh_mv {
 
@@ -43,6 +47,24 @@ void disable_clock()
         disable_timeout(static_cast<TimeoutId>(clock_id), false);
 }
 
+// ---- locks ----
+
+// The process that holds our lock on a view, or 0.
+int holder_of_refresh_lock(Oid view)
+{
+    SPI_connect();
+    statement::execute("SELECT pid::pg_catalog.int8 FROM pg_catalog.pg_locks"
+                       " WHERE locktype OPERATOR(pg_catalog.=) 'object' AND granted"
+                       " AND classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass"
+                       " AND objid OPERATOR(pg_catalog.=) $1 AND objsubid OPERATOR(pg_catalog.=) $2"
+                       " AND database OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database"
+                       " WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())",
+                       statement::Values().oid(view).int4(lock_id), SPI_OK_SELECT);
+    int pid = SPI_processed > 0 ? static_cast<int>(statement::returned_int64(0, 1)) : 0;
+    SPI_finish();
+    return pid;
+}
+
 // ---- settings ----
 
 void set_option(const char *name, int value, const char *unit)
@@ -81,7 +103,7 @@ view::Prepared take_locks(Oid oid, bool wait)
         return {view::Hindrance::none, 0};
     }
     if (!ConditionalLockDatabaseObject(RelationRelationId, oid, lock_id, ExclusiveLock))
-        return {view::Hindrance::refreshing, catalog::holder_of_refresh_lock(oid, lock_id)};
+        return {view::Hindrance::refreshing, holder_of_refresh_lock(oid)};
     if (!ConditionalLockRelationOid(oid, RowExclusiveLock))
         return {view::Hindrance::locked, 0};
     return {view::Hindrance::none, 0};
@@ -166,7 +188,7 @@ Prepared prepare(Oid oid, bool wait, bool check_rights)
     if (check_rights)
         check_right(oid);
     int guc_level = NewGUCNestLevel();
-    set_option("lock_timeout", catalog::settings(oid).lock_timeout, "ms");
+    set_option("lock_timeout", view_settings::of(oid).lock_timeout, "ms");
     Prepared prepared = take_locks(oid, wait);
     if (prepared.hindrance == Hindrance::none && is_dropped(oid))
         prepared.hindrance = Hindrance::dropped;
@@ -192,7 +214,7 @@ static OpenView enter(Relation relation)
 {
     OpenView view{};
     view.relation = relation;
-    view.settings = catalog::settings(RelationGetRelid(relation));
+    view.settings = view_settings::of(RelationGetRelid(relation));
     GetUserIdAndSecContext(&view.saved_user, &view.saved_context);
     SetUserIdAndSecContext(relation->rd_rel->relowner, view.saved_context | SECURITY_RESTRICTED_OPERATION);
     view.guc_level = NewGUCNestLevel();
@@ -207,7 +229,7 @@ OpenView open(Oid oid)
 {
     Relation relation = table_open(oid, NoLock);
     CheckTableNotInUse(relation, "REFRESH MATERIALIZED VIEW");
-    catalog::note_name(oid);
+    view_names::note(oid);
     UpdateActiveSnapshotCommandId();
     OpenView view = enter(relation);
     start_clock(view.settings.statement_timeout);
@@ -272,7 +294,7 @@ void check_serializable(Relation view)
     if (!IsolationUsesXactSnapshot())
         return;
     check_snapshot(view);
-    catalog::note_merge(RelationGetRelid(view));
+    extension::note_merge(RelationGetRelid(view));
     UpdateActiveSnapshotCommandId();
 }
 

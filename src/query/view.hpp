@@ -14,7 +14,7 @@
 #pragma once
 
 #include "query/shape.hpp"
-#include "store/catalog.hpp"
+#include "store/view_settings.hpp"
 
 namespace refresh_mv {
 

@@ -13,6 +13,7 @@
 #include "server/bridge.hpp"
 #include "server/messages.hpp"
 #include "server/progress.hpp"
+#include "store/extension.hpp"
 #include "tracking/baseline.hpp"
 #include "tracking/registry.hpp"
 #include "tracking/source_files.hpp"
@@ -97,7 +98,7 @@ Merged merge_sides(Relation view, Sides sides, Method method, bool may_swap)
         guard([&] { merge::apply(view, diff); });
     guard([&] {
         if (changes > 0 && !IsolationUsesXactSnapshot())
-            catalog::note_merge(RelationGetRelid(view));
+            extension::note_merge(RelationGetRelid(view));
         diff::release(diff);
     });
     return {rows, method, nullptr};
@@ -246,7 +247,7 @@ Merged refresh_by_core(Oid oid)
     InitializeQueryCompletion(&completion);
     log_merge::everything(oid, "the view was filled anew");
     pg::exec_refresh(statement, "REFRESH MATERIALIZED VIEW", &completion);
-    catalog::note_merge(oid);
+    extension::note_merge(oid);
     return {{completion.nprocessed, 0, 0, 0}, Method::rebuild, nullptr};
 }
 

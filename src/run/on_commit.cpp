@@ -2,15 +2,13 @@
 
 #include "log/touched.hpp"
 #include "query/view.hpp"
+#include "run/run.hpp"
 #include "server/bridge.hpp"
 #include "tracking/registry.hpp"
 
 namespace refresh_mv {
 
 namespace {
-
-const bool *switched_off = nullptr;
-const run::Limits *limits = nullptr;
 
 // The views to refresh because of the changed sources and meanings, in order.
 Call call_of(const Touched &touched)
@@ -35,7 +33,7 @@ void refresh_all()
     for (int round = 0; round < most_rounds && touched::any(); round++) {
         Call call = call_of(touched::take());
         if (!call.views.empty())
-            run::together(call, *limits);
+            run::together(call, run::limits);
         for (Oid view : call.views)
             touched::forget(view);
     }
@@ -68,7 +66,7 @@ void refresh_before_end()
 // on the commit of another transaction for instance, finds them once they are committed.
 void leave_to_others()
 {
-    if (touched::any() && !*switched_off)
+    if (touched::any() && !run::skip_refresh)
         ereport(NOTICE,
                 (errmsg("PREPARE TRANSACTION does not refresh materialized views that are refreshed on commit"),
                  errdetail("After COMMIT PREPARED, their next refresh takes in the changes."),
@@ -84,7 +82,7 @@ void on_transaction(XactEvent event, void *)
     }
     if (event == XACT_EVENT_PRE_PREPARE)
         leave_to_others();
-    else if (touched::any() && !*switched_off)
+    else if (touched::any() && !run::skip_refresh)
         refresh_before_end();
     touched::forget_all();
 }
@@ -93,10 +91,8 @@ void on_transaction(XactEvent event, void *)
 
 namespace on_commit {
 
-void watch(const bool *off, const run::Limits *limits_of_calls)
+void watch()
 {
-    switched_off = off;
-    limits = limits_of_calls;
     RegisterXactCallback(on_transaction, nullptr);
 }
 

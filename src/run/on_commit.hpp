@@ -11,15 +11,13 @@
 //   changes stay in the log for the next one.
 #pragma once
 
-#include "run/run.hpp"
-
 namespace refresh_mv {
 
 namespace on_commit {
 
 // Refreshes at the end of every transaction from now on, unless switched off.
 // For _PG_init.
-void watch(const bool *switched_off, const run::Limits *limits);
+void watch();
 
 } // namespace on_commit
 

@@ -5,7 +5,7 @@
 #include "server/bridge.hpp"
 #include "server/messages.hpp"
 #include "server/progress.hpp"
-#include "store/catalog.hpp"
+#include "store/history.hpp"
 #include "tracking/registry.hpp"
 #include "tracking/repair.hpp"
 #include "tracking/track.hpp"
@@ -130,7 +130,7 @@ class Run {
 public:
     Run(const Call &call, const run::Limits &limits) : call_(call), limits_(limits)
     {
-        id_ = call.source == Caller::commit ? 0 : guard([] { return catalog::new_run(); });
+        id_ = call.source == Caller::commit ? 0 : guard([] { return history::new_run(); });
         for (Oid oid : call.views)
             names_[oid] = name_of(oid);
     }
@@ -288,7 +288,7 @@ private:
     {
         guard([&] {
             const Refreshed &done = outcome.refreshed;
-            catalog::record({id_, outcome.view, refresh_mv::name_of(call_.request.mode), refresh_mv::name_of(done.method),
+            history::record({id_, outcome.view, refresh_mv::name_of(call_.request.mode), refresh_mv::name_of(done.method),
                              outcome.success ? done.reason.c_str() : outcome.error.c_str(),
                              outcome.started, outcome.duration,
                              static_cast<int64>(done.rows.inserted),
@@ -300,7 +300,7 @@ private:
                              outcome.success ? text_or_null(done.trouble) : outcome.error.c_str(),
                              name_of(call_.source)});
             if (prepared && !IsolationUsesXactSnapshot())
-                catalog::purge(outcome.view, limits_.history_days);
+                history::purge(outcome.view, limits_.history_days);
         });
     }
 
@@ -312,7 +312,7 @@ private:
                     outcome.name.c_str(), seconds);
         if (outcome.success || limits_.failures == 0)
             return;
-        int failures = guard([&] { return catalog::consecutive_failures(outcome.view); });
+        int failures = guard([&] { return history::consecutive_failures(outcome.view); });
         if (failures >= limits_.failures)
             warning("materialized view %s has failed to refresh %d times in a row",
                     outcome.name.c_str(), failures);
@@ -346,6 +346,7 @@ std::vector<Outcome> with_progress(F &&code)
 namespace run {
 
 Limits limits = {60000, 3, 31};
+bool skip_refresh = false;
 
 std::vector<Outcome> together(const Call &call, const Limits &limits)
 {

@@ -50,8 +50,9 @@ struct Limits {
     int history_days;
 };
 
-// As the settings have them.
+// As the settings have them; skip_refresh switches refreshing off.
 extern Limits limits;
+extern bool skip_refresh;
 
 // Refreshes all views under one snapshot, within the caller's transaction.
 std::vector<Outcome> together(const Call &call, const Limits &limits);

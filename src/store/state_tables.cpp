@@ -49,15 +49,13 @@ void drop_table(Oid table)
 // Drops the state tables that a query names.
 void drop_tables(const char *sql, Oid view)
 {
-    static const Oid types[] = {OIDOID};
-    Datum values[] = {ObjectIdGetDatum(view)};
     MemoryContext memory = CurrentMemoryContext;
     List *oids = NIL;
     ListCell *cell;
     bool null;
 
     SPI_connect();
-    statement::execute(sql, {1, types, values, nullptr}, SPI_OK_SELECT);
+    statement::execute(sql, statement::Values().oid(view), SPI_OK_SELECT);
     MemoryContext old = MemoryContextSwitchTo(memory);
     for (uint64 i = 0; i < SPI_processed; i++)
         oids = lappend_oid(oids, DatumGetObjectId(statement::returned(i, 1, &null)));

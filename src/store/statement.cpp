@@ -36,17 +36,52 @@ static void check(int result, int expected)
              SPI_result_code_string(result));
 }
 
-void execute(const char *sql, Parameters parameters, int expected)
+Values &Values::add(Oid type, Datum value, bool null)
+{
+    if (count == most)
+        elog(ERROR, "too many parameters");
+    types[count] = type;
+    values[count] = value;
+    nulls[count++] = null ? 'n' : ' ';
+    return *this;
+}
+
+Values &Values::text(const char *value)
+{
+    return add(TEXTOID, value ? CStringGetTextDatum(value) : 0, value == nullptr);
+}
+
+Values &Values::texts(List *list)
+{
+    auto *elements = static_cast<Datum *>(palloc(sizeof(Datum) * (list_length(list) + 1)));
+    ListCell *cell;
+    foreach (cell, list)
+        elements[foreach_current_index(cell)] = CStringGetTextDatum(static_cast<char *>(lfirst(cell)));
+    return add(TEXTARRAYOID,
+               PointerGetDatum(construct_array(elements, list_length(list), TEXTOID, -1, false, TYPALIGN_INT)));
+}
+
+Values &Values::oids(List *list)
+{
+    auto *elements = static_cast<Datum *>(palloc(sizeof(Datum) * (list_length(list) + 1)));
+    ListCell *cell;
+    foreach (cell, list)
+        elements[foreach_current_index(cell)] = ObjectIdGetDatum(lfirst_oid(cell));
+    return add(OIDARRAYOID, PointerGetDatum(construct_array(elements, list_length(list), OIDOID, sizeof(Oid), true,
+                                                            TYPALIGN_INT)));
+}
+
+void execute(const char *sql, const Values &parameters, int expected)
 {
     check(as_owner([&] {
               return SPI_execute_with_args(sql, parameters.count, const_cast<Oid *>(parameters.types),
-                                           parameters.values, parameters.nulls, false, 0);
+                                           const_cast<Datum *>(parameters.values), parameters.nulls, false, 0);
           }),
           expected);
 }
 
 // Prepares a query, once.
-static void prepare(SPIPlanPtr *plan, const char *sql, Parameters parameters)
+static void prepare(SPIPlanPtr *plan, const char *sql, const Values &parameters)
 {
     if (*plan != nullptr)
         return;
@@ -57,17 +92,17 @@ static void prepare(SPIPlanPtr *plan, const char *sql, Parameters parameters)
     *plan = fresh;
 }
 
-void read(SPIPlanPtr *plan, const char *sql, Parameters parameters)
+void read(SPIPlanPtr *plan, const char *sql, const Values &parameters)
 {
     prepare(plan, sql, parameters);
-    check(as_owner([&] { return SPI_execute_plan(*plan, parameters.values, parameters.nulls, true, 0); }),
+    check(as_owner([&] { return SPI_execute_plan(*plan, const_cast<Datum *>(parameters.values), parameters.nulls, true, 0); }),
           SPI_OK_SELECT);
 }
 
-Portal open(SPIPlanPtr *plan, const char *sql, Parameters parameters)
+Portal open(SPIPlanPtr *plan, const char *sql, const Values &parameters)
 {
     prepare(plan, sql, parameters);
-    return as_owner([&] { return SPI_cursor_open(nullptr, *plan, parameters.values, parameters.nulls, true); });
+    return as_owner([&] { return SPI_cursor_open(nullptr, *plan, const_cast<Datum *>(parameters.values), parameters.nulls, true); });
 }
 
 uint64 fetch(Portal cursor, long count)
@@ -164,11 +199,11 @@ static HeapTuple row_for(Relation table, uint64 returned_row)
     return row;
 }
 
-uint64 change(const char *name, const char *sql, Parameters parameters)
+uint64 change(const char *name, const char *sql, const Values &values)
 {
     Relation table = open_table(name);
 
-    execute(sql, parameters, SPI_OK_SELECT);
+    execute(sql, values, SPI_OK_SELECT);
     uint64 rows = SPI_processed;
     for (uint64 i = 0; i < rows; i++) {
         bool null;
@@ -213,18 +248,6 @@ bool returned_bool(uint64 row, int column)
     bool null;
     Datum value = returned(row, column, &null);
     return !null && DatumGetBool(value);
-}
-
-Datum text_array(List *names)
-{
-    auto *elements = static_cast<Datum *>(palloc(sizeof(Datum) * (list_length(names) + 1)));
-    ListCell *cell;
-
-    foreach (cell, names)
-        elements[foreach_current_index(cell)] =
-            CStringGetTextDatum(static_cast<char *>(lfirst(cell)));
-    return PointerGetDatum(construct_array(elements, list_length(names), TEXTOID, -1, false,
-                                           TYPALIGN_INT));
 }
 
 List *names_of(Datum array)

@@ -17,24 +17,37 @@ namespace statement {
 // The owner of the schema with the tables.
 Oid owner();
 
-// A statement's parameters.
-struct Parameters {
-    int count;
-    const Oid *types;
-    Datum *values;
-    const char *nulls; // as SPI takes them; null: none
+// A statement's parameters, $1 and so on, in the order in which they are added.
+class Values {
+public:
+    Values &add(Oid type, Datum value, bool null = false);
+    Values &oid(Oid value) { return add(OIDOID, ObjectIdGetDatum(value)); }
+    Values &boolean(bool value) { return add(BOOLOID, BoolGetDatum(value)); }
+    Values &int4(int32 value) { return add(INT4OID, Int32GetDatum(value)); }
+    Values &int8(int64 value) { return add(INT8OID, Int64GetDatum(value)); }
+    Values &xid8(FullTransactionId value) { return add(XID8OID, FullTransactionIdGetDatum(value)); }
+    Values &timestamptz(TimestampTz value) { return add(TIMESTAMPTZOID, TimestampTzGetDatum(value)); }
+    Values &text(const char *value); // null: NULL
+    Values &texts(List *values);     // of C strings
+    Values &oids(List *values);
+
+    static constexpr int most = 24;
+    int count = 0;
+    Oid types[most];
+    Datum values[most];
+    char nulls[most]; // as SPI takes them
 };
 
 // Runs a statement; the caller has connected SPI.  Fails unless SPI reports the
 // expected kind of result.
-void execute(const char *sql, Parameters parameters, int expected);
+void execute(const char *sql, const Values &values, int expected);
 
 // Runs a query under the active snapshot and not, as execute does, under the
 // newest.  Its plan is kept, in *plan.
-void read(SPIPlanPtr *plan, const char *sql, Parameters parameters);
+void read(SPIPlanPtr *plan, const char *sql, const Values &values);
 
 // Opens a cursor for such a query, under the active snapshot too.
-Portal open(SPIPlanPtr *plan, const char *sql, Parameters parameters);
+Portal open(SPIPlanPtr *plan, const char *sql, const Values &values);
 
 // Reads that many more rows; returns how many there were.
 uint64 fetch(Portal cursor, long count);
@@ -50,7 +63,7 @@ void insert(Relation table, HeapTuple row);
 // the row that goes, locked, or null; then, by name, columns of the row that comes in its
 // place, which has the others from it.  A query that returns nothing but ctids deletes.
 // Returns how many there were.
-uint64 change(const char *name, const char *sql, Parameters parameters);
+uint64 change(const char *name, const char *sql, const Values &values);
 
 // Column n of the given row that the last statement returned.
 Datum returned(uint64 row, int column, bool *null);
@@ -63,10 +76,7 @@ int64 returned_int64(uint64 row, int column);
 Oid returned_oid(uint64 row, int column);
 bool returned_bool(uint64 row, int column);
 
-// An array of text, as a parameter, of names given as a list of C strings.
-Datum text_array(List *names);
-
-// The names in such an array, as a list of C strings in the current memory.
+// The names in an array of text, as a list of C strings in the current memory.
 List *names_of(Datum array);
 
 // Whether a name is in such a list.

@@ -15,7 +15,6 @@ namespace {
 // Tells this lock from others on a source: who holds it saves what is known of it.
 constexpr uint16 save_lock_id = 0x7277;
 
-const Oid oid_types[] = {OIDOID, OIDOID};
 
 List *returned_names(uint64 row, int column, MemoryContext memory)
 {
@@ -83,9 +82,8 @@ TrackedSource source_in(uint64 row, MemoryContext memory)
 // Changes rows of a table by a query of one oid.
 void change(const char *table, const char *sql, Oid oid)
 {
-    Datum values[] = {ObjectIdGetDatum(oid)};
     SPI_connect();
-    statement::change(table, sql, {1, oid_types, values, nullptr});
+    statement::change(table, sql, statement::Values().oid(oid));
     SPI_finish();
 }
 
@@ -117,11 +115,10 @@ static const char sources_query[] =
 List *sources_of(Oid view)
 {
     static SPIPlanPtr plan = nullptr;
-    Datum values[] = {ObjectIdGetDatum(view)};
     MemoryContext memory = CurrentMemoryContext;
 
     SPI_connect();
-    statement::read(&plan, sources_query, {1, oid_types, values, nullptr});
+    statement::read(&plan, sources_query, statement::Values().oid(view));
     List *sources = returned_sources(memory);
     SPI_finish();
     return sources;
@@ -129,11 +126,10 @@ List *sources_of(Oid view)
 
 List *sources_now(Oid view)
 {
-    Datum values[] = {ObjectIdGetDatum(view)};
     MemoryContext memory = CurrentMemoryContext;
 
     SPI_connect();
-    statement::execute(sources_query, {1, oid_types, values, nullptr}, SPI_OK_SELECT);
+    statement::execute(sources_query, statement::Values().oid(view), SPI_OK_SELECT);
     List *sources = returned_sources(memory);
     SPI_finish();
     return sources;
@@ -142,7 +138,6 @@ List *sources_now(Oid view)
 Standing standing(Oid view)
 {
     static SPIPlanPtr plan = nullptr;
-    Datum values[] = {ObjectIdGetDatum(view)};
     MemoryContext memory = CurrentMemoryContext;
     Standing standing{};
 
@@ -155,7 +150,7 @@ Standing standing(Oid view)
                  " ON u.view OPERATOR(pg_catalog.=) s.view"
                  " WHERE s.view OPERATOR(pg_catalog.=) $1 AND s.snapshot IS NOT NULL"
                  " GROUP BY s.view",
-                 {1, oid_types, values, nullptr});
+                 statement::Values().oid(view));
     if (SPI_processed > 0) {
         standing.baseline = true;
         standing.settings = statement::returned_text(0, 1, memory);
@@ -172,13 +167,12 @@ Standing standing(Oid view)
 
 bool source(Oid relation, TrackedSource *source)
 {
-    Datum values[] = {ObjectIdGetDatum(relation)};
     MemoryContext memory = CurrentMemoryContext;
 
     SPI_connect();
     statement::execute("SELECT " SOURCE_COLUMNS " FROM refresh_mv.sources s"
                     " WHERE s.relation OPERATOR(pg_catalog.=) $1",
-                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
+                    statement::Values().oid(relation), SPI_OK_SELECT);
     bool found = SPI_processed > 0;
     if (found)
         *source = source_in(0, memory);
@@ -206,27 +200,20 @@ bool baseline_has_seen(CommandId command)
 
 void save_baseline(Oid view, const Circumstances &circumstances, bool raise_floor)
 {
-    Oid types[] = {OIDOID, PG_SNAPSHOTOID, XID8OID, INT8OID, XID8OID, TEXTOID, BOOLOID,
-                   TEXTOID, TEXTOID, TEXTOID};
-    const char *settings = circumstances.settings;
-    const char *groups = circumstances.groups;
     // The position is read before the next transaction id: entries below it
     // belong to transactions before that one.
     int64 position = log_writer::position();
-    Datum values[] = {
-        ObjectIdGetDatum(view),
-        DirectFunctionCall1(pg_current_snapshot, 0),
-        FullTransactionIdGetDatum(GetTopFullTransactionId()),
-        Int64GetDatum(position),
-        FullTransactionIdGetDatum(ReadNextFullTransactionId()),
-        settings ? CStringGetTextDatum(settings) : 0,
-        BoolGetDatum(raise_floor),
-        CStringGetTextDatum(circumstances.meaning),
-        groups ? CStringGetTextDatum(groups) : 0,
-        CStringGetTextDatum(circumstances.files)};
-    char nulls[lengthof(types) + 1] = "          ";
-    nulls[5] = settings ? ' ' : 'n';
-    nulls[8] = groups ? ' ' : 'n';
+    auto values = statement::Values()
+                      .oid(view)
+                      .add(PG_SNAPSHOTOID, DirectFunctionCall1(pg_current_snapshot, 0))
+                      .xid8(GetTopFullTransactionId())
+                      .int8(position)
+                      .xid8(ReadNextFullTransactionId())
+                      .text(circumstances.settings)
+                      .boolean(raise_floor)
+                      .text(circumstances.meaning)
+                      .text(circumstances.groups)
+                      .text(circumstances.files);
 
     last_seen = {GetTopFullTransactionId(), GetCurrentCommandId(false)};
     SPI_connect();
@@ -241,14 +228,12 @@ void save_baseline(Oid view, const Circumstances &circumstances, bool raise_floo
         " CASE WHEN f.reached OR o.next_xid IS NULL THEN $5 ELSE o.next_xid END AS next_xid"
         " FROM (SELECT) n LEFT JOIN o ON true CROSS JOIN LATERAL (VALUES ($7 AND coalesce("
         "pg_catalog.pg_snapshot_xmin($2) OPERATOR(pg_catalog.>=) o.next_xid, false))) f (reached)",
-        {lengthof(types), types, values, nulls});
+        values);
     SPI_finish();
 }
 
 void follow_file(Oid relation, const char *before, const char *now)
 {
-    Oid types[] = {OIDOID, TEXTOID, TEXTOID};
-    Datum values[] = {ObjectIdGetDatum(relation), CStringGetTextDatum(before), CStringGetTextDatum(now)};
 
     SPI_connect();
     statement::change("state",
@@ -256,7 +241,7 @@ void follow_file(Oid relation, const char *before, const char *now)
                    " JOIN refresh_mv.tracked t ON t.view OPERATOR(pg_catalog.=) s.view"
                    " WHERE t.relation OPERATOR(pg_catalog.=) $1 AND pg_catalog.strpos(s.files, $2)"
                    " OPERATOR(pg_catalog.>) 0 FOR UPDATE OF s",
-                   {lengthof(types), types, values, nullptr});
+                   statement::Values().oid(relation).text(before).text(now));
     SPI_finish();
 }
 
@@ -270,25 +255,24 @@ void drop_baseline(Oid view)
 
 void give_up_baseline(Oid view, const char *reason)
 {
-    Datum values[] = {ObjectIdGetDatum(view)};
 
     SPI_connect();
     statement::execute("SELECT 1 FROM refresh_mv.state WHERE view OPERATOR(pg_catalog.=) $1"
                     " AND snapshot IS NOT NULL",
-                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
+                    statement::Values().oid(view), SPI_OK_SELECT);
     if (SPI_processed > 0)
         log_writer::baseline_lost(view, reason);
     SPI_finish();
 }
 
-// The names of columns given by number, as a parameter.
-static Datum column_names(Oid relation, Bitmapset *columns)
+// The names of columns given by number.
+static List *column_names(Oid relation, Bitmapset *columns)
 {
     List *names = NIL;
     int column = -1;
     while ((column = bms_next_member(columns, column)) >= 0)
         names = lappend(names, get_attname(relation, static_cast<AttrNumber>(column), false));
-    return statement::text_array(names);
+    return names;
 }
 
 void save_uses(Oid view)
@@ -299,35 +283,28 @@ void save_uses(Oid view)
     table_close(relation, NoLock);
 
     SPI_connect();
-    Datum key[] = {ObjectIdGetDatum(view)};
     statement::change("uses", "SELECT ctid FROM refresh_mv.uses WHERE view OPERATOR(pg_catalog.=) $1 FOR UPDATE",
-                   {1, oid_types, key, nullptr});
+                   statement::Values().oid(view));
     for (int i = 0; i < count; i++) {
-        Oid types[] = {OIDOID, OIDOID, OIDOID};
-        Datum values[] = {ObjectIdGetDatum(view), ObjectIdGetDatum(objects[i].catalog),
-                          ObjectIdGetDatum(objects[i].oid)};
         statement::change("uses", "SELECT NULL::pg_catalog.tid, $1 AS view, $2 AS classid, $3 AS objid",
-                       {lengthof(types), types, values, nullptr});
+                       statement::Values().oid(view).oid(objects[i].catalog).oid(objects[i].oid));
     }
     SPI_finish();
 }
 
 void save_view(Oid view, List *sources, bool on_commit)
 {
-    Oid types[] = {OIDOID, OIDOID, TEXTARRAYOID, BOOLOID};
     ListCell *cell;
 
     SPI_connect();
     foreach (cell, sources) {
         auto *source = static_cast<Source *>(lfirst(cell));
-        Datum values[] = {ObjectIdGetDatum(view), ObjectIdGetDatum(source->relation),
-                          column_names(source->relation, source->columns), BoolGetDatum(on_commit)};
         statement::change("tracked",
                        "WITH o AS (SELECT ctid, since FROM refresh_mv.tracked"
                        " WHERE view OPERATOR(pg_catalog.=) $1 AND relation OPERATOR(pg_catalog.=) $2 FOR UPDATE)"
                        " SELECT o.ctid, $1 AS view, $2 AS relation, $3 AS columns, $4 AS on_commit,"
                        " coalesce(o.since, pg_catalog.now()) AS since FROM (SELECT) n LEFT JOIN o ON true",
-                       {lengthof(types), types, values, nullptr});
+                       statement::Values().oid(view).oid(source->relation).texts(column_names(source->relation, source->columns)).boolean(on_commit));
     }
     SPI_finish();
     save_uses(view);
@@ -335,25 +312,23 @@ void save_view(Oid view, List *sources, bool on_commit)
 
 List *forget_view(Oid view)
 {
-    Datum values[] = {ObjectIdGetDatum(view)};
     MemoryContext memory = CurrentMemoryContext;
 
     SPI_connect();
     statement::change("uses", "SELECT ctid FROM refresh_mv.uses WHERE view OPERATOR(pg_catalog.=) $1 FOR UPDATE",
-                   {1, oid_types, values, nullptr});
+                   statement::Values().oid(view));
     statement::execute("SELECT relation FROM refresh_mv.tracked WHERE view OPERATOR(pg_catalog.=) $1",
-                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
+                    statement::Values().oid(view), SPI_OK_SELECT);
     List *sources = returned_oids(memory);
     statement::change("tracked",
                    "SELECT ctid FROM refresh_mv.tracked WHERE view OPERATOR(pg_catalog.=) $1 FOR UPDATE",
-                   {1, oid_types, values, nullptr});
+                   statement::Values().oid(view));
     SPI_finish();
     return sources;
 }
 
 List *used_columns(Oid relation, bool *on_commit)
 {
-    Datum values[] = {ObjectIdGetDatum(relation)};
     MemoryContext memory = CurrentMemoryContext;
 
     SPI_connect();
@@ -362,7 +337,7 @@ List *used_columns(Oid relation, bool *on_commit)
                     " FROM refresh_mv.tracked t"
                     " LEFT JOIN LATERAL pg_catalog.unnest(t.columns) AS c (name) ON true"
                     " WHERE t.relation OPERATOR(pg_catalog.=) $1",
-                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
+                    statement::Values().oid(relation), SPI_OK_SELECT);
     List *names = returned_names(0, 1, memory);
     *on_commit = statement::returned_bool(0, 2);
     SPI_finish();
@@ -371,12 +346,11 @@ List *used_columns(Oid relation, bool *on_commit)
 
 int64 count_readers(Oid relation)
 {
-    Datum values[] = {ObjectIdGetDatum(relation)};
 
     SPI_connect();
     statement::execute("SELECT pg_catalog.count(*) FROM refresh_mv.tracked"
                     " WHERE relation OPERATOR(pg_catalog.=) $1",
-                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
+                    statement::Values().oid(relation), SPI_OK_SELECT);
     int64 count = statement::returned_int64(0, 1);
     SPI_finish();
     return count;
@@ -386,12 +360,6 @@ void save_source(const TrackedSource &source)
 {
     // Whoever saves the same source waits, and then finds the rows that we leave.
     LockDatabaseObject(RelationRelationId, source.relation, save_lock_id, ExclusiveLock);
-    Oid types[] = {OIDOID, INT8OID, BOOLOID, BOOLOID, OIDOID, TEXTARRAYOID, TEXTARRAYOID};
-    Oid member_types[] = {OIDOID, OIDOID, TEXTOID};
-    Datum values[] = {ObjectIdGetDatum(source.relation), Int64GetDatum(source.layout),
-                      BoolGetDatum(source.exact), BoolGetDatum(source.on_commit),
-                      ObjectIdGetDatum(source.key_index), statement::text_array(source.key),
-                      statement::text_array(source.columns)};
     ListCell *cell;
 
     SPI_connect();
@@ -400,20 +368,18 @@ void save_source(const TrackedSource &source)
                    " WHERE relation OPERATOR(pg_catalog.=) $1 FOR UPDATE)"
                    " SELECT (SELECT o.ctid FROM o), $1 AS relation, $2 AS layout, $3 AS exact,"
                    " $4 AS on_commit, $5 AS key_index, $6 AS key, $7 AS columns",
-                   {lengthof(types), types, values, nullptr});
+                   statement::Values().oid(source.relation).int8(source.layout).boolean(source.exact).boolean(source.on_commit).oid(source.key_index).texts(source.key).texts(source.columns));
     SPI_finish();
     change("members", "SELECT ctid FROM refresh_mv.members WHERE relation OPERATOR(pg_catalog.=) $1 FOR UPDATE",
            source.relation);
     SPI_connect();
     foreach (cell, source.members) {
         auto *member = static_cast<Member *>(lfirst(cell));
-        Datum row[] = {ObjectIdGetDatum(member->relation), ObjectIdGetDatum(source.relation),
-                       CStringGetTextDatum(member->fingerprint)};
         statement::change("members",
                        "WITH o AS (SELECT ctid FROM refresh_mv.members"
                        " WHERE member OPERATOR(pg_catalog.=) $1 FOR UPDATE)"
                        " SELECT (SELECT o.ctid FROM o), $1 AS member, $2 AS relation, $3 AS fingerprint",
-                       {lengthof(member_types), member_types, row, nullptr});
+                       statement::Values().oid(member->relation).oid(source.relation).text(member->fingerprint));
     }
     SPI_finish();
 }
@@ -429,13 +395,12 @@ void forget_source(Oid relation)
 
 bool has_baselines(Oid relation)
 {
-    Datum values[] = {ObjectIdGetDatum(relation)};
 
     SPI_connect();
     statement::execute("SELECT 1 FROM refresh_mv.tracked t JOIN refresh_mv.state s"
                     " ON s.view OPERATOR(pg_catalog.=) t.view"
                     " WHERE t.relation OPERATOR(pg_catalog.=) $1 AND s.snapshot IS NOT NULL",
-                    {1, oid_types, values, nullptr}, SPI_OK_SELECT);
+                    statement::Values().oid(relation), SPI_OK_SELECT);
     bool found = SPI_processed > 0;
     SPI_finish();
     return found;
@@ -450,11 +415,11 @@ List *unread_sources()
         statement::change(table,
                        psprintf("SELECT ctid FROM refresh_mv.%s WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c"
                                 " WHERE c.oid OPERATOR(pg_catalog.=) view) FOR UPDATE", table),
-                       {});
+                       statement::Values());
     statement::execute("SELECT s.relation FROM refresh_mv.sources s WHERE NOT EXISTS"
                     " (SELECT FROM refresh_mv.tracked t"
                     " WHERE t.relation OPERATOR(pg_catalog.=) s.relation)",
-                    {}, SPI_OK_SELECT);
+                    statement::Values(), SPI_OK_SELECT);
     List *sources = returned_oids(memory);
     SPI_finish();
     return sources;
@@ -474,29 +439,16 @@ List *stray_tables()
                     " JOIN refresh_mv.members m ON m.member OPERATOR(pg_catalog.=) i.inhparent"
                     " WHERE i.inhrelid OPERATOR(pg_catalog.=) g.tgrelid"
                     " AND pg_catalog.starts_with(g.tgname::pg_catalog.text, 'refresh_mv_chunk'))",
-                    {}, SPI_OK_SELECT);
+                    statement::Values(), SPI_OK_SELECT);
     List *tables = returned_oids(memory);
     SPI_finish();
     return tables;
 }
 
-// Oids as a parameter.
-static Datum oid_array(List *oids)
-{
-    auto *elements = static_cast<Datum *>(palloc(sizeof(Datum) * (list_length(oids) + 1)));
-    ListCell *cell;
-
-    foreach (cell, oids)
-        elements[foreach_current_index(cell)] = ObjectIdGetDatum(lfirst_oid(cell));
-    return PointerGetDatum(construct_array(elements, list_length(oids), OIDOID, sizeof(Oid), true, TYPALIGN_INT));
-}
-
 OnCommitView *on_commit_views(List *relations, List *changed_views, int *count)
 {
     static SPIPlanPtr plan = nullptr;
-    Oid types[] = {OIDARRAYOID, OIDARRAYOID};
     MemoryContext memory = CurrentMemoryContext;
-    Datum values[] = {oid_array(relations), oid_array(changed_views)};
 
     SPI_connect();
     statement::read(&plan,
@@ -507,7 +459,7 @@ OnCommitView *on_commit_views(List *relations, List *changed_views, int *count)
                  " WHERE o.on_commit AND o.relation OPERATOR(pg_catalog.=) w.view)"
                  " SELECT t.view, t.relation FROM wanted w, refresh_mv.tracked t"
                  " WHERE t.view OPERATOR(pg_catalog.=) w.view",
-                 {lengthof(types), types, values, nullptr});
+                 statement::Values().oids(relations).oids(changed_views));
     *count = static_cast<int>(SPI_processed);
     auto *views = static_cast<OnCommitView *>(
         MemoryContextAlloc(memory, sizeof(OnCommitView) * (SPI_processed + 1)));

@@ -1,6 +1,6 @@
 #include "tracking/source.hpp"
 
-#include "store/catalog.hpp"
+#include "store/extension.hpp"
 #include "tracking/hypertable.hpp"
 #include "tracking/logged_relation.hpp"
 
@@ -67,7 +67,7 @@ void analyze(Source *source)
     const char *name = source::name(source->relation);
     Oid hypertable = hypertable::of_chunk(source->relation);
 
-    if (catalog::is_member(source->relation))
+    if (extension::is_member(source->relation))
         refuse(source, psprintf("%s belongs to refresh_mv itself, whose refreshes change it", name),
                "Leave the view untracked");
     if (OidIsValid(hypertable))

@@ -1,0 +1,83 @@
+// refresh_mv: refreshes ordinary materialized views in place.  What PostgreSQL loads: the
+// settings, and who is called back when.
+
+#include "capture/capture.hpp"
+#include "incremental/incremental.hpp"
+#include "log/log_retention.hpp"
+#include "log/open_statements.hpp"
+#include "run/on_commit.hpp"
+#include "run/run.hpp"
+#include "tracking/logged_relation.hpp"
+
+#include <cfloat>
+
+namespace refresh_mv {
+
+extern "C" {
+PG_MODULE_MAGIC;
+void _PG_init(void);
+}
+
+void _PG_init(void)
+{
+    // If memory runs out in here, loading is tried again: what is done is not done twice.
+    static int steps_done = 0;
+    int step = 0;
+    auto once = [&](auto code) {
+        if (step++ < steps_done)
+            return;
+        code();
+        steps_done++;
+    };
+    once([] {
+        DefineCustomBoolVariable("refresh_mv.skip_refresh",
+                                 "Makes refresh calls return at once without refreshing anything.",
+                                 nullptr, &run::skip_refresh, false, PGC_USERSET, 0, nullptr, nullptr,
+                                 nullptr);
+    });
+    once([] {
+        DefineCustomIntVariable("refresh_mv.warn_after",
+                                "Warns when the refresh of a view takes longer than this.",
+                                "0 never warns.", &run::limits.warn_after, 60000, 0, INT_MAX, PGC_USERSET,
+                                GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    });
+    once([] {
+        DefineCustomIntVariable("refresh_mv.failure_limit",
+                                "Warns when so many refreshes of a view have failed in a row.",
+                                "0 never warns.", &run::limits.failures, 3, 0, INT_MAX, PGC_USERSET, 0,
+                                nullptr, nullptr, nullptr);
+    });
+    once([] {
+        DefineCustomIntVariable("refresh_mv.history_days",
+                                "Removes entries from refresh_mv.history after so many days.", nullptr,
+                                &run::limits.history_days, 31, 1, most_days, PGC_SUSET, 0, nullptr, nullptr,
+                                nullptr);
+    });
+    once([] {
+        DefineCustomIntVariable("refresh_mv.max_logged_rows",
+                                "A statement that changes more rows is logged without them.",
+                                "The views that read its table are then refreshed in full.",
+                                &capture::most_rows, 1000000, 0, INT_MAX, PGC_USERSET, 0, nullptr,
+                                nullptr, nullptr);
+    });
+    once([] {
+        DefineCustomIntVariable("refresh_mv.max_log_size",
+                                "The size beyond which the logged changes of a table are given up.",
+                                "The views that read the table are then refreshed in full.",
+                                &log_retention::max_log_size, 256 * 1024, 64, INT_MAX, PGC_SUSET,
+                                GUC_UNIT_KB, nullptr, nullptr, nullptr);
+    });
+    once([] {
+        DefineCustomRealVariable("refresh_mv.exact_cost_limit",
+                                 "An exact refresh may cost so many times what a full one does.",
+                                 "By the planner's estimates; 0 refreshes what has changed in full.",
+                                 &incremental::cost_limit, 1, 0, DBL_MAX, PGC_USERSET, 0, nullptr, nullptr,
+                                 nullptr);
+    });
+    once([] { MarkGUCPrefixReserved("refresh_mv"); });
+    once([] { logged_relation::watch(); });
+    once([] { on_commit::watch(); });
+    once([] { open_statements::at_commit(capture::log_unfinished); }); // called before on_commit's
+}
+
+} // namespace refresh_mv

@@ -1,0 +1,30 @@
+// The extension in this database: its members and version, and what it knows of views.
+#pragma once
+
+#include "server/pg.hpp"
+
+namespace refresh_mv {
+
+namespace extension {
+
+// Whether a relation belongs to this extension.
+bool is_member(Oid relation);
+
+// Fails unless the extension's objects are those of this library's version.
+void check_version();
+
+// The pairs (view, materialized view that it reads), *count of them.
+struct ViewPair {
+    Oid view;
+    Oid source;
+};
+ViewPair *dependencies(int *count);
+
+// Notes that the current transaction merges rows into a view.  Under REPEATABLE
+// READ it fails with SQLSTATE 40001 if a merge has been committed that the
+// transaction's snapshot does not show.
+void note_merge(Oid view);
+
+} // namespace extension
+
+} // namespace refresh_mv

@@ -1,0 +1,44 @@
+// What refreshes have done, refresh_mv.journal.
+#pragma once
+
+#include "server/pg.hpp"
+
+namespace refresh_mv {
+
+// A row of the journal.
+struct JournalEntry {
+    int64 run; // 0: none
+    Oid view;
+    const char *mode;
+    const char *method;
+    const char *reason;
+    TimestampTz started;
+    int64 duration; // microseconds
+    int64 inserted;
+    int64 updated;
+    int64 deleted;
+    int64 unchanged;
+    TimestampTz snapshot_time;
+    bool success;
+    const char *sqlstate; // null if it succeeded
+    const char *message;  // likewise
+    const char *source;
+};
+
+namespace history {
+
+// A number for a run of several refreshes.
+int64 new_run();
+
+void record(const JournalEntry &entry);
+
+// Removes entries of a view that are older than so many days; the caller has the view
+// prepared for a refresh.
+void purge(Oid view, int days);
+
+// How many times in a row the view's last refreshes have failed.
+int consecutive_failures(Oid view);
+
+} // namespace history
+
+} // namespace refresh_mv
