@@ -89,8 +89,9 @@ Blame function(Oid function, Node *call)
     Blame result = {psprintf("%s function %s", volatility_of(function), format_procedure(function)), nullptr,
                     InvalidOid};
 
+    // A function is named beside what calls it where it is in the user's hands.
     if (what != nullptr)
-        result.what = function >= FirstNormalObjectId
+        result.what = function >= FirstNormalObjectId && !OidIsValid(extension)
                           ? psprintf("%s, by its %s", what, result.what)
                           : what;
     if (OidIsValid(extension))
