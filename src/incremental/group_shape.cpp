@@ -1,5 +1,6 @@
 #include "incremental/group_shape.hpp"
 
+#include "incremental/from_clause.hpp"
 #include "incremental/partial_aggregates.hpp"
 #include "query/query.hpp"
 #include "values/equality.hpp"
@@ -56,7 +57,7 @@ void add_key(GroupShape *shape, Query *query, Expr *expr, SortGroupClause *claus
     if (is_whole_extract(expr) ? !equality::is_plain(clause->eqop, expr)
                                : !equality::is_plain_and_means_same(clause->eqop, expr))
         object(shape, "it groups by values that can be equal and look different");
-    shape->keys[shape->nkeys++] = {expr, clause, output_of(query, expr), anchor::never_null(query, expr)};
+    shape->keys[shape->nkeys++] = {expr, clause, output_of(query, expr), from_clause::never_null(query, expr)};
 }
 
 // Adds a column that is not grouped by, but depends on the grouping columns.

@@ -2,7 +2,7 @@
 
 #include "incremental/group_state.hpp"
 #include "incremental/key_shape.hpp"
-#include "incremental/two_state.hpp"
+#include "incremental/old_state.hpp"
 #include "query/normalize.hpp"
 #include "query/query.hpp"
 #include "server/bridge.hpp"
@@ -78,7 +78,7 @@ List *changed_relations(List *changes)
 bool has_state(const Analysis &analysis)
 {
     return analysis.groups.obstacle == nullptr
-           && two_state::obstacle(analysis.anchoring, NIL) == nullptr;
+           && affected_parts::obstacle(analysis.anchoring, NIL) == nullptr;
 }
 
 bool refuse(Work *work, const char *reason)
@@ -137,7 +137,7 @@ bool run_both(Work *work, const char *name, Select select)
     for (TableState state : {TableState::now, TableState::before}) {
         Query *query = copy(work->analysis.query);
         select(query);
-        two_state::apply(query, work->analysis.anchoring, work->changes, state, work->parts,
+        old_state::apply(query, work->analysis.anchoring, work->changes, state, work->parts,
                          work->environment);
         const char *shown = psprintf("refresh_mv_%s_%s", name, state == TableState::now ? "now" : "before");
         if (!run_affordable(work, query, shown))
@@ -297,7 +297,7 @@ bool restrict_to_touched(Work *work, const KeyShape &shape, Query *query)
 {
     if (shape.anchored) {
         show_parts(work, shape.keys[0]);
-        two_state::apply(query, work->analysis.anchoring, work->changes, TableState::now, work->parts,
+        old_state::apply(query, work->analysis.anchoring, work->changes, TableState::now, work->parts,
                          work->environment);
         return true;
     }
@@ -344,7 +344,7 @@ void analyse_for(Work *work, const char *groups)
 // Finds the parts of the query that may differ.
 bool find_parts(Work *work, ephemeral_rows::Result result)
 {
-    work->parts = two_state::parts(work->analysis.query, work->analysis.anchoring, work->changes, work->limit,
+    work->parts = affected_parts::find(work->analysis.query, work->analysis.anchoring, work->changes, work->limit,
                                    result, work->environment, &work->cost, &work->scope.reason);
     return work->parts != nullptr;
 }
@@ -353,7 +353,7 @@ bool find_parts(Work *work, ephemeral_rows::Result result)
 void find_scope(Work *work, const char *groups)
 {
     bool stateful = has_state(work->analysis);
-    const char *obstacle = two_state::obstacle(work->analysis.anchoring, work->changes);
+    const char *obstacle = affected_parts::obstacle(work->analysis.anchoring, work->changes);
 
     if (obstacle != nullptr) {
         refuse(work, obstacle);
@@ -363,7 +363,7 @@ void find_scope(Work *work, const char *groups)
         refuse(work, "there is no state of its groups yet");
         return;
     }
-    if (!two_state::concerns(work->analysis.anchoring, work->changes)) {
+    if (!affected_parts::concerns(work->analysis.anchoring, work->changes)) {
         work->scope.method = Method::skip; // a table that a CTE reads which nothing refers to
         return;
     }
@@ -437,8 +437,8 @@ ExactPlan plan(Relation view, const ExactQuestion &question)
     if (question.method == Method::delta && work.analysis.groups.obstacle != nullptr)
         work.scope.reason = work.analysis.groups.obstacle;
     else
-        work.scope.reason = two_state::obstacle(work.analysis.anchoring, work.changes);
-    plan.concerned = two_state::concerns(work.analysis.anchoring, work.changes);
+        work.scope.reason = affected_parts::obstacle(work.analysis.anchoring, work.changes);
+    plan.concerned = affected_parts::concerns(work.analysis.anchoring, work.changes);
     if (work.scope.reason == nullptr && plan.concerned
         && find_parts(&work, question.imagined ? ephemeral_rows::expected_of
                                                : static_cast<ephemeral_rows::Result>(ephemeral_rows::result_of)))

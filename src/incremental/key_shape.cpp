@@ -1,5 +1,6 @@
 #include "incremental/key_shape.hpp"
 
+#include "incremental/from_clause.hpp"
 #include "incremental/partial_aggregates.hpp"
 #include "query/query.hpp"
 #include "values/equality.hpp"
@@ -32,7 +33,7 @@ void add_key(KeyShape *shape, Query *query, TargetEntry *entry)
         || contain_window_function(node) || expression_returns_set(node) || !contain_var_clause(node)
         || !equality::is_plain(equality_of(expr), expr))
         return;
-    shape->keys[shape->nkeys++] = {expr, nullptr, entry->resno, anchor::never_null(query, expr)};
+    shape->keys[shape->nkeys++] = {expr, nullptr, entry->resno, from_clause::never_null(query, expr)};
 }
 
 const char *clause_obstacle(Query *query)
