@@ -228,6 +228,7 @@ NamedRows parts_before(const Search *search)
 {
     StringInfoData text;
     const char *word = "WHERE";
+    Relids nullable = from_clause::of_query(search->query).nullable;
     ListCell *cell;
 
     initStringInfo(&text);
@@ -237,16 +238,17 @@ NamedRows parts_before(const Search *search)
         const NetChanges *own = instance::changes_of(search->changes, instance);
         if (own == nullptr || own->bag || instance->anchor == 0 || list_length(own->source->key) != 1
             || get_attnum(own->relation, static_cast<char *>(linitial(own->source->key))) != instance->anchor
-            || instance->query != search->query || from_clause::is_nullable(from_clause::of_query(search->query), static_cast<int>(instance->rti)))
+            || instance->query != search->query || bms_is_member(static_cast<int>(instance->rti), nullable))
             continue;
         // not EXCEPT, whose hash table grows without limit
+        const char *equals = net_changes::equality(get_atttype(own->relation, instance->anchor));
         appendStringInfoString(
             &text, sql_template::fill(" {word} NOT EXISTS (SELECT FROM {changes} d"
                                       " WHERE d.{anchor} {equals} p.part AND NOT d.{existed})",
                                       {{"word", word},
                                        {"changes", own->rows.name},
                                        {"anchor", instance::column_name(own->relation, instance->anchor)},
-                                       {"equals", net_changes::equality(get_atttype(own->relation, instance->anchor))},
+                                       {"equals", equals},
                                        {"existed", net_changes::existed_column(own)}}));
         word = "AND";
     }

@@ -46,8 +46,8 @@ const char *in_parts(const Instance *instance, const Parts *parts, TableState st
 {
     const char *column = instance::column_name(instance->relation, instance->anchor);
     const PartRows &rows = rows_of(parts, state);
-    const char *restriction = sql_template::fill("t.{column} = ANY (SELECT p.part FROM {parts} p)",
-                                                 {{"column", column}, {"parts", row_names::in_state(row_names::parts, state)}});
+    const char *restriction = psprintf("t.%s = ANY (SELECT p.part FROM %s p)", column,
+                                       row_names::in_state(row_names::parts, state));
     if (is_run(rows)) {
         const char *range = instance::in_range(column, rows.least, rows.greatest);
         restriction = is_without_gaps(rows)
@@ -107,11 +107,12 @@ char *old_rows(const Instance *instance, const NetChanges *changes, const Parts 
 
     if (changes->bag)
         return old_bag(instance, changes, parts, environment);
-    const char *kept = sql_template::fill("SELECT {columns} FROM {table} AND NOT EXISTS (SELECT FROM {changes} d WHERE {same_key})",
-                                          {{"columns", columns},
-                                           {"table", from_parts(instance, parts, TableState::before)},
-                                           {"changes", changes->rows.name},
-                                           {"same_key", net_changes::same_key(changes)}});
+    const char *kept = sql_template::fill(
+        "SELECT {columns} FROM {table} AND NOT EXISTS (SELECT FROM {changes} d WHERE {same_key})",
+        {{"columns", columns},
+         {"table", from_parts(instance, parts, TableState::before)},
+         {"changes", changes->rows.name},
+         {"same_key", net_changes::same_key(changes)}});
     if (changes->existed == 0)
         return psprintf("%s%s", kept, is_restricted(instance, parts) ? as_it_stands : "");
     return sql_template::fill("{kept} UNION ALL SELECT {columns} FROM {changes} t WHERE t.{existed} AND {in_parts}",
