@@ -297,12 +297,6 @@ const char *shape_obstacle(const Examination *e, const ExactPlan &plan, Method m
     return nullptr;
 }
 
-// The same, its costs included.
-const char *exact_obstacle(const Examination *e, const ExactPlan &plan, Method method)
-{
-    return e->premise.changes != NIL && plan.costly ? plan.obstacle : shape_obstacle(e, plan, method);
-}
-
 void append_list(StringInfo text, const char *title, List *names)
 {
     ListCell *cell;
@@ -583,50 +577,60 @@ void decide(Examination *e, Method method, const char *why)
     e->why = why;
 }
 
+// What an approach is called before more is known.
+Method begun_by(Approach approach)
+{
+    switch (approach) {
+    case Approach::skip:
+        return Method::skip;
+    case Approach::by_log:
+        return Method::delta;
+    case Approach::window:
+        return Method::window;
+    case Approach::rebuild:
+        return Method::rebuild;
+    case Approach::full:
+    case Approach::where:
+        break;
+    }
+    return Method::full;
+}
+
 // The first decision, by the view's facts.
-void decide_by_facts(Examination *e)
+Approach decide_by_facts(Examination *e)
 {
     Facts facts = view_facts::of(e->view, e->knowledge, !e->knowledge.tracked, !e->knowledge.tracked);
     Decision decision = choose_method::choose({RefreshMode::smart, 0, false, true}, facts);
-    guard([&] { decide(e, decision.method, pstrdup(decision.reason.c_str())); });
+    guard([&] { decide(e, begun_by(decision.approach), pstrdup(decision.reason.c_str())); });
+    return decision.approach;
 }
 
-// Looks at the changes in the log, as an exact refresh does before it is planned.
-void look_at_changes(Examination *e)
+// The second one, by the changes in the log, as a refresh makes it.
+void decide_by_changes(Examination *e)
 {
-    const char *reason = nullptr;
-    List *changes = nullptr;
-    if (e->view.settings.keep_before != nullptr)
-        reason = "keep_before keeps rows that the query does not return";
-    else if (static_cast<double>(e->knowledge.pending) > e->full * incremental::cost_limit)
-        reason = "too many rows have changed";
-    else
-        changes = net_changes::read(RelationGetRelid(e->view.relation), e->knowledge.sources, e->environment, &reason);
+    Prospect prospect = incremental::prospect(e->view.relation, e->knowledge.sources, e->knowledge.pending,
+                                              e->knowledge.groups, e->environment);
     guard([&] {
-        if (reason != nullptr) {
-            e->hindrance = psprintf("%s, but %s", e->why, reason);
-            decide(e, Method::full, e->hindrance);
-        } else if (changes == NIL)
+        if (prospect.changes != NIL)
+            e->premise = {prospect.changes, false, changes_in_log(e)};
+        if (prospect.obstacle != nullptr) {
+            decide(e, Method::full, psprintf("%s, but %s", e->why, prospect.obstacle));
+            e->hindrance = prospect.changes == NIL ? e->why : nullptr;
+        } else if (prospect.method == Method::skip)
             decide(e, Method::skip, "the changes come to nothing");
         else
-            e->premise = {changes, false, changes_in_log(e)};
+            decide(e, prospect.method, e->why);
     });
 }
 
-// The last decision, by what the exact method is expected to cost.
+// The last one, by what the exact method is expected to cost.
 void decide_by_plans(Examination *e)
 {
-    Method method = e->delta.stateful ? Method::delta : Method::keys;
-    const ExactPlan &plan = method == Method::delta ? e->delta : e->keys;
-    const char *obstacle = exact_obstacle(e, plan, method);
-    if (obstacle != nullptr)
-        decide(e, Method::full, psprintf("%s, but %s", e->premise.words, obstacle));
-    else if (!plan.concerned)
-        decide(e, Method::skip, "the changes come to nothing");
+    const ExactPlan &plan = e->decision == Method::delta ? e->delta : e->keys;
+    if (plan.obstacle != nullptr)
+        decide(e, Method::full, psprintf("%s, but %s", e->premise.words, plan.obstacle));
     else if (!is_affordable(e, plan))
         decide(e, Method::full, psprintf("%s, but that costs more than a full refresh", e->premise.words));
-    else
-        decide(e, method, e->premise.words);
 }
 
 // Plans the exact methods of a view that can be tracked, and decides between them.
@@ -638,7 +642,7 @@ void examine_exact(Examination *e)
         return;
     const char *error = attempt(e, [&] {
         plan_exact(e);
-        if (real)
+        if (real && (e->decision == Method::delta || e->decision == Method::keys))
             decide_by_plans(e);
     });
     if (error == nullptr)
@@ -678,9 +682,8 @@ List *all_rows(const Examination *e, WindowPlan window)
 List *examine(Examination *e)
 {
     WindowPlan window{};
-    decide_by_facts(e);
-    if (e->decision == Method::delta)
-        look_at_changes(e);
+    if (decide_by_facts(e) == Approach::by_log)
+        decide_by_changes(e);
     if (e->untrackable == nullptr)
         examine_exact(e);
     if (RelationIsPopulated(e->view.relation) && e->view.window.attno != 0
