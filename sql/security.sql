@@ -306,7 +306,7 @@ SET client_min_messages = error;
 \set ECHO none
 SELECT statement FROM refresh_mv.advise() \gexec
 SELECT refresh_mv.explain(oid, true) FROM pg_class WHERE relkind = 'm' \g /dev/null
-SELECT r.advice FROM pg_class c, refresh_mv.explain(c.oid) r WHERE c.relkind = 'm' AND r.advice <> '' \gexec
+SELECT r.advice FROM pg_class c, refresh_mv.explain(c.oid) r WHERE c.relkind = 'm' AND r.advice <> '' ORDER BY c.oid \gexec
 \set ECHO all
 SELECT * FROM att.calls();
 SELECT count(*) AS secrets FROM secret;
