@@ -116,15 +116,16 @@ interface() {
 
 # Fails unless the reference has all of that.
 check_reference() {
-    local name names
+    local name names pattern
     query 'CREATE ROLE users'
     names=$(interface)
     for name in 'track(' verdict last_duration refresh_mv.warn_after; do
         grep -qFx -e "$name" <<<"$names" || die "$name is no part of the interface"
     done
     for name in $names; do
-        [[ $name == *'(' ]] || name+='([^a-z0-9_]|$)'
-        grep -qE -e "(^|[^a-z_])${name/%(/[(]}" "$ROOT/doc/reference.md" || die "doc/reference.md lacks $name"
+        pattern=${name/%(/[(]}
+        [[ $name == *'(' ]] || pattern+='([^a-z0-9_]|$)'
+        grep -qE -e "(^|[^a-z_])$pattern" "$ROOT/doc/reference.md" || die "doc/reference.md lacks $name"
     done
 }
 
