@@ -1,13 +1,8 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- A superuser works with somebody's schema first in his search_path.  It holds a
 -- namesake of every function, operator, type and relation of pg_catalog, and of the
 -- extension's own functions and tables; so does his pg_temp, as far as that can be.  No
 -- namesake is ever called or read.
-TRUNCATE refresh_mv.journal, refresh_mv.settings, refresh_mv.names;
 CREATE ROLE refresh_mv_path_attacker;
 CREATE SCHEMA evil AUTHORIZATION refresh_mv_path_attacker;
 GRANT CREATE, USAGE ON SCHEMA suite TO refresh_mv_path_attacker;
@@ -197,7 +192,7 @@ SELECT success FROM public.refresh_materialized_views_smart();
 SELECT refresh_mv.untrack('suite.supers');
 SELECT refresh_mv.untrack();
 DROP MATERIALIZED VIEW suite.supers;
-SET search_path = suite, public;
+SET search_path = suite, helpers, public;
 SET client_min_messages = warning;
 SELECT last_value AS calls FROM evil.calls;
 DISCARD TEMP;
