@@ -4,7 +4,6 @@ CREATE ROLE refresh_mv_owner;
 CREATE ROLE refresh_mv_member IN ROLE refresh_mv_owner;
 CREATE ROLE refresh_mv_other;
 GRANT ALL ON SCHEMA suite TO refresh_mv_owner, refresh_mv_other;
-GRANT ALL ON ALL FUNCTIONS IN SCHEMA suite TO PUBLIC;
 CREATE TABLE source (day date, n int);
 INSERT INTO source VALUES (current_date, 1);
 GRANT SELECT ON source TO refresh_mv_owner, refresh_mv_other;

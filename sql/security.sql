@@ -6,7 +6,6 @@ CREATE ROLE refresh_mv_sec_monitor IN ROLE pg_monitor;
 CREATE ROLE refresh_mv_sec_reader;
 CREATE SCHEMA att AUTHORIZATION refresh_mv_sec_attacker;
 GRANT USAGE ON SCHEMA suite TO PUBLIC;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA suite TO PUBLIC;
 SELECT session_user AS superuser \gset
 CREATE TABLE secret (id int PRIMARY KEY, secret text);
 INSERT INTO secret VALUES (1, 'Rosebud');

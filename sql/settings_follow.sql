@@ -25,7 +25,7 @@ TABLE where_they_are;
 ALTER TABLE suite_2.v4 SET SCHEMA suite;
 TABLE where_they_are;
 ALTER SCHEMA suite RENAME TO suite_3;
-SET search_path = suite_3, public;
+SET search_path = suite_3, helpers, public;
 TABLE where_they_are;
 -- They are those of the view.
 UPDATE source SET n = n + 1;

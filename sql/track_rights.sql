@@ -9,7 +9,6 @@ CREATE ROLE refresh_mv_track_reader;
 CREATE ROLE refresh_mv_track_nobody;
 GRANT CREATE, USAGE ON SCHEMA suite TO refresh_mv_track_owner, refresh_mv_track_keeper;
 GRANT USAGE ON SCHEMA suite TO PUBLIC;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA suite TO PUBLIC;
 CREATE VIEW triggers AS
 SELECT t.tgrelid::regclass::text AS relation, count(*) FROM pg_trigger t WHERE t.tgfoid = 'refresh_mv.log_change'::regproc GROUP BY t.tgrelid ORDER BY t.tgrelid::regclass::text COLLATE "C";
 CREATE VIEW tracked AS
