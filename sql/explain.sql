@@ -1,11 +1,6 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- refresh_mv.explain(): each reason that it can give, and that smart does what it says.
 -- Costs are the planner's, so that only their order is shown.
-TRUNCATE refresh_mv.journal, refresh_mv.settings;
 CREATE ROLE refresh_mv_reader;
 CREATE ROLE refresh_mv_other;
 GRANT USAGE ON SCHEMA suite TO refresh_mv_reader, refresh_mv_other;

@@ -1,12 +1,5 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\set explained :abs_srcdir '/sql/explained.psql'
-\i :helpers
-\i :explained
-\set ECHO all
+CALL helpers.begin_suite();
 -- refresh_mv.explain(): each reason for each method, and that smart does what was explained.
-TRUNCATE refresh_mv.journal, refresh_mv.settings;
 \pset format unaligned
 \pset footer off
 

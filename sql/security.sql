@@ -1,17 +1,11 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- A malicious owner of views and tables gains nothing from what others do with them.
-TRUNCATE refresh_mv.journal, refresh_mv.settings, refresh_mv.names;
 CREATE ROLE refresh_mv_sec_attacker;
 CREATE ROLE refresh_mv_sec_victim;
 CREATE ROLE refresh_mv_sec_monitor IN ROLE pg_monitor;
 CREATE ROLE refresh_mv_sec_reader;
 CREATE SCHEMA att AUTHORIZATION refresh_mv_sec_attacker;
 GRANT USAGE ON SCHEMA suite TO PUBLIC;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA suite TO PUBLIC;
 SELECT session_user AS superuser \gset
 CREATE TABLE secret (id int PRIMARY KEY, secret text);
 INSERT INTO secret VALUES (1, 'Rosebud');

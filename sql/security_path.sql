@@ -1,17 +1,11 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- A superuser works with somebody's schema first in his search_path.  It holds a
 -- namesake of every function, operator, type and relation of pg_catalog, and of the
 -- extension's own functions and tables; so does his pg_temp, as far as that can be.  No
 -- namesake is ever called or read.
-TRUNCATE refresh_mv.journal, refresh_mv.settings, refresh_mv.names;
 CREATE ROLE refresh_mv_path_attacker;
 CREATE SCHEMA evil AUTHORIZATION refresh_mv_path_attacker;
 GRANT CREATE, USAGE ON SCHEMA suite TO refresh_mv_path_attacker;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA suite TO refresh_mv_path_attacker;
 SET ROLE refresh_mv_path_attacker;
 -- Counts the calls, those that are undone too.
 CREATE SEQUENCE evil.calls;
@@ -116,10 +110,9 @@ CREATE MATERIALIZED VIEW supers AS SELECT day, g, count(*), sum(x) AS x FROM t G
 -- What the last call has done, and how wrong that is.
 CREATE FUNCTION outcome(OUT view text, OUT method text, OUT reason text, OUT message text, OUT differs bigint) RETURNS SETOF record LANGUAGE plpgsql SET search_path = pg_catalog, suite, pg_temp AS $$
 BEGIN
-    RETURN QUERY SELECT j.view_name, j.method, j.reason, j.message, suite.check_view(format('suite.%I', j.view_name)::regclass)
+    RETURN QUERY SELECT j.view_name, j.method, j.reason, j.message, helpers.check_view(format('suite.%I', j.view_name)::regclass)
         FROM refresh_mv.journal j WHERE j.run = (SELECT max(run) FROM refresh_mv.journal) ORDER BY j.view_name COLLATE "C";
 END $$;
-ALTER FUNCTION check_view SET search_path = pg_catalog, suite, pg_temp;
 -- A temporary schema is searched before all others, for relations and types.
 SELECT evil.make_relations('pg_temp', 'TEMP') > 150 AS relations, evil.make_types('pg_temp') > 50 AS types;
 SET client_min_messages = error;
@@ -197,7 +190,7 @@ SELECT success FROM public.refresh_materialized_views_smart();
 SELECT refresh_mv.untrack('suite.supers');
 SELECT refresh_mv.untrack();
 DROP MATERIALIZED VIEW suite.supers;
-SET search_path = suite, public;
+SET search_path = suite, helpers, public;
 SET client_min_messages = warning;
 SELECT last_value AS calls FROM evil.calls;
 DISCARD TEMP;

@@ -1,5 +1,5 @@
-"""What the tests of faults share: a server of their own, which may be killed, tracked
-views of all kinds, writers, and what has to hold after any fault.
+"""What the tests of faults share: a server of their own, which may be killed, tracked views
+of all kinds, writers, and what has to hold after any fault.
 """
 import contextlib
 import os
@@ -100,6 +100,8 @@ INCONSISTENT = {
         "SELECT view FROM refresh_mv.uses WHERE view NOT IN (SELECT view FROM refresh_mv.tracked)",
     "entries in the log about relations that nobody reads":
         "SELECT relation FROM refresh_mv.log WHERE relation NOT IN (SELECT relation FROM refresh_mv.readers)",
+}
+LEFTOVERS = {
     "transient relations":
         "SELECT relname FROM pg_class WHERE relname ~ '^pg_temp_' AND relnamespace = 'public'::regnamespace",
     "temporary files":
@@ -412,13 +414,23 @@ def set_up(server):
     server.execute("CALL refresh_mv.run()")
 
 
-def check_consistency(session):
-    """Fails if what the extension knows of views and tables does not agree."""
-    for what, sql in INCONSISTENT.items():
+def check_leftovers(session, of=None):
+    """Fails if a refresh has left something that was only for a while, or what else must not be there."""
+    for what, sql in (of or LEFTOVERS).items():
         found = session.execute(sql)
         require(not found, f"{what}: {found}")
+
+
+def check_sound(session):
+    """Fails unless the indexes and tables of views and of the extension are sound."""
     damaged = session.execute(SOUND)
     require(not damaged, "damaged tables:", damaged)
+
+
+def check_consistency(session):
+    """Fails if what the extension knows of views and tables does not agree."""
+    check_leftovers(session, {**INCONSISTENT, **LEFTOVERS})
+    check_sound(session)
 
 
 def check_log(session):
@@ -440,13 +452,18 @@ def check_failures(session, *expected):
     require(not failures, "failures:", failures)
 
 
+def compare(session, view):
+    """Fails unless a view holds what its query returns, byte for byte."""
+    (query,), = session.execute(f"SELECT rtrim(pg_get_viewdef('{view}'), ';')")
+    rows = session.execute(f"SELECT sum(n), r FROM (SELECT v::text AS r, -1 AS n FROM {view} v"
+                           f" UNION ALL SELECT q::text, 1 FROM ({query}) q) d GROUP BY r HAVING sum(n) <> 0")
+    require(not rows, f"{view} differs from its query in {len(rows)} rows:", rows[:4])
+
+
 def check_views(session, views=tuple(METHODS)):
-    """Fails unless the views hold what their queries return, byte for byte."""
+    """The same of all views, which verify() has to see, too."""
     for view in views:
-        (query,), = session.execute(f"SELECT rtrim(pg_get_viewdef('{view}'), ';')")
-        rows = session.execute(f"SELECT sum(n), r FROM (SELECT v::text AS r, -1 AS n FROM {view} v"
-                               f" UNION ALL SELECT q::text, 1 FROM ({query}) q) d GROUP BY r HAVING sum(n) <> 0")
-        require(not rows, f"{view} differs from its query in {len(rows)} rows:", rows[:4])
+        compare(session, view)
         (verdict,), = session.execute(f"SELECT verdict FROM refresh_mv.verify('{view}')")
         require(verdict == "correct", f"{view} is {verdict}")
 
