@@ -194,7 +194,7 @@ char *next_piece(const Piece &piece, int i)
         return psprintf("coalesce(s.p%d, '0'::%s) + coalesce(d.a%d, '0'::%s) - coalesce(d.b%d, '0'::%s)", i,
                         type_name(piece.type), i, type_name(piece.type), i, type_name(piece.type));
     case PieceKind::exact:
-        return psprintf("refresh_mv.exact_add(s.p%d, d.a%d, d.b%d)", i, i, i);
+        return psprintf("refresh_mv_internal.exact_add(s.p%d, d.a%d, d.b%d)", i, i, i);
     case PieceKind::smallest:
         return psprintf("CASE WHEN d.b%d IS NULL OR d.b%d > s.p%d THEN LEAST(s.p%d, d.a%d) ELSE d.a%d END", i,
                         i, i, i, i, i);
