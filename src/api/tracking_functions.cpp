@@ -109,7 +109,10 @@ Datum refresh_mv_track(PG_FUNCTION_ARGS)
             put_tracked(fcinfo, track_all(arguments::all_views(), wanted));
         else {
             Oid view = arguments::view_of(fcinfo, 0);
-            guard([&] { track::track(view, wanted); });
+            guard([&] {
+                track::track(view, wanted);
+                track::warn_of_publications();
+            });
             return row_of_tracked(fcinfo, view);
         }
         guard([] { track::warn_of_publications(); });

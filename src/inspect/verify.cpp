@@ -1,6 +1,6 @@
 #include "inspect/verify.hpp"
 
-#include "incremental/two_state.hpp"
+#include "incremental/old_state.hpp"
 #include "inspect/right_answer.hpp"
 #include "merge/diff.hpp"
 #include "query/ambiguity.hpp"
@@ -89,10 +89,10 @@ Query *query_before(const Reference &reference, right_answer::Variant variant, c
     Query *query = query_now(reference.view, variant);
     normalize::normalize(&query);
     Anchoring anchoring = anchor::of(query, NIL);
-    *reason = two_state::no_old_state(anchoring);
+    *reason = old_state::obstacle(anchoring);
     if (*reason != nullptr)
         return nullptr;
-    two_state::apply(query, anchoring, reference.changes, TableState::before, nullptr, reference.environment);
+    old_state::apply(query, anchoring, reference.changes, TableState::before, nullptr, reference.environment);
     return query;
 }
 

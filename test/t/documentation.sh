@@ -58,12 +58,6 @@ for file in "$ROOT/README.md" "$ROOT"/doc/*.md; do
         }
     done
 done
-for name in $(query "SELECT DISTINCT CASE nspname WHEN 'public' THEN '' ELSE nspname || '.' END || proname || '('
-        FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-        JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
-        JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'refresh_mv' WHERE nspname <> 'refresh_mv_internal'"); do
-    grep -qF "$name" "$ROOT/README.md" "$ROOT"/doc/*.md || die "$name) is not documented"
-done
 echo "$blocks blocks"
 ((blocks >= 12)) || die "there should be more of them"
 expect "" "$(query 'CALL refresh_mv.verify_all()' 2>&1 | grep -v "is correct" || true)" "what verify_all() has to say"
