@@ -114,7 +114,7 @@ SELECT * FROM chosen('daily');
 SELECT refresh_mv.configure('daily', keep_before => NULL);
 SELECT * FROM chosen('daily');
 -- a refresh that has lost its state
-SELECT refresh_mv.drop_groups('daily'::regclass);
+SELECT refresh_mv_internal.drop_groups('daily'::regclass);
 INSERT INTO sales VALUES (30004, current_date, 1, 1.5);
 SELECT * FROM chosen('daily');
 

@@ -162,7 +162,7 @@ SELECT * FROM smart('summed');
 SELECT method, possible, chosen, reason FROM refresh_mv.explain('upper') WHERE method IN ('skip', 'delta', 'full');
 SELECT * FROM smart('upper');
 -- the state of its groups is gone
-SELECT refresh_mv.drop_groups('summed'::regclass);
+SELECT refresh_mv_internal.drop_groups('summed'::regclass);
 SELECT method, possible, chosen, reason FROM refresh_mv.explain('summed') WHERE method IN ('skip', 'delta', 'keys', 'full');
 UPDATE big SET n = n - 1 WHERE id = 5;
 SELECT method, possible, chosen, reason FROM refresh_mv.explain('summed') WHERE method IN ('skip', 'delta', 'keys', 'full');

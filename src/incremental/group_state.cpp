@@ -216,7 +216,7 @@ const char *next_piece(const Piece &piece)
                                   " - coalesce(d.b#, '0'::{type})",
                                   {{"type", type_name(piece.type)}});
     case PieceKind::exact:
-        return "refresh_mv.exact_add(s.p#, d.a#, d.b#)";
+        return "refresh_mv_internal.exact_add(s.p#, d.a#, d.b#)";
     case PieceKind::smallest:
         return "CASE WHEN d.b# IS NULL OR d.b# > s.p# THEN LEAST(s.p#, d.a#) ELSE d.a# END";
     case PieceKind::largest:

@@ -581,7 +581,7 @@ bool adapt(Oid relation)
 void warn_of_publications()
 {
     SPI_connect();
-    statement::execute("SELECT refresh_mv.warn_of_publications()", statement::Values(), SPI_OK_SELECT);
+    statement::execute("SELECT refresh_mv_internal.warn_of_publications()", statement::Values(), SPI_OK_SELECT);
     SPI_finish();
 }
 
