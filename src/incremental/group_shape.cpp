@@ -230,7 +230,7 @@ void add_output(Query *query, Expr *expr, const char *name)
 
 namespace group_shape {
 
-GroupShape of(Query *query, const Anchoring &anchoring)
+GroupShape analyse(Query *query, const Anchoring &anchoring)
 {
     GroupShape shape{};
     Collection collection = {&shape, query, &anchoring};

@@ -21,8 +21,8 @@ Analysis analyse(Relation view, List *changed)
     Analysis analysis{};
     analysis.query = query::rewritten(view);
     normalize::normalize(&analysis.query);
-    analysis.anchoring = anchor::of(analysis.query, changed);
-    analysis.groups = group_shape::of(analysis.query, analysis.anchoring);
+    analysis.anchoring = anchor::choose(analysis.query, changed);
+    analysis.groups = group_shape::analyse(analysis.query, analysis.anchoring);
     return analysis;
 }
 

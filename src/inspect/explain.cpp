@@ -1,6 +1,7 @@
 #include "inspect/explain.hpp"
 
 #include "incremental/incremental.hpp"
+#include "inspect/explain_details.hpp"
 #include "query/ambiguity.hpp"
 #include "query/deparse.hpp"
 #include "query/determinism.hpp"
@@ -297,92 +298,14 @@ const char *shape_obstacle(const Examination *e, const ExactPlan &plan, Method m
     return nullptr;
 }
 
-void append_list(StringInfo text, const char *title, List *names)
-{
-    ListCell *cell;
-    if (names != NIL)
-        appendStringInfo(text, "%s: ", title);
-    foreach (cell, names)
-        appendStringInfo(text, "%s%s", foreach_current_index(cell) > 0 ? ", " : "",
-                         static_cast<const char *>(lfirst(cell)));
-    if (names != NIL)
-        appendStringInfoChar(text, '\n');
-}
-
-// Which tables have the anchor, and how the others are read.
-void append_anchor(StringInfo text, const Anchoring &anchoring)
-{
-    List *anchored = NIL;
-    List *joined = NIL;
-    List *whole = NIL;
-    ListCell *cell;
-    foreach (cell, anchoring.instances) {
-        auto *instance = static_cast<Instance *>(lfirst(cell));
-        const char *name = source::name(instance->relation);
-        if (instance->anchor != 0)
-            anchored = lappend(anchored, psprintf("%s.%s", name,
-                                                  quote_identifier(get_attname(instance->relation, instance->anchor, false))));
-        else if (instance->joined)
-            joined = lappend(joined, pstrdup(name));
-        else
-            whole = lappend(whole, pstrdup(name));
-    }
-    append_list(text, "anchor", anchored);
-    append_list(text, "joined without it", joined);
-    append_list(text, "read as a whole", whole);
-}
-
-const char *name_of(PieceKind kind)
-{
-    switch (kind) {
-    case PieceKind::sum:
-        return "sum";
-    case PieceKind::count:
-        return "count";
-    case PieceKind::exact:
-        return "exact sum";
-    case PieceKind::smallest:
-        return "smallest";
-    case PieceKind::largest:
-        return "largest";
-    case PieceKind::values:
-        return "distinct values";
-    }
-    return "";
-}
-
-// The columns of the state.
-void append_state(StringInfo text, const GroupShape &groups)
-{
-    List *columns = NIL;
-    for (int i = 0; i < groups.nkeys; i++)
-        columns = lappend(columns, psprintf("k%d %s", i + 1, format_type_be(exprType(
-                                                reinterpret_cast<Node *>(groups.keys[i].expr)))));
-    columns = lappend(columns, pstrdup("n bigint"));
-    for (int i = 0; i < groups.npieces; i++)
-        columns = lappend(columns, psprintf("p%d %s (%s)", i + 1, format_type_be(groups.pieces[i].type),
-                                            name_of(groups.pieces[i].kind)));
-    append_list(text, "state", columns);
-}
-
 const char *exact_details(const Examination *e, const ExactPlan &plan, Method method)
 {
-    StringInfoData text;
-    ListCell *cell;
     if (!e->with_details || e->premise.changes == NIL)
         return nullptr;
-    initStringInfo(&text);
-    append_anchor(&text, plan.anchoring);
-    if (method == Method::delta && plan.stateful)
-        append_state(&text, plan.groups);
-    if (e->by_source != nullptr && (method == Method::delta) == plan.stateful)
-        appendStringInfoString(&text, e->by_source);
     // Queries for real changes may show their keys, which are for those who may read them.
-    foreach (cell, e->premise.imagined || e->to_owner ? plan.queries : NIL) {
-        auto *planned = static_cast<PlannedQuery *>(lfirst(cell));
-        appendStringInfo(&text, "-- %s\n%s;\n", planned->name, deparse::text(planned->query));
-    }
-    return text.data;
+    return explain_details::text(plan, method == Method::delta && plan.stateful,
+                                 (method == Method::delta) == plan.stateful ? e->by_source : nullptr,
+                                 e->premise.imagined || e->to_owner);
 }
 
 bool is_affordable(const Examination *e, const ExactPlan &plan)
