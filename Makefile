@@ -1,10 +1,9 @@
 EXTENSION = refresh_mv
-DATA = refresh_mv--0.9.sql refresh_mv--1.0.sql
-DATA_built = refresh_mv--0.9--1.0.sql
+DATA = refresh_mv--1.0.sql
 MODULE_big = refresh_mv
 OBJS = $(patsubst %.cpp,%.o,$(wildcard src/*.cpp src/*/*.cpp))
 
-REGRESS = setup install functions merge_images merge_rows merge_indexes merge_queries spill rebuild window window_zones window_columns smart trust errors rights graph graph_text run history status visibility configure explain explain_advice verify verify_repair verify_answers advise advise_schedule limits settings_follow keep_before refresh_where refresh_where_errors schedule upgrade constancy meaning exact track track_log track_rights unknown on_commit one_statement log_limits security security_path security_matrix security_names refusals files probe changed_trees temporal_key
+REGRESS = setup install functions merge_images merge_rows merge_indexes merge_queries spill rebuild window window_zones window_columns smart trust errors rights graph graph_text run history status visibility configure explain explain_advice verify verify_repair verify_answers advise advise_schedule limits settings_follow keep_before refresh_where refresh_where_errors schedule constancy meaning exact track track_log track_rights unknown on_commit one_statement log_limits security security_path security_matrix security_names refusals files probe changed_trees temporal_key
 ISOLATION = readers refreshers repeatable rebuild_readers overlap cancel rename where_deadlock one_snapshot track_late_commit track_own_transaction track_repeatable track_two_views track_start track_on_commit on_commit_order
 ISOLATION_OPTS = --inputdir=test
 
@@ -19,10 +18,6 @@ SERVER_INCLUDES = -isystem $(shell $(PG_CONFIG) --includedir-server)
 override CXXFLAGS += -std=gnu++20 -MMD -MP -Wall -Wextra -Werror
 override CPPFLAGS := -Isrc $(SERVER_INCLUDES) $(CPPFLAGS)
 SHLIB_LINK += -lstdc++ -Wl,--version-script=src/exports.map
-
-# An upgrade is what changes old objects, then what the new version adds.
-refresh_mv--0.9--1.0.sql: upgrade/0.9--1.0.sql refresh_mv--1.0.sql
-	{ cat $<; sed -n '/^-- New in 1.0/,$$p' refresh_mv--1.0.sql; } > $@
 
 refresh_mv.so: src/exports.map
 

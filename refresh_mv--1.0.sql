@@ -5,13 +5,24 @@
 -- that somebody else can write to.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+-- What users call is in refresh_mv, and two functions in the schema that they choose.
+-- What they do not is in refresh_mv_internal, to which nobody has USAGE, so that nobody can
+-- name it.  Views, functions with a parsed body (BEGIN ATOMIC) and triggers found it when
+-- they were made, the library knows it by oid; to execute it there are the rights granted
+-- at the end.
 CREATE SCHEMA refresh_mv;
 GRANT USAGE ON SCHEMA refresh_mv TO PUBLIC;
+COMMENT ON SCHEMA refresh_mv IS
+    'What users call and read of extension refresh_mv, and its tables.';
+CREATE SCHEMA refresh_mv_internal;
+COMMENT ON SCHEMA refresh_mv_internal IS
+    'The functions of extension refresh_mv that only it calls.';
 
--- ---------------------------------------------------------------- tables
+-- --------------------------------------------------------------------- tables
 
--- Settings of a view, by name, so that a dump can restore them before the
--- view exists.
+-- A dump holds settings, journal and run_ids.  Nobody else has any rights on these tables
+-- than whoever created the extension, who has those that it takes to restore them.
+
 CREATE TABLE refresh_mv.settings (
     view_schema       text NOT NULL,
     view_name         text NOT NULL,
@@ -22,128 +33,38 @@ CREATE TABLE refresh_mv.settings (
     statement_timeout integer,
     lock_timeout      integer,
     work_mem          integer,
+    tracked           boolean NOT NULL DEFAULT false,
+    on_commit         boolean NOT NULL DEFAULT false,
     PRIMARY KEY (view_schema, view_name)
 );
 SELECT pg_catalog.pg_extension_config_dump('refresh_mv.settings', '');
-
--- The last merge into a view; its row is what keeps two transactions under
--- REPEATABLE READ from merging over each other.
-CREATE TABLE refresh_mv.state (
-    view      oid PRIMARY KEY,
-    merged_at timestamptz NOT NULL
-);
-
--- New in 1.0: from here on the Makefile makes the upgrade from 0.9 of this.
-
--- Whether a view is to be tracked is a setting, so that it survives a dump;
--- what tracking knows (the tables below) is made anew after a restore.
-ALTER TABLE refresh_mv.settings
-    ADD COLUMN tracked   boolean NOT NULL DEFAULT false,
-    ADD COLUMN on_commit boolean NOT NULL DEFAULT false;
-
--- The baseline of a tracked view: what its last refresh had seen.
-ALTER TABLE refresh_mv.state
-    ADD COLUMN snapshot   pg_snapshot,
-    ADD COLUMN own_xid    xid8,    -- the refresh's own transaction ...
-    ADD COLUMN own_seq    bigint,  -- ... and the last log entry it had seen of it
-    ADD COLUMN floor_seq  bigint,  -- entries up to this one are all in the snapshot
-    ADD COLUMN next_floor bigint,  -- and up to this one, once all transactions ...
-    ADD COLUMN next_xid   xid8,    -- ... before this one have ended
-    ADD COLUMN settings   text,    -- under which it was computed; null: does not matter
-    ADD COLUMN uses       text,    -- the functions, types and views that it used, as they were
-    ADD COLUMN groups     text,    -- what the state of its groups is of; null: there is none
-    ADD COLUMN files      text;    -- the files of its sources, as they were
-
--- A relation whose changes are logged: a table, the root of a partition tree,
--- a materialized view.
-CREATE TABLE refresh_mv.sources (
-    relation  oid PRIMARY KEY,
-    layout    bigint NOT NULL,   -- of its log entries: a hash of the columns
-    exact     boolean NOT NULL,  -- rows are logged; else just that there were changes
-    on_commit boolean NOT NULL,
-    key_index oid NOT NULL,      -- 0: none
-    key       text[] NOT NULL,   -- columns, as the index has them
-    columns   text[] NOT NULL    -- all that are logged, in the relation's order
-);
-
--- Every relation that has this extension's triggers: the source itself and the
--- partitions below it.
-CREATE TABLE refresh_mv.members (
-    member      oid PRIMARY KEY,
-    relation    oid NOT NULL,
-    fingerprint text NOT NULL      -- of its triggers, as they were installed
-);
-CREATE INDEX members_relation_idx ON refresh_mv.members (relation);
-
--- Which tracked view reads which source, and what of it.
-CREATE TABLE refresh_mv.tracked (
-    view      oid NOT NULL,
-    relation  oid NOT NULL,
-    columns   text[] NOT NULL,
-    on_commit boolean NOT NULL,
-    since     timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (view, relation)
-);
-CREATE INDEX tracked_relation_idx ON refresh_mv.tracked (relation);
-
--- Functions, types, ordinary views and so on that the meaning of a tracked view's
--- query depends on: see src/meaning.cpp.
-CREATE TABLE refresh_mv.uses (
-    view    oid NOT NULL,
-    classid oid NOT NULL,
-    objid   oid NOT NULL,
-    PRIMARY KEY (classid, objid, view)
-);
-
--- What was changed, as undo images.  Written by triggers, directly.  An entry
--- without data says that anything may have changed; its relation may be a
--- tracked view too, whose definition has changed, say.
-CREATE TABLE refresh_mv.log (
-    relation oid NOT NULL,
-    seq      bigint NOT NULL,      -- the WAL position, taken with the rows locked
-    xid      xid8 NOT NULL,        -- of the top-level transaction
-    layout   bigint NOT NULL,
-    nested   boolean NOT NULL,
-    records  bigint NOT NULL,
-    data     bytea,
-    reason   text
-) WITH (toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0,
-        autovacuum_vacuum_threshold = 10000, vacuum_truncate = false);
-ALTER TABLE refresh_mv.log ALTER COLUMN data SET STORAGE EXTERNAL;
-CREATE INDEX log_idx ON refresh_mv.log (relation, seq);
-
--- Which view reads the entries of which relation: those of its sources, and
--- those about itself.
-CREATE VIEW refresh_mv.readers AS
-SELECT view, relation, layout FROM refresh_mv.tracked JOIN refresh_mv.sources USING (relation)
-UNION ALL
-SELECT DISTINCT view, view, 0 FROM refresh_mv.tracked;
-
--- The entries that a view's next refresh has to look at, and whether its last
--- one had seen them.
-CREATE VIEW refresh_mv.unread AS
-SELECT r.view, l.relation, l.seq, l.layout, l.nested, l.records, l.data,
-       CASE WHEN l.data IS NULL OR l.layout <> r.layout THEN pg_catalog.concat(
-                CASE WHEN l.data IS NULL THEN coalesce(l.reason, 'something has changed')
-                     ELSE 'other columns are logged now' END,
-                (SELECT ' (' || c.relname || ')' FROM pg_catalog.pg_class c
-                 WHERE c.oid = l.relation AND l.relation <> r.view)) END AS reason,
-       CASE WHEN l.xid = s.own_xid THEN l.seq >= s.own_seq
-            ELSE NOT pg_catalog.pg_visible_in_snapshot(l.xid, s.snapshot) END AS is_new
-FROM refresh_mv.readers r
-JOIN refresh_mv.state s USING (view)
-JOIN refresh_mv.log l ON l.relation = r.relation AND l.seq >= s.floor_seq
-WHERE s.snapshot IS NOT NULL
-  -- not the view's own merges, nor that the baseline of a view below is lost
-  AND CASE WHEN r.relation = r.view THEN l.data IS NULL ELSE l.layout <> -1 END;
-
+COMMENT ON TABLE refresh_mv.settings IS
+    'The settings of views, made by configure() and track(); by name, so that a dump can restore them before the views.';
 COMMENT ON COLUMN refresh_mv.settings.statement_timeout IS 'milliseconds';
 COMMENT ON COLUMN refresh_mv.settings.lock_timeout IS 'milliseconds';
 COMMENT ON COLUMN refresh_mv.settings.work_mem IS 'kilobytes';
 
--- One row per view and run; no run, if it was refreshed on commit.  Users read it
--- through refresh_mv.history.  The id is made of the time, not by a sequence: what
--- happens on commit must not be what lastval() tells the client.
+-- Its row is what keeps two transactions under REPEATABLE READ from merging over each
+-- other.  What tracking knows, here and in the tables below, is made anew after a restore.
+CREATE TABLE refresh_mv.state (
+    view       oid PRIMARY KEY,
+    merged_at  timestamptz NOT NULL,
+    snapshot   pg_snapshot,
+    own_xid    xid8,    -- the refresh's own transaction ...
+    own_seq    bigint,  -- ... and the last log entry it had seen of it
+    floor_seq  bigint,  -- entries up to this one are all in the snapshot
+    next_floor bigint,  -- and up to this one, once all transactions ...
+    next_xid   xid8,    -- ... before this one have ended
+    settings   text,    -- under which it was computed; null: does not matter
+    uses       text,    -- the functions, types and views that it used, as they were
+    groups     text,    -- what the state of its groups is of; null: there is none
+    files      text     -- the files of its sources, as they were
+);
+COMMENT ON TABLE refresh_mv.state IS
+    'The last merge into each view; of a tracked one the baseline: what that refresh had seen.';
+
+-- The id is made of the time, not by a sequence: what happens on commit must not be what
+-- lastval() tells the client.
 CREATE TABLE refresh_mv.journal (
     id             bigint PRIMARY KEY,
     run            bigint,
@@ -168,19 +89,81 @@ CREATE TABLE refresh_mv.journal (
 CREATE INDEX journal_view_idx ON refresh_mv.journal (view_schema, view_name, id);
 CREATE INDEX journal_started_idx ON refresh_mv.journal (view_schema, view_name, started);
 SELECT pg_catalog.pg_extension_config_dump('refresh_mv.journal', '');
+COMMENT ON TABLE refresh_mv.journal IS
+    'The history: a row for each view and run (none: it was refreshed on commit). Users read it through refresh_mv.history.';
 
--- What the views that have settings or a journal were called last, so that
--- both can follow a view that is renamed.
+CREATE SEQUENCE refresh_mv.run_ids;
+SELECT pg_catalog.pg_extension_config_dump('refresh_mv.run_ids', '');
+COMMENT ON SEQUENCE refresh_mv.run_ids IS 'The numbers of runs in the history.';
+
 CREATE TABLE refresh_mv.names (
     view        oid PRIMARY KEY,
     view_schema text NOT NULL,
     view_name   text NOT NULL
 );
+COMMENT ON TABLE refresh_mv.names IS
+    'What the views that have settings or a history were called last, so that both can follow a view that is renamed.';
 
-CREATE SEQUENCE refresh_mv.run_ids;
-SELECT pg_catalog.pg_extension_config_dump('refresh_mv.run_ids', '');
+CREATE TABLE refresh_mv.sources (
+    relation  oid PRIMARY KEY,
+    layout    bigint NOT NULL,   -- of its log entries: a hash of the columns
+    exact     boolean NOT NULL,  -- rows are logged; else just that there were changes
+    on_commit boolean NOT NULL,
+    key_index oid NOT NULL,      -- 0: none
+    key       text[] NOT NULL,   -- columns, as the index has them
+    columns   text[] NOT NULL    -- all that are logged, in the relation's order
+);
+COMMENT ON TABLE refresh_mv.sources IS
+    'The relations whose changes are logged: tables, roots of partition trees, materialized views.';
 
--- Whoever created the extension, perhaps no superuser, can dump and restore it.
+CREATE TABLE refresh_mv.members (
+    member      oid PRIMARY KEY,
+    relation    oid NOT NULL,
+    fingerprint text NOT NULL      -- of its triggers, as they were installed
+);
+CREATE INDEX members_relation_idx ON refresh_mv.members (relation);
+COMMENT ON TABLE refresh_mv.members IS
+    'The relations that have triggers of this extension: each source itself and the partitions below it.';
+
+CREATE TABLE refresh_mv.tracked (
+    view      oid NOT NULL,
+    relation  oid NOT NULL,
+    columns   text[] NOT NULL,
+    on_commit boolean NOT NULL,
+    since     timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (view, relation)
+);
+CREATE INDEX tracked_relation_idx ON refresh_mv.tracked (relation);
+COMMENT ON TABLE refresh_mv.tracked IS 'Which tracked view reads which source, and what of it.';
+
+CREATE TABLE refresh_mv.uses (
+    view    oid NOT NULL,
+    classid oid NOT NULL,
+    objid   oid NOT NULL,
+    PRIMARY KEY (classid, objid, view)
+);
+COMMENT ON TABLE refresh_mv.uses IS
+    'Functions, types, ordinary views and so on that the meaning of a tracked view''s query depends on.';
+
+-- Written by triggers, directly, as undo images.  An entry without data says that
+-- anything may have changed; its relation may be a tracked view too, whose definition
+-- has changed, say.
+CREATE TABLE refresh_mv.log (
+    relation oid NOT NULL,
+    seq      bigint NOT NULL,      -- the WAL position, taken with the rows locked
+    xid      xid8 NOT NULL,        -- of the top-level transaction
+    layout   bigint NOT NULL,
+    nested   boolean NOT NULL,
+    records  bigint NOT NULL,
+    data     bytea,
+    reason   text
+) WITH (toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0,
+        autovacuum_vacuum_threshold = 10000, vacuum_truncate = false);
+ALTER TABLE refresh_mv.log ALTER COLUMN data SET STORAGE EXTERNAL; -- part of CREATE TABLE from PostgreSQL 16 on
+CREATE INDEX log_idx ON refresh_mv.log (relation, seq);
+COMMENT ON TABLE refresh_mv.log IS
+    'The changes of sources that some tracked view has not seen yet.';
+
 DO $$
 BEGIN
     EXECUTE (
@@ -192,7 +175,7 @@ BEGIN
 END
 $$;
 
--- ------------------------------------------------------------ refreshing
+-- ----------------------------------------------------------------- refreshing
 
 CREATE FUNCTION @extschema@.refresh_materialized_views_smart(
     views regclass[] DEFAULT NULL, cascade boolean DEFAULT false,
@@ -200,7 +183,7 @@ CREATE FUNCTION @extschema@.refresh_materialized_views_smart(
     OUT refresh_type text, OUT message text)
 AS 'MODULE_PATHNAME', 'refresh_mv_smart' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.refresh_materialized_views_smart(regclass[], boolean) IS
-    'refreshes materialized views, each by the method that suits it';
+    'Refreshes materialized views (NULL: all that the caller may refresh), each by the method that suits it. Returns which were refreshed, in seconds, and a message; success is false if one failed.';
 
 CREATE FUNCTION @extschema@.refresh_materialized_views(
     incremental boolean DEFAULT false, date_range_days integer DEFAULT 2,
@@ -209,21 +192,21 @@ CREATE FUNCTION @extschema@.refresh_materialized_views(
     OUT refresh_type text, OUT message text)
 AS 'MODULE_PATHNAME', 'refresh_mv_refresh' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.refresh_materialized_views(boolean, integer, regclass[], boolean) IS
-    'refreshes materialized views in full, or the rows of the last days';
+    'Refreshes materialized views (NULL: all that the caller may refresh) in full, or the rows of the last days. Returns which were refreshed, in seconds, and a message; success is false if one failed.';
 
 CREATE PROCEDURE refresh_mv.run(
     mode text DEFAULT 'smart', date_range_days integer DEFAULT 2,
     views regclass[] DEFAULT NULL, cascade boolean DEFAULT false, wait boolean DEFAULT false)
 AS 'MODULE_PATHNAME', 'refresh_mv_run' LANGUAGE C;
 COMMENT ON PROCEDURE refresh_mv.run(text, integer, regclass[], boolean, boolean) IS
-    'refreshes materialized views, commits after each, and fails if one failed';
+    'Refreshes materialized views (NULL: all that the caller may refresh) by mode smart, full or incremental, and commits after each. Fails at the end if one failed; one that is locked is skipped unless it is to wait.';
 
 CREATE FUNCTION refresh_mv.refresh_where(
     view regclass, condition text,
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 AS 'MODULE_PATHNAME', 'refresh_mv_refresh_where' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION refresh_mv.refresh_where(regclass, text) IS
-    'refreshes the rows of a materialized view that satisfy a condition on its columns';
+    'Refreshes the rows of a materialized view that satisfy a condition on its columns. Returns how many were written. Fails for others than the owner, or if rows outside could change too.';
 
 CREATE FUNCTION refresh_mv.configure(
     view regclass, date_column text DEFAULT '', window_days integer DEFAULT -1,
@@ -232,9 +215,94 @@ CREATE FUNCTION refresh_mv.configure(
 RETURNS void
 AS 'MODULE_PATHNAME', 'refresh_mv_configure' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION refresh_mv.configure(regclass, text, integer, interval, boolean, text, text, text) IS
-    'changes the settings of a materialized view; NULL resets one';
+    'Changes the settings of a materialized view: those that are named, and NULL resets one. Timeouts and memory are given with units, as for SET. Fails for others than the owner.';
 
--- ----------------------------------------------------------- information
+-- ------------------------------------------------------------------- tracking
+
+CREATE FUNCTION refresh_mv.track(
+    view regclass DEFAULT NULL, on_commit boolean DEFAULT NULL,
+    OUT view_name regclass, OUT tracked boolean, OUT reason text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'refresh_mv_track' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.track(regclass, boolean) IS
+    'Logs the changes of what a materialized view reads, so that its refresh knows them. Fails if that is not possible; NULL tracks all of the caller''s that allow it, and returns the reason for each that does not.';
+
+CREATE FUNCTION refresh_mv.untrack(view regclass DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'refresh_mv_untrack' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.untrack(regclass) IS
+    'Stops tracking a materialized view; NULL: all of the caller''s.';
+
+CREATE FUNCTION refresh_mv.changes(
+    view regclass, source regclass, OUT key text, OUT old_row text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'refresh_mv_changes' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.changes(regclass, regclass) IS
+    'Returns the rows of a table that have changed since a tracked view was refreshed: their keys, and what they were then (NULL: not there). Fails if that is not known.';
+
+-- The next two are in the definitions of triggers on tables.  Whoever owns a table may
+-- restore these from a dump, so that everybody can name and call them.
+
+CREATE FUNCTION refresh_mv.log_change() RETURNS trigger
+AS 'MODULE_PATHNAME', 'refresh_mv_log_change' LANGUAGE C;
+COMMENT ON FUNCTION refresh_mv.log_change() IS
+    'The function of the triggers that track() puts on tables: logs what a statement changes. Fails if it is called otherwise.';
+
+CREATE FUNCTION refresh_mv.unseen_row(hypertable oid) RETURNS boolean
+AS 'MODULE_PATHNAME', 'refresh_mv_unseen_row' LANGUAGE C STRICT VOLATILE;
+COMMENT ON FUNCTION refresh_mv.unseen_row(oid) IS
+    'The condition of the triggers that track() puts on hypertables: whether a row is changed by a statement on its chunk.';
+
+CREATE VIEW refresh_mv.readers AS
+SELECT view, relation, layout FROM refresh_mv.tracked JOIN refresh_mv.sources USING (relation)
+UNION ALL
+SELECT DISTINCT view, view, 0 FROM refresh_mv.tracked;
+COMMENT ON VIEW refresh_mv.readers IS
+    'Which tracked view reads the log entries of which relation: those of its sources, and those about itself.';
+
+CREATE VIEW refresh_mv.unread AS
+SELECT r.view, l.relation, l.seq, l.layout, l.nested, l.records, l.data,
+       CASE WHEN l.data IS NULL OR l.layout <> r.layout THEN pg_catalog.concat(
+                CASE WHEN l.data IS NULL THEN coalesce(l.reason, 'something has changed')
+                     ELSE 'other columns are logged now' END,
+                (SELECT ' (' || c.relname || ')' FROM pg_catalog.pg_class c
+                 WHERE c.oid = l.relation AND l.relation <> r.view)) END AS reason,
+       CASE WHEN l.xid = s.own_xid THEN l.seq >= s.own_seq
+            ELSE NOT pg_catalog.pg_visible_in_snapshot(l.xid, s.snapshot) END AS is_new
+FROM refresh_mv.readers r
+JOIN refresh_mv.state s USING (view)
+JOIN refresh_mv.log l ON l.relation = r.relation AND l.seq >= s.floor_seq
+WHERE s.snapshot IS NOT NULL
+  -- not the view's own merges, nor that the baseline of a view below is lost
+  AND CASE WHEN r.relation = r.view THEN l.data IS NULL ELSE l.layout <> -1 END;
+COMMENT ON VIEW refresh_mv.unread IS
+    'The log entries that the next refresh of each tracked view has to look at, and whether its last one had seen them.';
+
+CREATE FUNCTION refresh_mv_internal.fingerprint(member oid) RETURNS text
+AS 'MODULE_PATHNAME', 'refresh_mv_fingerprint' LANGUAGE C STRICT STABLE;
+COMMENT ON FUNCTION refresh_mv_internal.fingerprint(oid) IS
+    'Returns what the triggers of this extension on a table look like now; refresh_mv.members has what they were installed as.';
+
+CREATE VIEW refresh_mv.pending AS
+SELECT t.view, t.since,
+       CASE WHEN s.snapshot IS NULL THEN 'the view has not been refreshed since it is tracked'
+            ELSE coalesce(d.reason, l.reason) END AS reason,
+       CASE WHEN s.snapshot IS NOT NULL AND d.reason IS NULL AND l.reason IS NULL
+            THEN coalesce(l.records, 0) END AS pending
+FROM (SELECT view, min(since) AS since FROM refresh_mv.tracked GROUP BY view
+      UNION ALL
+      -- tracked views that read no table
+      SELECT view, merged_at FROM refresh_mv.state
+      WHERE snapshot IS NOT NULL AND view NOT IN (SELECT view FROM refresh_mv.tracked)) t
+LEFT JOIN refresh_mv.state s USING (view)
+LEFT JOIN (SELECT u.view, sum(u.records)::bigint AS records, min(u.reason) AS reason
+           FROM refresh_mv.unread u WHERE u.is_new GROUP BY u.view) l USING (view)
+LEFT JOIN (SELECT DISTINCT r.view, 'triggers are not as they were installed' AS reason
+           FROM refresh_mv.tracked r JOIN refresh_mv.members m USING (relation)
+           WHERE m.fingerprint <> refresh_mv_internal.fingerprint(m.member)) d USING (view);
+COMMENT ON VIEW refresh_mv.pending IS
+    'How many logged changes each tracked view has not seen, or why they are not known.';
+
+-- ----------------------------------------------------------------- inspection
 
 -- What each materialized view reads: tables and materialized views, also
 -- through ordinary views and through functions whose bodies are known to
@@ -277,7 +345,9 @@ FROM reach r
 JOIN pg_catalog.pg_class c
   ON r.used_class = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.oid = r.used
 WHERE c.relkind IN ('r', 'p', 'f', 'm') AND c.oid <> r.view;
-COMMENT ON VIEW refresh_mv.dependencies IS 'what each materialized view reads';
+GRANT SELECT ON refresh_mv.dependencies TO PUBLIC;
+COMMENT ON VIEW refresh_mv.dependencies IS
+    'What each materialized view reads: tables and materialized views.';
 
 -- Errors may quote data, so their texts are for those who have the rights of
 -- the view's owner; the rest is for those who may read the view.
@@ -299,7 +369,8 @@ CROSS JOIN LATERAL (
 WHERE o.owned OR pg_catalog.has_table_privilege(c.oid, 'SELECT')
    OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
 GRANT SELECT ON refresh_mv.history TO PUBLIC;
-COMMENT ON VIEW refresh_mv.history IS 'what each run did to each view';
+COMMENT ON VIEW refresh_mv.history IS
+    'What each run did to each view. Shows those that the caller may read, and the texts of errors to the owner of the view.';
 
 -- The journal summed up by view.  A run that left the view alone is neither a
 -- success nor a failure.
@@ -322,44 +393,23 @@ SELECT l.view_schema, l.view_name, l.median_duration,
 FROM latest l
 LEFT JOIN refresh_mv.journal s ON s.id = l.success
 LEFT JOIN refresh_mv.journal f ON f.id = l.failure;
-
--- What the triggers on a table look like now; members.fingerprint is what they
--- were installed as.
-CREATE FUNCTION refresh_mv.fingerprint(member oid) RETURNS text
-AS 'MODULE_PATHNAME', 'refresh_mv_fingerprint' LANGUAGE C STRICT STABLE;
-
--- How each tracked view stands to the log: the changed rows in it, or why they
--- are not known.
-CREATE VIEW refresh_mv.pending AS
-SELECT t.view, t.since,
-       CASE WHEN s.snapshot IS NULL THEN 'the view has not been refreshed since it is tracked'
-            ELSE coalesce(d.reason, l.reason) END AS reason,
-       CASE WHEN s.snapshot IS NOT NULL AND d.reason IS NULL AND l.reason IS NULL
-            THEN coalesce(l.records, 0) END AS pending
-FROM (SELECT view, min(since) AS since FROM refresh_mv.tracked GROUP BY view
-      UNION ALL
-      -- tracked views that read no table
-      SELECT view, merged_at FROM refresh_mv.state
-      WHERE snapshot IS NOT NULL AND view NOT IN (SELECT view FROM refresh_mv.tracked)) t
-LEFT JOIN refresh_mv.state s USING (view)
-LEFT JOIN (SELECT u.view, sum(u.records)::bigint AS records, min(u.reason) AS reason
-           FROM refresh_mv.unread u WHERE u.is_new GROUP BY u.view) l USING (view)
-LEFT JOIN (SELECT DISTINCT r.view, 'triggers are not as they were installed' AS reason
-           FROM refresh_mv.tracked r JOIN refresh_mv.members m USING (relation)
-           WHERE m.fingerprint <> refresh_mv.fingerprint(m.member)) d USING (view);
+COMMENT ON VIEW refresh_mv.outcomes IS
+    'The history of each view, summed up: its last success, the failures since, the median duration.';
 
 CREATE FUNCTION refresh_mv.data_through(view regclass) RETURNS date
 AS 'MODULE_PATHNAME', 'refresh_mv_data_through' LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION refresh_mv.data_through(regclass) IS
-    'the newest date in a materialized view; null if it has none, or may not or cannot be read now';
+    'Returns the newest date in a materialized view, by the date column that it is refreshed by; NULL if it has none, or may not or cannot be read now.';
 
--- The same by another of its date columns; null if the view cannot be refreshed by it.
-CREATE FUNCTION refresh_mv.newest_date(view regclass, date_column text) RETURNS date
+CREATE FUNCTION refresh_mv.data_through(view regclass, date_column text) RETURNS date
 AS 'MODULE_PATHNAME', 'refresh_mv_newest_date' LANGUAGE C STABLE STRICT;
+COMMENT ON FUNCTION refresh_mv.data_through(regclass, text) IS
+    'Returns the newest date in a materialized view, by one of its date columns; NULL if it cannot be refreshed by that, or may not or cannot be read now.';
 
--- The size of a view with its indexes; null while somebody has it locked.
-CREATE FUNCTION refresh_mv.total_size(view regclass) RETURNS bigint
+CREATE FUNCTION refresh_mv_internal.total_size(view regclass) RETURNS bigint
 AS 'MODULE_PATHNAME', 'refresh_mv_total_size' LANGUAGE C STABLE STRICT;
+COMMENT ON FUNCTION refresh_mv_internal.total_size(regclass) IS
+    'Returns the bytes of a view with its indexes; NULL while somebody has it locked.';
 
 CREATE VIEW refresh_mv.freshness AS
 SELECT f.view_name, f.last_data_date, current_date - f.last_data_date AS days_behind
@@ -367,7 +417,8 @@ FROM (SELECT c.oid::pg_catalog.regclass::text AS view_name,
              CASE c.relkind WHEN 'm' THEN refresh_mv.data_through(c.oid) END AS last_data_date
       FROM pg_catalog.pg_class c WHERE c.relkind = 'm') f;
 GRANT SELECT ON refresh_mv.freshness TO PUBLIC;
-COMMENT ON VIEW refresh_mv.freshness IS 'how far the data of each materialized view reach';
+COMMENT ON VIEW refresh_mv.freshness IS
+    'The newest date in each materialized view, and how many days ago that is.';
 
 -- One row per materialized view.  What cannot be known is null: whether an
 -- untracked view is stale, for one.
@@ -389,7 +440,7 @@ SELECT n.nspname AS schema, c.relname AS name, pg_catalog.pg_get_userbyid(c.relo
        CASE WHEN r.readable THEN coalesce(o.consecutive_failures, 0) END AS consecutive_failures,
        CASE WHEN r.owned THEN o.last_error END AS last_error,
        c.reltuples::bigint AS row_estimate,
-       refresh_mv.total_size(c.oid) AS total_bytes
+       refresh_mv_internal.total_size(c.oid) AS total_bytes
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN refresh_mv.settings s ON s.view_schema = n.nspname AND s.view_name = c.relname
@@ -404,8 +455,9 @@ LEFT JOIN refresh_mv.pending t ON t.view = c.oid
 LEFT JOIN refresh_mv.outcomes o
   ON r.readable AND o.view_schema = n.nspname AND o.view_name = c.relname
 WHERE c.relkind = 'm';
-GRANT SELECT ON refresh_mv.status, refresh_mv.dependencies TO PUBLIC;
-COMMENT ON VIEW refresh_mv.status IS 'the state of each materialized view';
+GRANT SELECT ON refresh_mv.status TO PUBLIC;
+COMMENT ON VIEW refresh_mv.status IS
+    'The state of each materialized view. What is not known, or not for the caller, is NULL.';
 
 -- The number of views is not known to the planner where catalogs are not analyzed: nested
 -- loops would take its square in time. (Costs that stand for "never" would have it compile.)
@@ -443,12 +495,40 @@ AS $$
          JOIN named v ON v.node = e.view))
 $$;
 COMMENT ON FUNCTION refresh_mv.graph() IS
-    'the materialized views and what they read, as a Mermaid graph';
+    'Returns the materialized views and what they read, as the text of a Mermaid graph.';
 
--- ------------------------------------------------------------ scheduling
+CREATE FUNCTION refresh_mv.explain(
+    view regclass, verbose boolean DEFAULT false,
+    OUT method text, OUT possible boolean, OUT chosen boolean, OUT cost double precision,
+    OUT reason text, OUT advice text, OUT details text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'refresh_mv_explain' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.explain(regclass, boolean) IS
+    'Returns for each method whether a materialized view could be refreshed by it now, what that would cost by the planner''s estimates, why, and what would help. Fails for those who may not read the view.';
 
--- Fails unless pg_cron can run jobs in this database.
-CREATE FUNCTION refresh_mv.require_cron() RETURNS void
+CREATE FUNCTION refresh_mv.remedies(view regclass, OUT statement text, OUT reason text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'refresh_mv_remedies' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.remedies(regclass) IS
+    'Returns the advice of explain() line by line: statements to run, each once, and what they bring. Fails for those who may not read the view.';
+
+CREATE FUNCTION refresh_mv.verify(
+    view regclass, repair boolean DEFAULT false,
+    OUT view_name regclass, OUT verdict text, OUT missing bigint, OUT extra bigint,
+    OUT missing_sample text[], OUT extra_sample text[],
+    OUT pending_changes bigint, OUT repaired boolean, OUT remark text)
+AS 'MODULE_PATHNAME', 'refresh_mv_verify' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.verify(regclass, boolean) IS
+    'Compares a materialized view with its query, byte for byte. Returns the verdict, how many rows are missing and extra, and some of these; with repair the view is then refreshed in full unless it is correct. Fails for those who may not refresh the view.';
+
+CREATE PROCEDURE refresh_mv.verify_all()
+AS 'MODULE_PATHNAME', 'refresh_mv_verify_all' LANGUAGE C;
+COMMENT ON PROCEDURE refresh_mv.verify_all() IS
+    'Verifies all materialized views that the caller may refresh, a transaction each. Fails at the end if one is wrong or different.';
+
+-- ----------------------------------------------------------------- scheduling
+
+CREATE FUNCTION refresh_mv_internal.require_cron() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -462,15 +542,15 @@ BEGIN
     END IF;
 END
 $$;
+COMMENT ON FUNCTION refresh_mv_internal.require_cron() IS
+    'Fails unless pg_cron can run jobs in this database.';
 
-CREATE FUNCTION refresh_mv.schedule(smart text DEFAULT '*/15 * * * *', "full" text DEFAULT '0 2 * * *')
-RETURNS SETOF text
+CREATE FUNCTION refresh_mv_internal.schedule(smart text, "full" text) RETURNS SETOF text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     job record;
 BEGIN
-    PERFORM refresh_mv.require_cron();
     FOR job IN VALUES ('refresh_mv smart', smart, 'CALL refresh_mv.run(''smart'')'),
                       ('refresh_mv full', "full", 'CALL refresh_mv.run(''full'')') LOOP
         IF job.column2 IS NULL THEN
@@ -484,96 +564,68 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION refresh_mv.schedule(text, text) IS
-    'creates or updates the pg_cron jobs that refresh this database; NULL removes one';
+COMMENT ON FUNCTION refresh_mv_internal.schedule(text, text) IS
+    'What refresh_mv.schedule() does where there is pg_cron.';
 
-CREATE FUNCTION refresh_mv.unschedule() RETURNS integer
+CREATE FUNCTION refresh_mv.schedule(smart text DEFAULT '*/15 * * * *', "full" text DEFAULT '0 2 * * *')
+RETURNS SETOF text
+LANGUAGE sql
+BEGIN ATOMIC
+    SELECT refresh_mv_internal.require_cron();
+    SELECT s.job FROM refresh_mv_internal.schedule(smart, "full") s (job);
+END;
+COMMENT ON FUNCTION refresh_mv.schedule(text, text) IS
+    'Creates or updates the caller''s pg_cron jobs that refresh this database, NULL removes one; schedules are those of cron. Returns the jobs. Fails without pg_cron.';
+
+CREATE FUNCTION refresh_mv_internal.unschedule() RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     removed integer;
 BEGIN
-    PERFORM refresh_mv.require_cron();
     SELECT count(cron.unschedule(j.jobid)) INTO removed FROM cron.job j
     WHERE j.jobname IN ('refresh_mv smart', 'refresh_mv full')
       AND j.username = current_user AND j.database = current_database();
     RETURN removed;
 END
 $$;
+COMMENT ON FUNCTION refresh_mv_internal.unschedule() IS
+    'What refresh_mv.unschedule() does where there is pg_cron.';
+
+CREATE FUNCTION refresh_mv.unschedule() RETURNS integer
+LANGUAGE sql
+BEGIN ATOMIC
+    SELECT refresh_mv_internal.require_cron();
+    SELECT refresh_mv_internal.unschedule();
+END;
 COMMENT ON FUNCTION refresh_mv.unschedule() IS
-    'removes the jobs made by refresh_mv.schedule(); returns how many';
+    'Removes the caller''s jobs made by refresh_mv.schedule(). Returns how many. Fails without pg_cron.';
 
--- -------------------------------------------------------------- tracking
-
-CREATE FUNCTION refresh_mv.track(
-    view regclass DEFAULT NULL, on_commit boolean DEFAULT NULL,
-    OUT view_name regclass, OUT tracked boolean, OUT reason text)
-RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'refresh_mv_track' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION refresh_mv.track(regclass, boolean) IS
-    'logs the changes of what a materialized view reads, so that its refresh knows them; NULL: of all views that allow it';
-
-CREATE FUNCTION refresh_mv.untrack(view regclass DEFAULT NULL) RETURNS void
-AS 'MODULE_PATHNAME', 'refresh_mv_untrack' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION refresh_mv.untrack(regclass) IS
-    'stops tracking a materialized view; NULL: all of them';
-
-CREATE FUNCTION refresh_mv.changes(
-    view regclass, source regclass, OUT key text, OUT old_row text)
-RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'refresh_mv_changes' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION refresh_mv.changes(regclass, regclass) IS
-    'the rows of a table that have changed since a tracked view was refreshed, as they were then';
-
--- -------------------------------------------------------------- looking
-
-CREATE FUNCTION refresh_mv.explain(
-    view regclass, verbose boolean DEFAULT false,
-    OUT method text, OUT possible boolean, OUT chosen boolean, OUT cost double precision,
-    OUT reason text, OUT advice text, OUT details text)
-RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'refresh_mv_explain' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION refresh_mv.explain(regclass, boolean) IS
-    'how a materialized view could be refreshed now, what each method would cost, and what would help';
-
--- The advice of explain(), line by line.
-CREATE FUNCTION refresh_mv.remedies(view regclass, OUT statement text, OUT reason text)
-RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'refresh_mv_remedies' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-
--- A date column of a view whose data are recent, where those of the one that is used
--- are not; null if there is none.
-CREATE FUNCTION refresh_mv.better_date_column(view regclass, OUT name text, OUT newest date)
+CREATE FUNCTION refresh_mv_internal.current_schedule() RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    found text;
 BEGIN
-    IF refresh_mv.data_through(view) >= current_date - 1 THEN
-        RETURN;
+    IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
+        EXECUTE $q$SELECT j.schedule FROM cron.job j
+                   WHERE j.jobname = 'refresh_mv smart' AND j.active
+                     AND j.username = current_user AND j.database = current_database()$q$ INTO found;
     END IF;
-    FOR name IN
-        SELECT a.attname FROM pg_attribute a
-        WHERE a.attrelid = view AND a.attnum > 0 AND NOT a.attisdropped
-          AND a.atttypid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
-        ORDER BY a.attnum
-    LOOP
-        newest := refresh_mv.newest_date(view, name);
-        IF newest BETWEEN current_date - 1 AND current_date + 1 THEN
-            RETURN;
-        END IF;
-    END LOOP;
-    name := NULL;
-    newest := NULL;
+    RETURN found;
 END
 $$;
+COMMENT ON FUNCTION refresh_mv_internal.current_schedule() IS
+    'Returns the schedule of the caller''s smart job in this database; NULL if there is none.';
 
 -- A schedule by what the scheduled runs of the last week found, if these were enough to
 -- judge by: more often if nearly all had something to do and took little of the time
 -- between them, less often if few had, or if they take long.  current: the one that they
 -- seem to follow.
-CREATE FUNCTION refresh_mv.better_schedule(
+CREATE FUNCTION refresh_mv_internal.better_schedule(
     OUT runs bigint, OUT current text, OUT smart text, OUT nightly boolean, OUT reason text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
+LANGUAGE sql STABLE
+BEGIN ATOMIC
     WITH runs AS (
         SELECT h.run, min(h.started) AS started, sum(extract(epoch FROM h.duration)) AS seconds,
                bool_or(h.method <> 'skip') AS busy
@@ -605,222 +657,13 @@ AS $$
                 ELSE format('%s scheduled runs in the last 7 days, one in %s s, %s %% of them with something to do,'
                             ' up to %s s long',
                             runs, round(gap::numeric), round(100 * busy), ceil(seconds::numeric)) END
-    FROM wanted
-$$;
+    FROM wanted;
+END;
+COMMENT ON FUNCTION refresh_mv_internal.better_schedule() IS
+    'Returns the schedule that the runs of the last week call for, as cron has it, the one that they seem to follow, and why.';
 
--- The schedule of the caller's smart job in this database; null if there is none.
-CREATE FUNCTION refresh_mv.current_schedule() RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    found text;
-BEGIN
-    IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
-        EXECUTE $q$SELECT j.schedule FROM cron.job j
-                   WHERE j.jobname = 'refresh_mv smart' AND j.active
-                     AND j.username = current_user AND j.database = current_database()$q$ INTO found;
-    END IF;
-    RETURN found;
-END
-$$;
+-- --------------------------------------------------------------------- advice
 
-CREATE FUNCTION refresh_mv.advise(OUT view regclass, OUT statement text, OUT reason text)
-RETURNS SETOF record
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    candidate record;
-    better record;
-BEGIN
-    FOR candidate IN
-        -- how often a view was recomputed as a whole of late, and how long that took
-        WITH last_week AS (
-            SELECT h.view, count(*) AS refreshes, count(*) FILTER (WHERE h.method IN ('full', 'rebuild')) AS whole,
-                   percentile_cont(0.5) WITHIN GROUP (ORDER BY h.duration)
-                       FILTER (WHERE h.method IN ('full', 'rebuild')) AS whole_duration
-            FROM refresh_mv.history h
-            WHERE h.success AND h.started > now() - interval '7 days' AND h.method <> 'none'
-            GROUP BY h.view)
-        SELECT c.oid::regclass AS view, format('%I.%I', s.schema, s.name) AS name, s.tracked, s.data_through,
-               w.refreshes, w.whole, w.whole_duration, u.n_tup_upd, u.n_tup_hot_upd,
-               c.reloptions::text LIKE '%fillfactor=%' IS TRUE AS has_fillfactor
-        FROM refresh_mv.status s
-        JOIN pg_namespace n ON n.nspname = s.schema
-        JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.name AND c.relkind = 'm'
-        LEFT JOIN last_week w ON w.view = format('%I.%I', s.schema, s.name)
-        LEFT JOIN pg_stat_all_tables u ON u.relid = c.oid
-        WHERE s.enabled AND pg_has_role(c.relowner, 'USAGE')
-        ORDER BY s.schema, s.name
-    LOOP
-        advise.view := candidate.view;
-        BEGIN
-            FOR statement, reason IN SELECT r.statement, r.reason FROM refresh_mv.remedies(candidate.view) r LOOP
-                IF statement LIKE 'SELECT * FROM refresh\_mv.track(%' AND candidate.whole > 0 THEN
-                    reason := format('%s of its %s refreshes in the last 7 days recomputed everything, in %s ms each',
-                                     candidate.whole, candidate.refreshes,
-                                     round(1000 * extract(epoch FROM candidate.whole_duration)));
-                END IF;
-                RETURN NEXT;
-            END LOOP;
-            IF NOT candidate.tracked THEN
-                SELECT d.* INTO better FROM refresh_mv.better_date_column(candidate.view) d;
-                IF better.name IS NOT NULL THEN
-                    statement := format('SELECT refresh_mv.configure(%L, date_column => %L)', candidate.name, better.name);
-                    reason := format('its data reach to %s by this column, but to %s by the one in use:'
-                                     ' smart refreshes all of them', better.newest, candidate.data_through);
-                    RETURN NEXT;
-                END IF;
-            END IF;
-        EXCEPTION WHEN OTHERS THEN
-            statement := '-- it cannot be refreshed';
-            reason := SQLERRM;
-            RETURN NEXT;
-        END;
-        IF candidate.n_tup_upd >= 1000 AND candidate.n_tup_hot_upd < candidate.n_tup_upd / 2
-           AND NOT candidate.has_fillfactor THEN
-            statement := format('ALTER MATERIALIZED VIEW %s SET (fillfactor = 85)', candidate.name);
-            reason := format('%s of %s updates of its rows found no room in their page (it shows as pages are written anew)',
-                             candidate.n_tup_upd - candidate.n_tup_hot_upd, candidate.n_tup_upd);
-            RETURN NEXT;
-        END IF;
-    END LOOP;
-
-    FOR candidate IN SELECT * FROM refresh_mv.publications() p WHERE pg_has_role(p.owner, 'USAGE') LOOP
-        advise.view := NULL;
-        statement := coalesce(candidate.remedy, '-- on each subscriber of ' || quote_ident(candidate.publication)
-                                                || ': CREATE EXTENSION refresh_mv');
-        reason := format('publication %I includes the tables of refresh_mv: subscriptions cannot be made or'
-                         ' refreshed where these are missing', candidate.publication);
-        RETURN NEXT;
-    END LOOP;
-
-    -- A schedule that somebody has chosen is not to be changed for want of runs.
-    SELECT b.* INTO better FROM refresh_mv.better_schedule() b;
-    IF better.smart IS DISTINCT FROM better.current AND better.smart IS DISTINCT FROM refresh_mv.current_schedule()
-       AND (better.runs >= 20 OR refresh_mv.current_schedule() IS NULL AND better.runs = 0)
-       AND EXISTS (SELECT FROM refresh_mv.status s WHERE s.enabled) THEN
-        advise.view := NULL;
-        reason := better.reason;
-        statement := CASE
-            WHEN NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
-            THEN format('-- crontab: %s psql -X -d ''%s'' -c "CALL refresh_mv.run()"', better.smart,
-                        translate(replace(current_database(), $q$'$q$, $q$'\''$q$), E'\n\r', '  '))
-            WHEN better.nightly THEN format('SELECT refresh_mv.schedule(smart => %L)', better.smart)
-            ELSE format('SELECT refresh_mv.schedule(smart => %L, "full" => NULL)', better.smart) END;
-        RETURN NEXT;
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION refresh_mv.advise() IS
-    'what would make refreshes of the caller''s materialized views cheaper, as statements to run';
-
-CREATE FUNCTION refresh_mv.verify(
-    view regclass, repair boolean DEFAULT false,
-    OUT view_name regclass, OUT verdict text, OUT missing bigint, OUT extra bigint,
-    OUT missing_sample text[], OUT extra_sample text[],
-    OUT pending_changes bigint, OUT repaired boolean, OUT remark text)
-AS 'MODULE_PATHNAME', 'refresh_mv_verify' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION refresh_mv.verify(regclass, boolean) IS
-    'compares a materialized view with its query; repair: refreshes it in full unless it is correct';
-
-CREATE PROCEDURE refresh_mv.verify_all()
-AS 'MODULE_PATHNAME', 'refresh_mv_verify_all' LANGUAGE C;
-COMMENT ON PROCEDURE refresh_mv.verify_all() IS
-    'verifies all materialized views that the caller may refresh, and fails if one is not what it should be';
-
--- The function of the triggers on tracked tables.  Whoever owns a table may
--- restore its triggers from a dump.
-CREATE FUNCTION refresh_mv.log_change() RETURNS trigger
-AS 'MODULE_PATHNAME', 'refresh_mv_log_change' LANGUAGE C;
-
--- Whether a row of a hypertable is changed by no statement on it, but on its chunk: the
--- condition of row triggers.
-CREATE FUNCTION refresh_mv.unseen_row(hypertable oid) RETURNS boolean
-AS 'MODULE_PATHNAME', 'refresh_mv_unseen_row' LANGUAGE C STRICT VOLATILE;
-
--- A sum of numeric that can be added and subtracted: see src/exact_sum.cpp.
-CREATE FUNCTION refresh_mv.exact_step(internal, numeric) RETURNS internal
-AS 'MODULE_PATHNAME', 'refresh_mv_exact_step' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-CREATE FUNCTION refresh_mv.exact_combine(internal, internal) RETURNS internal
-AS 'MODULE_PATHNAME', 'refresh_mv_exact_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-CREATE FUNCTION refresh_mv.exact_serial(internal) RETURNS bytea
-AS 'MODULE_PATHNAME', 'refresh_mv_exact_serial' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION refresh_mv.exact_deserial(bytea, internal) RETURNS internal
-AS 'MODULE_PATHNAME', 'refresh_mv_exact_deserial' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION refresh_mv.exact_final(internal) RETURNS numeric[]
-AS 'MODULE_PATHNAME', 'refresh_mv_exact_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-CREATE AGGREGATE refresh_mv.exact_sum(numeric) (
-    SFUNC = refresh_mv.exact_step, STYPE = internal, FINALFUNC = refresh_mv.exact_final,
-    COMBINEFUNC = refresh_mv.exact_combine, SERIALFUNC = refresh_mv.exact_serial,
-    DESERIALFUNC = refresh_mv.exact_deserial, PARALLEL = SAFE
-);
-CREATE FUNCTION refresh_mv.exact_add(numeric[], plus numeric[], minus numeric[]) RETURNS numeric[]
-AS 'MODULE_PATHNAME', 'refresh_mv_exact_add' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-CREATE FUNCTION refresh_mv.exact_total(numeric[]) RETURNS numeric
-AS 'MODULE_PATHNAME', 'refresh_mv_exact_total' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION refresh_mv.exact_average(numeric[]) RETURNS numeric
-AS 'MODULE_PATHNAME', 'refresh_mv_exact_average' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-
--- Logs that anything may have changed in a source, or about a tracked view.
-CREATE FUNCTION refresh_mv.log_everything(relation oid, reason text) RETURNS void
-AS 'MODULE_PATHNAME', 'refresh_mv_log_everything' LANGUAGE C STRICT VOLATILE;
-REVOKE ALL ON FUNCTION refresh_mv.log_everything(oid, text) FROM PUBLIC;
-
--- Drops the state tables of a view.
-CREATE FUNCTION refresh_mv.drop_groups(view oid) RETURNS void
-AS 'MODULE_PATHNAME', 'refresh_mv_drop_groups' LANGUAGE C STRICT VOLATILE;
-REVOKE ALL ON FUNCTION refresh_mv.drop_groups(oid) FROM PUBLIC;
-
--- Whoever changes the log by hand takes away what views have not seen yet.  (This
--- extension does not use SQL for that.)
-CREATE FUNCTION refresh_mv.guard_log() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    PERFORM refresh_mv.log_everything(s.relation, 'the log was changed by hand')
-    FROM refresh_mv.sources s;
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER guard AFTER UPDATE OR DELETE OR TRUNCATE ON refresh_mv.log
-    FOR EACH STATEMENT EXECUTE FUNCTION refresh_mv.guard_log();
-ALTER TABLE refresh_mv.log ENABLE ALWAYS TRIGGER guard;
-
--- Changes rows of a table of this extension's, such that subscribers are sent nothing:
--- see src/tables.hpp.
-CREATE FUNCTION refresh_mv.change_rows(relation text, query text, VARIADIC parameters text[])
-RETURNS void AS 'MODULE_PATHNAME', 'refresh_mv_change_rows' LANGUAGE C STRICT VOLATILE;
-REVOKE ALL ON FUNCTION refresh_mv.change_rows(text, text, text[]) FROM PUBLIC;
-
--- After an upgrade there are settings already.
-SELECT refresh_mv.change_rows('names', $$
-    SELECT NULL::tid, c.oid AS view, s.view_schema, s.view_name
-    FROM refresh_mv.settings s
-    JOIN pg_namespace n ON n.nspname = s.view_schema
-    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.view_name
-    WHERE c.relkind = 'm' $$, VARIADIC '{}');
-
--- What another database has in these tables says nothing here, should somebody
--- publish all of its tables.
-CREATE FUNCTION refresh_mv.keep_out() RETURNS trigger
-AS 'MODULE_PATHNAME', 'refresh_mv_keep_out' LANGUAGE C;
-
-DO $$
-DECLARE
-    name text;
-BEGIN
-    FOREACH name IN ARRAY ARRAY['settings', 'state', 'journal', 'names', 'sources', 'members',
-                                'tracked', 'uses', 'log'] LOOP
-        EXECUTE format('CREATE TRIGGER keep_out BEFORE INSERT OR UPDATE OR DELETE ON refresh_mv.%1$I'
-                       ' FOR EACH ROW EXECUTE FUNCTION refresh_mv.keep_out();'
-                       'ALTER TABLE refresh_mv.%1$I ENABLE REPLICA TRIGGER keep_out;'
-                       'ALTER TABLE refresh_mv.%1$I REPLICA IDENTITY NOTHING', name);
-    END LOOP;
-END
-$$;
-
--- The publications that these tables belong to, and how to take them out of one (from
--- PostgreSQL 19 on).
 CREATE FUNCTION refresh_mv.publications(OUT publication name, OUT owner oid, OUT remedy text)
 RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -847,8 +690,216 @@ AS $$
                       WHERE n.pnpubid = p.oid AND n.pnnspid = o.relnamespace))
     ORDER BY 1
 $$;
+COMMENT ON FUNCTION refresh_mv.publications() IS
+    'Returns the publications that the tables of this extension belong to, and the statement that takes them out where there is one, from PostgreSQL 19 on.';
 
-CREATE FUNCTION refresh_mv.warn_of_publications() RETURNS void
+-- Its text is parsed when the caller runs it, so that it must do with what he can name.
+CREATE FUNCTION refresh_mv_internal.advise_on_views(OUT view regclass, OUT statement text, OUT reason text)
+RETURNS SETOF record
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    candidate record;
+    date_column name;
+    newest date;
+BEGIN
+    FOR candidate IN
+        -- how often a view was recomputed as a whole of late, and how long that took
+        WITH last_week AS (
+            SELECT h.view, count(*) AS refreshes, count(*) FILTER (WHERE h.method IN ('full', 'rebuild')) AS whole,
+                   percentile_cont(0.5) WITHIN GROUP (ORDER BY h.duration)
+                       FILTER (WHERE h.method IN ('full', 'rebuild')) AS whole_duration
+            FROM refresh_mv.history h
+            WHERE h.success AND h.started > now() - interval '7 days' AND h.method <> 'none'
+            GROUP BY h.view)
+        SELECT c.oid::regclass AS view, format('%I.%I', s.schema, s.name) AS name, s.tracked, s.data_through,
+               w.refreshes, w.whole, w.whole_duration, u.n_tup_upd, u.n_tup_hot_upd,
+               c.reloptions::text LIKE '%fillfactor=%' IS TRUE AS has_fillfactor
+        FROM refresh_mv.status s
+        JOIN pg_namespace n ON n.nspname = s.schema
+        JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.name AND c.relkind = 'm'
+        LEFT JOIN last_week w ON w.view = format('%I.%I', s.schema, s.name)
+        LEFT JOIN pg_stat_all_tables u ON u.relid = c.oid
+        WHERE s.enabled AND pg_has_role(c.relowner, 'USAGE')
+        ORDER BY s.schema, s.name
+    LOOP
+        advise_on_views.view := candidate.view;
+        BEGIN
+            FOR statement, reason IN SELECT r.statement, r.reason FROM refresh_mv.remedies(candidate.view) r LOOP
+                IF statement LIKE 'SELECT * FROM refresh\_mv.track(%' AND candidate.whole > 0 THEN
+                    reason := format('%s of its %s refreshes in the last 7 days recomputed everything, in %s ms each',
+                                     candidate.whole, candidate.refreshes,
+                                     round(1000 * extract(epoch FROM candidate.whole_duration)));
+                END IF;
+                RETURN NEXT;
+            END LOOP;
+            -- Where the data are old by the date column in use, they may not be by another.
+            FOR date_column IN SELECT a.attname FROM pg_attribute a
+                               WHERE NOT candidate.tracked AND (candidate.data_through >= current_date - 1) IS NOT TRUE
+                                 AND a.attrelid = candidate.view AND a.attnum > 0 AND NOT a.attisdropped
+                                 AND a.atttypid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
+                               ORDER BY a.attnum LOOP
+                newest := refresh_mv.data_through(candidate.view, date_column);
+                IF newest BETWEEN current_date - 1 AND current_date + 1 THEN
+                    statement := format('SELECT refresh_mv.configure(%L, date_column => %L)', candidate.name, date_column);
+                    reason := format('its data reach to %s by this column, but to %s by the one in use:'
+                                     ' smart refreshes all of them', newest, candidate.data_through);
+                    RETURN NEXT;
+                    EXIT;
+                END IF;
+            END LOOP;
+        EXCEPTION WHEN OTHERS THEN
+            statement := '-- it cannot be refreshed';
+            reason := SQLERRM;
+            RETURN NEXT;
+        END;
+        IF candidate.n_tup_upd >= 1000 AND candidate.n_tup_hot_upd < candidate.n_tup_upd / 2
+           AND NOT candidate.has_fillfactor THEN
+            statement := format('ALTER MATERIALIZED VIEW %s SET (fillfactor = 85)', candidate.name);
+            reason := format('%s of %s updates of its rows found no room in their page (it shows as pages are written anew)',
+                             candidate.n_tup_upd - candidate.n_tup_hot_upd, candidate.n_tup_upd);
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION refresh_mv_internal.advise_on_views() IS
+    'Returns the statements that would make refreshes of each of the caller''s views cheaper, and why.';
+
+CREATE FUNCTION refresh_mv_internal.advise_on_publications(OUT statement text, OUT reason text)
+RETURNS SETOF record
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT coalesce(p.remedy, '-- on each subscriber of ' || quote_ident(p.publication)
+                              || ': CREATE EXTENSION refresh_mv'),
+           format('publication %I includes the tables of refresh_mv: subscriptions cannot be made or'
+                  ' refreshed where these are missing', p.publication)
+    FROM refresh_mv.publications() p
+    WHERE pg_has_role(p.owner, 'USAGE');
+END;
+COMMENT ON FUNCTION refresh_mv_internal.advise_on_publications() IS
+    'Returns how to make subscriptions possible to the caller''s publications of all tables, and why.';
+
+-- A schedule that somebody has chosen is not to be changed for want of runs.
+CREATE FUNCTION refresh_mv_internal.advise_on_schedule(OUT statement text, OUT reason text)
+RETURNS SETOF record
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT CASE
+               WHEN NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
+               THEN format('-- crontab: %s psql -X -d ''%s'' -c "CALL refresh_mv.run()"', b.smart,
+                           translate(replace(current_database(), $q$'$q$, $q$'\''$q$), E'\n\r', '  '))
+               WHEN b.nightly THEN format('SELECT refresh_mv.schedule(smart => %L)', b.smart)
+               ELSE format('SELECT refresh_mv.schedule(smart => %L, "full" => NULL)', b.smart) END,
+           b.reason
+    FROM refresh_mv_internal.better_schedule() b
+    WHERE b.smart IS DISTINCT FROM b.current AND b.smart IS DISTINCT FROM refresh_mv_internal.current_schedule()
+      AND (b.runs >= 20 OR refresh_mv_internal.current_schedule() IS NULL AND b.runs = 0)
+      AND EXISTS (SELECT FROM refresh_mv.status s WHERE s.enabled);
+END;
+COMMENT ON FUNCTION refresh_mv_internal.advise_on_schedule() IS
+    'Returns the statement that makes the caller''s schedule the better one, unless it is, and why.';
+
+CREATE FUNCTION refresh_mv.advise(OUT view regclass, OUT statement text, OUT reason text)
+RETURNS SETOF record
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+    SELECT v.view, v.statement, v.reason FROM refresh_mv_internal.advise_on_views() v
+    UNION ALL
+    SELECT NULL, p.statement, p.reason FROM refresh_mv_internal.advise_on_publications() p
+    UNION ALL
+    SELECT NULL, s.statement, s.reason FROM refresh_mv_internal.advise_on_schedule() s;
+END;
+COMMENT ON FUNCTION refresh_mv.advise() IS
+    'Returns what would make refreshes of the caller''s materialized views cheaper, as statements to run, and why; view is NULL where it concerns all.';
+
+-- --------------------------------------------------------- internal functions
+
+-- A sum of numeric that can be added and subtracted: see src/values/numeric_sum.cpp.
+CREATE FUNCTION refresh_mv_internal.exact_step(internal, numeric) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_step' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv_internal.exact_combine(internal, internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv_internal.exact_serial(internal) RETURNS bytea
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_serial' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION refresh_mv_internal.exact_deserial(bytea, internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_deserial' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION refresh_mv_internal.exact_final(internal) RETURNS numeric[]
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE AGGREGATE refresh_mv_internal.exact_sum(numeric) (
+    SFUNC = refresh_mv_internal.exact_step, STYPE = internal, FINALFUNC = refresh_mv_internal.exact_final,
+    COMBINEFUNC = refresh_mv_internal.exact_combine, SERIALFUNC = refresh_mv_internal.exact_serial,
+    DESERIALFUNC = refresh_mv_internal.exact_deserial, PARALLEL = SAFE
+);
+CREATE FUNCTION refresh_mv_internal.exact_add(numeric[], plus numeric[], minus numeric[]) RETURNS numeric[]
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_add' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv_internal.exact_total(numeric[]) RETURNS numeric
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_total' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION refresh_mv_internal.exact_average(numeric[]) RETURNS numeric
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_average' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION refresh_mv_internal.exact_step(internal, numeric) IS 'For exact_sum(): adds a value.';
+COMMENT ON FUNCTION refresh_mv_internal.exact_combine(internal, internal) IS 'For exact_sum(): adds another state.';
+COMMENT ON FUNCTION refresh_mv_internal.exact_serial(internal) IS 'For exact_sum(): returns the state, for another process.';
+COMMENT ON FUNCTION refresh_mv_internal.exact_deserial(bytea, internal) IS 'For exact_sum(): returns the state of another process.';
+COMMENT ON FUNCTION refresh_mv_internal.exact_final(internal) IS 'For exact_sum(): returns the sum.';
+COMMENT ON AGGREGATE refresh_mv_internal.exact_sum(numeric) IS
+    'Returns a sum with all that is needed to add to it and to subtract from it.';
+COMMENT ON FUNCTION refresh_mv_internal.exact_add(numeric[], numeric[], numeric[]) IS
+    'Returns a sum of exact_sum() plus another and minus a third. Fails if one is none.';
+COMMENT ON FUNCTION refresh_mv_internal.exact_total(numeric[]) IS
+    'Returns what sum() would, by a sum of exact_sum(). Fails if it is none.';
+COMMENT ON FUNCTION refresh_mv_internal.exact_average(numeric[]) IS
+    'Returns what avg() would, by a sum of exact_sum(). Fails if it is none.';
+
+CREATE FUNCTION refresh_mv_internal.log_everything(relation oid, reason text) RETURNS void
+AS 'MODULE_PATHNAME', 'refresh_mv_log_everything' LANGUAGE C STRICT VOLATILE;
+COMMENT ON FUNCTION refresh_mv_internal.log_everything(oid, text) IS
+    'Logs that anything may have changed in a source, or about a tracked view.';
+
+CREATE FUNCTION refresh_mv_internal.drop_groups(view oid) RETURNS void
+AS 'MODULE_PATHNAME', 'refresh_mv_drop_groups' LANGUAGE C STRICT VOLATILE;
+COMMENT ON FUNCTION refresh_mv_internal.drop_groups(oid) IS
+    'Drops the state tables of a view.';
+
+CREATE FUNCTION refresh_mv_internal.change_rows(relation text, query text, VARIADIC parameters text[])
+RETURNS void AS 'MODULE_PATHNAME', 'refresh_mv_change_rows' LANGUAGE C STRICT VOLATILE;
+COMMENT ON FUNCTION refresh_mv_internal.change_rows(text, text, text[]) IS
+    'Changes rows of a table of this extension to what a query returns: the ctid of each (NULL: a new one) and its columns (none: it is deleted). Subscribers are sent nothing of it.';
+
+CREATE FUNCTION refresh_mv_internal.guard_log() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM refresh_mv_internal.log_everything(s.relation, 'the log was changed by hand')
+    FROM refresh_mv.sources s;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION refresh_mv_internal.guard_log() IS
+    'The function of the trigger on the log: makes all changes unknown after one by hand. (This extension does not use SQL there.)';
+CREATE TRIGGER guard AFTER UPDATE OR DELETE OR TRUNCATE ON refresh_mv.log
+    FOR EACH STATEMENT EXECUTE FUNCTION refresh_mv_internal.guard_log();
+ALTER TABLE refresh_mv.log ENABLE ALWAYS TRIGGER guard;
+
+CREATE FUNCTION refresh_mv_internal.keep_out() RETURNS trigger
+AS 'MODULE_PATHNAME', 'refresh_mv_keep_out' LANGUAGE C;
+COMMENT ON FUNCTION refresh_mv_internal.keep_out() IS
+    'The function of triggers on the tables of this extension: skips rows of another database that logical replication brings.';
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['settings', 'state', 'journal', 'names', 'sources', 'members',
+                                'tracked', 'uses', 'log'] LOOP
+        EXECUTE format('CREATE TRIGGER keep_out BEFORE INSERT OR UPDATE OR DELETE ON refresh_mv.%1$I'
+                       ' FOR EACH ROW EXECUTE FUNCTION refresh_mv_internal.keep_out();'
+                       'ALTER TABLE refresh_mv.%1$I ENABLE REPLICA TRIGGER keep_out;'
+                       'ALTER TABLE refresh_mv.%1$I REPLICA IDENTITY NOTHING', name);
+    END LOOP;
+END
+$$;
+
+CREATE FUNCTION refresh_mv_internal.warn_of_publications() RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -865,24 +916,27 @@ BEGIN
     END LOOP;
 END
 $$;
-SELECT refresh_mv.warn_of_publications();
+COMMENT ON FUNCTION refresh_mv_internal.warn_of_publications() IS
+    'Warns of each publication that the tables of this extension belong to.';
+SELECT refresh_mv_internal.warn_of_publications();
 
--- Notes what makes the changes of a tracked view unknown.
-CREATE FUNCTION refresh_mv.note_ddl() RETURNS event_trigger
+-- ------------------------------------------------------------- event triggers
+
+CREATE FUNCTION refresh_mv_internal.note_ddl() RETURNS event_trigger
 AS 'MODULE_PATHNAME', 'refresh_mv_note_ddl' LANGUAGE C;
+COMMENT ON FUNCTION refresh_mv_internal.note_ddl() IS
+    'Logs what makes the changes of a tracked view unknown, and has the triggers of its sources follow their tables.';
 
--- Has the triggers that TimescaleDB has handed on to chunks go with the extension, as those
--- do from which they were made.
-CREATE FUNCTION refresh_mv.let_go() RETURNS event_trigger
+CREATE FUNCTION refresh_mv_internal.let_go() RETURNS event_trigger
 AS 'MODULE_PATHNAME', 'refresh_mv_let_go' LANGUAGE C;
-
--- --------------------------------------------------- following the views
+COMMENT ON FUNCTION refresh_mv_internal.let_go() IS
+    'Has the triggers that TimescaleDB has handed on to chunks go with the extension, as those do from which they were made.';
 
 -- Settings and journal are keyed by name and follow a view whose name is not
 -- the one noted.  Whatever is left under the new name belonged to no view.
 -- Core's REFRESH comes after the data in a restore: the first moment to note
 -- the names of views that have settings there.
-CREATE FUNCTION refresh_mv.follow_names() RETURNS event_trigger
+CREATE FUNCTION refresh_mv_internal.follow_names() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -904,15 +958,15 @@ BEGIN
           ON d.objid IN (n.view, c.relnamespace) OR d.object_type = 'extension'
         WHERE (n.view_schema, n.view_name) IS DISTINCT FROM (ns.nspname::text, c.relname::text)
     LOOP
-        PERFORM refresh_mv.change_rows(t, format(
+        PERFORM refresh_mv_internal.change_rows(t, format(
             'SELECT ctid FROM refresh_mv.%I WHERE view_schema = $1 AND view_name = $2 FOR UPDATE', t),
             moved.nspname, moved.relname) FROM unnest(ARRAY['settings', 'journal']) t;
-        PERFORM refresh_mv.change_rows(t, format(
+        PERFORM refresh_mv_internal.change_rows(t, format(
             'SELECT ctid, $3 AS view_schema, $4 AS view_name FROM refresh_mv.%I'
             ' WHERE view_schema = $1 AND view_name = $2 FOR UPDATE', t),
             moved.view_schema, moved.view_name, moved.nspname, moved.relname)
         FROM unnest(ARRAY['settings', 'journal']) t;
-        PERFORM refresh_mv.change_rows('names',
+        PERFORM refresh_mv_internal.change_rows('names',
             'SELECT ctid, $2 AS view_schema, $3 AS view_name FROM refresh_mv.names WHERE view = $1::oid FOR UPDATE',
             moved.view::text, moved.nspname, moved.relname);
     END LOOP;
@@ -926,18 +980,20 @@ BEGIN
             JOIN refresh_mv.settings s ON s.view_schema = ns.nspname AND s.view_name = c.relname
             WHERE NOT EXISTS (SELECT FROM refresh_mv.names n WHERE n.view = c.oid)
         LOOP
-            PERFORM refresh_mv.change_rows('names',
+            PERFORM refresh_mv_internal.change_rows('names',
                 'SELECT NULL::tid, $1::oid AS view, $2 AS view_schema, $3 AS view_name',
                 moved.oid::text, moved.view_schema, moved.view_name);
         END LOOP;
     END IF;
 END
 $$;
+COMMENT ON FUNCTION refresh_mv_internal.follow_names() IS
+    'Has settings and history follow a view that is renamed or moved.';
 
 -- A namesake made later, perhaps by somebody else, must not inherit anything.
 -- Triggers on tables stay until refresh_mv.run() or untrack() sweeps them: the
 -- tables are not to be locked here.
-CREATE FUNCTION refresh_mv.forget_dropped() RETURNS event_trigger
+CREATE FUNCTION refresh_mv_internal.forget_dropped() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -945,13 +1001,13 @@ DECLARE
 BEGIN
     FOR dropped IN SELECT objid, schema_name, object_name FROM pg_event_trigger_dropped_objects()
                    WHERE object_type = 'materialized view' LOOP
-        PERFORM refresh_mv.change_rows(t, format(
+        PERFORM refresh_mv_internal.change_rows(t, format(
             'SELECT ctid FROM refresh_mv.%I WHERE view_schema = $1 AND view_name = $2 FOR UPDATE', t),
             dropped.schema_name, dropped.object_name) FROM unnest(ARRAY['settings', 'journal']) t;
-        PERFORM refresh_mv.change_rows(t, format(
+        PERFORM refresh_mv_internal.change_rows(t, format(
             'SELECT ctid FROM refresh_mv.%I WHERE view = $1::oid FOR UPDATE', t), dropped.objid::text)
         FROM unnest(ARRAY['names', 'state', 'tracked', 'uses']) t;
-        PERFORM refresh_mv.drop_groups(dropped.objid);
+        PERFORM refresh_mv_internal.drop_groups(dropped.objid);
     END LOOP;
 
     -- a source of views that are still there, or a partition of one
@@ -959,13 +1015,13 @@ BEGIN
                    JOIN refresh_mv.members m ON m.member = d.objid
                    WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0 LOOP
         IF dropped.objid = dropped.relation THEN
-            PERFORM refresh_mv.log_everything(t.view, 'a table was dropped')
+            PERFORM refresh_mv_internal.log_everything(t.view, 'a table was dropped')
             FROM refresh_mv.tracked t WHERE t.relation = dropped.objid;
-            PERFORM refresh_mv.change_rows('tracked',
+            PERFORM refresh_mv_internal.change_rows('tracked',
                 'SELECT ctid FROM refresh_mv.tracked WHERE relation = $1::oid FOR UPDATE', dropped.objid::text);
         ELSE
-            PERFORM refresh_mv.log_everything(dropped.relation, 'a partition was dropped');
-            PERFORM refresh_mv.change_rows('members',
+            PERFORM refresh_mv_internal.log_everything(dropped.relation, 'a partition was dropped');
+            PERFORM refresh_mv_internal.change_rows('members',
                 'SELECT ctid FROM refresh_mv.members WHERE member = $1::oid FOR UPDATE', dropped.objid::text);
         END IF;
     END LOOP;
@@ -974,21 +1030,42 @@ EXCEPTION WHEN serialization_failure OR deadlock_detected THEN
     RAISE WARNING 'refresh_mv could not forget dropped objects now: %', SQLERRM;
 END
 $$;
-
-REVOKE EXECUTE ON FUNCTION refresh_mv.guard_log(), refresh_mv.keep_out(), refresh_mv.follow_names(),
-    refresh_mv.note_ddl(), refresh_mv.forget_dropped(), refresh_mv.let_go() FROM PUBLIC;
+COMMENT ON FUNCTION refresh_mv_internal.forget_dropped() IS
+    'Removes what the extension knows of views and tables that are dropped.';
 
 CREATE EVENT TRIGGER refresh_mv_follow_names ON ddl_command_end
     WHEN TAG IN ('ALTER MATERIALIZED VIEW', 'ALTER TABLE', 'ALTER INDEX', 'ALTER SCHEMA',
                  'ALTER EXTENSION', 'REFRESH MATERIALIZED VIEW')
-    EXECUTE FUNCTION refresh_mv.follow_names();
+    EXECUTE FUNCTION refresh_mv_internal.follow_names();
 CREATE EVENT TRIGGER refresh_mv_note_ddl ON ddl_command_end
-    EXECUTE FUNCTION refresh_mv.note_ddl();
+    EXECUTE FUNCTION refresh_mv_internal.note_ddl();
 CREATE EVENT TRIGGER refresh_mv_forget_dropped ON sql_drop
-    EXECUTE FUNCTION refresh_mv.forget_dropped();
+    EXECUTE FUNCTION refresh_mv_internal.forget_dropped();
 CREATE EVENT TRIGGER refresh_mv_let_go ON ddl_command_start WHEN TAG IN ('DROP EXTENSION')
-    EXECUTE FUNCTION refresh_mv.let_go();
+    EXECUTE FUNCTION refresh_mv_internal.let_go();
+COMMENT ON EVENT TRIGGER refresh_mv_follow_names IS
+    'Has settings and history follow a view that is renamed or moved.';
+COMMENT ON EVENT TRIGGER refresh_mv_note_ddl IS 'Logs what makes the changes of a tracked view unknown.';
+COMMENT ON EVENT TRIGGER refresh_mv_forget_dropped IS
+    'Removes what the extension knows of views and tables that are dropped.';
+COMMENT ON EVENT TRIGGER refresh_mv_let_go IS
+    'Has triggers on chunks of TimescaleDB go with the extension.';
 ALTER EVENT TRIGGER refresh_mv_let_go ENABLE ALWAYS;
 ALTER EVENT TRIGGER refresh_mv_follow_names ENABLE ALWAYS;
 ALTER EVENT TRIGGER refresh_mv_note_ddl ENABLE ALWAYS;
 ALTER EVENT TRIGGER refresh_mv_forget_dropped ENABLE ALWAYS;
+
+-- --------------------------------------------------------------------- rights
+
+-- Everybody executes, without being able to name them, what views and functions above and
+-- the statements of a refresh call in his name; all else is for the owner of the schema.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA refresh_mv_internal FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    refresh_mv_internal.fingerprint(oid), refresh_mv_internal.total_size(regclass),
+    refresh_mv_internal.require_cron(), refresh_mv_internal.schedule(text, text),
+    refresh_mv_internal.unschedule(), refresh_mv_internal.current_schedule(),
+    refresh_mv_internal.better_schedule(), refresh_mv_internal.advise_on_views(),
+    refresh_mv_internal.advise_on_publications(), refresh_mv_internal.advise_on_schedule(),
+    refresh_mv_internal.exact_sum(numeric), refresh_mv_internal.exact_add(numeric[], numeric[], numeric[]),
+    refresh_mv_internal.exact_total(numeric[]), refresh_mv_internal.exact_average(numeric[])
+TO PUBLIC;

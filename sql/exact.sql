@@ -332,16 +332,16 @@ CALL clear();
 CREATE TABLE t AS SELECT i AS id, CASE WHEN i < 500 THEN (i % 7)::numeric / (10 ^ (i % 5))::int WHEN i = 501 THEN 'NaN' WHEN i = 502 THEN '-Infinity' END AS n
     FROM generate_series(1, 1000) i;
 ANALYZE t;
-SELECT refresh_mv.exact_sum(n)::text AS serial FROM t \gset
+SELECT refresh_mv_internal.exact_sum(n)::text AS serial FROM t \gset
 BEGIN;
 SET LOCAL parallel_setup_cost = 0;
 SET LOCAL parallel_tuple_cost = 0;
 SET LOCAL min_parallel_table_scan_size = 0;
 SET LOCAL parallel_leader_participation = off;
 ALTER TABLE t SET (parallel_workers = 2);
-EXPLAIN (COSTS OFF) SELECT refresh_mv.exact_sum(n) FROM t;
-SELECT refresh_mv.exact_sum(n)::text = :'serial' AS same FROM t;
-SELECT refresh_mv.exact_sum(n)::text FROM t WHERE id > 600;
+EXPLAIN (COSTS OFF) SELECT refresh_mv_internal.exact_sum(n) FROM t;
+SELECT refresh_mv_internal.exact_sum(n)::text = :'serial' AS same FROM t;
+SELECT refresh_mv_internal.exact_sum(n)::text FROM t WHERE id > 600;
 COMMIT;
 
 DROP SCHEMA suite CASCADE;

@@ -174,7 +174,7 @@ SELECT * FROM smart('summed');
 SELECT method, possible, chosen, reason FROM refresh_mv.explain('upper') WHERE method IN ('skip', 'delta', 'full');
 SELECT * FROM smart('upper');
 -- the state of its groups is gone
-SELECT refresh_mv.drop_groups('summed'::regclass);
+SELECT refresh_mv_internal.drop_groups('summed'::regclass);
 SELECT method, possible, chosen, reason FROM refresh_mv.explain('summed') WHERE method IN ('skip', 'delta', 'keys', 'full');
 UPDATE big SET n = n - 1 WHERE id = 5;
 SELECT method, possible, chosen, reason FROM refresh_mv.explain('summed') WHERE method IN ('skip', 'delta', 'keys', 'full');
@@ -523,7 +523,7 @@ SELECT * FROM smart('daily');
 SELECT refresh_mv.configure('daily', keep_before => NULL);
 SELECT * FROM smart('daily');
 -- a refresh that has lost its state
-SELECT refresh_mv.drop_groups('daily'::regclass);
+SELECT refresh_mv_internal.drop_groups('daily'::regclass);
 INSERT INTO sales VALUES (30004, current_date, 1, 1.5);
 SELECT * FROM smart('daily');
 

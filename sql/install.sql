@@ -22,12 +22,16 @@ WHERE prolang = (SELECT oid FROM pg_language WHERE lanname = 'c')
 SELECT count(*) = 2 AS tables FROM pg_class
 WHERE relnamespace = 'refresh_mv'::regnamespace AND relkind = 'r' AND relname IN ('settings', 'state');
 -- Whatever is in schema refresh_mv belongs to the extension, and all that
--- belongs to it is there or in the schema given.
+-- belongs to it is there, in refresh_mv_internal or in the schema given.
 SELECT count(*) AS strangers FROM pg_class c WHERE relnamespace = 'refresh_mv'::regnamespace AND relkind IN ('r', 'v', 'S', 'm')
     AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype IN ('e', 'i'));
 SELECT DISTINCT n.nspname, proname ~ '^refresh_materialized_views' AS main FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
     JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
     AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'refresh_mv') ORDER BY 1;
+-- Whatever belongs to it says what it is.
+SELECT i.type, i.identity AS without_comment FROM pg_depend d CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, 0) i
+WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'refresh_mv') AND d.deptype = 'e'
+    AND d.classid <> 'pg_type'::regclass AND coalesce(obj_description(d.objid, d.classid::regclass::text::name), '') = '';
 SELECT extversion, extrelocatable, 'refresh_mv.settings'::regclass = ANY (extconfig) AS settings_dumped
 FROM pg_extension WHERE extname = 'refresh_mv';
 -- No trace is left.
@@ -59,25 +63,30 @@ DROP SCHEMA elsewhere CASCADE;
 SELECT contents = before AS no_trace FROM contents, before;
 
 \set SHOW_CONTEXT never
--- It cannot be installed over a schema refresh_mv of somebody else.
+-- It cannot be installed over a schema of somebody else that is called as one of its own.
 CREATE SCHEMA refresh_mv;
 CREATE EXTENSION refresh_mv SCHEMA public;
-DROP SCHEMA refresh_mv;
+ALTER SCHEMA refresh_mv RENAME TO refresh_mv_internal;
+CREATE EXTENSION refresh_mv SCHEMA public;
+DROP SCHEMA refresh_mv_internal;
 
--- Users may call the functions, and may neither read nor write the tables.
+-- Users may call these functions, which are documented, and none but these, and may
+-- neither read nor write the tables.
 CREATE EXTENSION refresh_mv SCHEMA public;
 CREATE ROLE refresh_mv_user;
-SELECT p.oid::regproc AS function, has_function_privilege('refresh_mv_user', p.oid, 'EXECUTE')
-FROM pg_proc p WHERE proname ~ '^refresh_mat' OR (proname = 'configure' AND pronamespace = 'refresh_mv'::regnamespace)
-ORDER BY proname;
+SELECT p.oid::regprocedure AS function
+FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+    AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'refresh_mv')
+WHERE has_schema_privilege('refresh_mv_user', p.pronamespace, 'USAGE') AND has_function_privilege('refresh_mv_user', p.oid, 'EXECUTE')
+ORDER BY proname, pronargs;
 SELECT bool_or(has_table_privilege('refresh_mv_user', c.oid, p.privilege)) AS granted
 FROM pg_class c, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) p (privilege)
 WHERE relnamespace = 'refresh_mv'::regnamespace AND relkind = 'r';
 SELECT bool_or(has_table_privilege('refresh_mv_user', c.oid, p.privilege)) AS granted
 FROM pg_class c, unnest('{INSERT,UPDATE,DELETE,TRUNCATE,TRIGGER}'::text[]) p (privilege)
 WHERE relnamespace = 'refresh_mv'::regnamespace AND relkind = 'v';
-SELECT has_schema_privilege('refresh_mv_user', 'refresh_mv', 'USAGE') AS usage,
-    has_schema_privilege('refresh_mv_user', 'refresh_mv', 'CREATE') AS "create";
+SELECT schema, has_schema_privilege('refresh_mv_user', schema, 'USAGE') AS usage,
+    has_schema_privilege('refresh_mv_user', schema, 'CREATE') AS "create" FROM unnest('{refresh_mv,refresh_mv_internal}'::text[]) schema;
 SET ROLE refresh_mv_user;
 INSERT INTO refresh_mv.settings VALUES ('public', 'v', 'day');
 DELETE FROM refresh_mv.state;

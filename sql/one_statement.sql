@@ -40,7 +40,7 @@ BEGIN
         (SELECT string_agg((s.exact, s.on_commit, s.columns)::text, ' ') FROM refresh_mv.sources s WHERE s.relation = 't'::regclass),
         (SELECT string_agg((s.snapshot IS NOT NULL)::text, ' ') FROM refresh_mv.state s WHERE s.view = state_of.view),
         (SELECT string_agg(m.relation::text, ' ') FROM refresh_mv.members m
-            WHERE m.member = 't'::regclass AND m.fingerprint = refresh_mv.fingerprint(m.member)),
+            WHERE m.member = 't'::regclass AND m.fingerprint = refresh_mv_internal.fingerprint(m.member)),
         (SELECT string_agg(g.tgname::text || g.tgenabled::text, ' ' ORDER BY g.tgname) FROM pg_trigger g WHERE g.tgrelid = 't'::regclass));
 END $$;
 

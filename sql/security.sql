@@ -122,7 +122,7 @@ SELECT view, method FROM refresh_mv.history ORDER BY run DESC LIMIT 2;
 -- Who only looks does not call anything as himself either.
 SELECT count(data_through) FROM refresh_mv.status;
 SELECT count(last_data_date) FROM refresh_mv.freshness;
-SELECT refresh_mv.data_through('att.dated') IS NOT NULL AS dated, refresh_mv.total_size('att.dated') > 0 AS sized, refresh_mv.graph() <> '' AS graph;
+SELECT refresh_mv.data_through('att.dated') IS NOT NULL AS dated, (SELECT total_bytes FROM refresh_mv.status WHERE schema = 'att' AND name = 'dated') > 0 AS sized, refresh_mv.graph() <> '' AS graph;
 SELECT count(*) FROM refresh_mv.dependencies;
 SELECT count(*) FROM refresh_mv.changes('att.delta', 'att.t');
 SELECT * FROM att.calls();
@@ -182,7 +182,7 @@ INSERT INTO att.todo (statement, no) SELECT * FROM unnest(ARRAY[
     'CREATE TEMP TABLE mine ()', 'CREATE TEMP VIEW mine AS SELECT 1', 'LISTEN att', 'UNLISTEN *',
     'PREPARE mine AS SELECT 1', 'DEALLOCATE ALL', 'DECLARE mine CURSOR WITH HOLD FOR SELECT 1', 'DISCARD ALL', 'COMMIT', 'ALTER ROLE refresh_mv_sec_attacker SUPERUSER',
     'SELECT * FROM suite.secret', 'DELETE FROM refresh_mv.log', 'UPDATE refresh_mv.state SET groups = NULL', $$INSERT INTO refresh_mv.settings (view_schema, view_name) VALUES ('att', 'delta')$$,
-    $$SELECT refresh_mv.log_everything('att.t'::regclass, '')$$, $$SELECT refresh_mv.drop_groups('att.delta'::regclass)$$, 'ALTER EXTENSION refresh_mv UPDATE',
+    $$SELECT refresh_mv_internal.log_everything('att.t'::regclass, '')$$, $$SELECT refresh_mv_internal.drop_groups('att.delta'::regclass)$$, 'ALTER EXTENSION refresh_mv UPDATE',
     $$SELECT public.refresh_materialized_views_smart('{att.dated}')$$, $$SELECT public.refresh_materialized_views(views => '{att.dated}')$$, 'CALL refresh_mv.run()',
     $$SELECT refresh_mv.refresh_where('att.dated', 'day IS NULL')$$, $$SELECT refresh_mv.configure('att.dated')$$, $$SELECT refresh_mv.track('att.dated')$$, $$SELECT refresh_mv.untrack('att.delta')$$,
     $$SELECT refresh_mv.verify('att.dated')$$, $$SELECT refresh_mv.verify('att.dated', true)$$, 'CALL refresh_mv.verify_all()', $$SELECT refresh_mv.explain('att.dated')$$,
@@ -300,7 +300,7 @@ SET client_min_messages = error;
 \set ECHO none
 SELECT statement FROM refresh_mv.advise() \gexec
 SELECT refresh_mv.explain(oid, true) FROM pg_class WHERE relkind = 'm' \g /dev/null
-SELECT r.advice FROM pg_class c, refresh_mv.explain(c.oid) r WHERE c.relkind = 'm' AND r.advice <> '' \gexec
+SELECT r.advice FROM pg_class c, refresh_mv.explain(c.oid) r WHERE c.relkind = 'm' AND r.advice <> '' ORDER BY c.oid \gexec
 \set ECHO all
 SELECT * FROM att.calls();
 SELECT count(*) AS secrets FROM secret;

@@ -157,7 +157,7 @@ SELECT view_name, last_data_date IS NOT NULL AS dated FROM refresh_mv.freshness 
 SELECT * FROM refresh_mv.dependencies ORDER BY view::pg_catalog.oid USING OPERATOR(pg_catalog.<), depends_on::pg_catalog.oid USING OPERATOR(pg_catalog.<);
 SELECT pg_catalog.count(*) FROM refresh_mv.history;
 SELECT refresh_mv.graph();
-SELECT refresh_mv.data_through('suite.dated') IS NOT NULL AS dated, refresh_mv.total_size('suite.dated') OPERATOR(pg_catalog.>) 0 AS sized;
+SELECT refresh_mv.data_through('suite.dated') IS NOT NULL AS dated, refresh_mv_internal.total_size('suite.dated') OPERATOR(pg_catalog.>) 0 AS sized;
 -- Somebody's schema "cron" is not pg_cron.
 CREATE SCHEMA cron AUTHORIZATION refresh_mv_path_attacker;
 CREATE TABLE cron.job AS SELECT 1::pg_catalog.int8 AS jobid, 'refresh_mv smart' AS jobname, 'postgres' AS username, pg_catalog.current_database() AS database;

@@ -187,11 +187,11 @@ SELECT c.relname, c.relkind FROM pg_class c, unnest('{refresh_mv_track_owner,ref
 WHERE c.relnamespace = 'refresh_mv'::regnamespace AND c.relkind IN ('r', 'v')
   AND c.relname NOT IN ('status', 'history', 'freshness', 'dependencies') AND has_table_privilege(role, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER');
 SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'refresh_mv'::regnamespace AND CASE c.relkind WHEN 'S' THEN has_sequence_privilege('refresh_mv_track_owner', c.oid, 'SELECT, UPDATE, USAGE') END;
-SELECT p.proname FROM pg_proc p WHERE p.pronamespace = 'refresh_mv'::regnamespace AND NOT has_function_privilege('refresh_mv_track_owner', p.oid, 'EXECUTE') ORDER BY 1;
+SELECT p.proname FROM pg_proc p WHERE p.pronamespace = 'refresh_mv_internal'::regnamespace AND NOT has_function_privilege('refresh_mv_track_owner', p.oid, 'EXECUTE') ORDER BY 1;
 SELECT statement, e.state, e.message FROM unnest(ARRAY[
-    'SELECT refresh_mv.log_everything(''suite.t''::regclass, ''mischief'')', 'SELECT refresh_mv.adapt(''suite.t''::regclass)',
+    'SELECT refresh_mv_internal.log_everything(''suite.t''::regclass, ''mischief'')', 'SELECT refresh_mv.adapt(''suite.t''::regclass)',
     'SELECT refresh_mv.resume(''suite.v''::regclass)',
-    'SELECT refresh_mv.log_change()', 'SELECT refresh_mv.guard_log()', 'SELECT refresh_mv.note_ddl()', 'SELECT refresh_mv.forget_dropped()',
+    'SELECT refresh_mv.log_change()', 'SELECT refresh_mv_internal.guard_log()', 'SELECT refresh_mv_internal.note_ddl()', 'SELECT refresh_mv_internal.forget_dropped()',
     'SELECT data FROM refresh_mv.log', 'INSERT INTO refresh_mv.log (relation) VALUES (0)', 'DELETE FROM refresh_mv.log', 'TRUNCATE refresh_mv.log',
     'SELECT relation FROM refresh_mv.sources', 'UPDATE refresh_mv.sources SET layout = 0', 'UPDATE refresh_mv.state SET snapshot = NULL', 'SELECT view FROM refresh_mv.state',
     'DELETE FROM refresh_mv.tracked', 'DELETE FROM refresh_mv.members', 'DELETE FROM refresh_mv.uses', 'SELECT data FROM refresh_mv.unread', 'SELECT view FROM refresh_mv.pending',
@@ -266,7 +266,7 @@ UPDATE t SET id = 60 WHERE id = 102;
 RESET ROLE;
 SET client_min_messages = warning;
 SELECT * FROM spies ORDER BY id;
-SELECT role, source, success, regexp_replace(message, E'\n.*', '') AS message FROM refresh_mv.history WHERE view = 'suite.spies' AND source = 'on commit' ORDER BY run;
+SELECT role, source, success, regexp_replace(message, E'\n.*', '') AS message FROM refresh_mv.history WHERE view = 'suite.spies' AND source = 'on commit' ORDER BY started;
 SET ROLE refresh_mv_track_owner;
 DROP MATERIALIZED VIEW spies;
 

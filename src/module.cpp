@@ -15,7 +15,7 @@ namespace refresh_mv {
 
 extern "C" {
 PG_MODULE_MAGIC;
-void _PG_init(void);
+PGDLLEXPORT void _PG_init(void);
 }
 
 void _PG_init(void)

@@ -109,7 +109,10 @@ Datum refresh_mv_track(PG_FUNCTION_ARGS)
             put_tracked(fcinfo, track_all(arguments::all_views(), wanted));
         else {
             Oid view = arguments::view_of(fcinfo, 0);
-            guard([&] { track::track(view, wanted); });
+            guard([&] {
+                track::track(view, wanted);
+                track::warn_of_publications();
+            });
             return row_of_tracked(fcinfo, view);
         }
         guard([] { track::warn_of_publications(); });
@@ -198,7 +201,7 @@ Datum refresh_mv_note_ddl(PG_FUNCTION_ARGS)
     if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
         ereport(ERROR,
                 (errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-                 errmsg("refresh_mv.note_ddl() must be called as an event trigger")));
+                 errmsg("refresh_mv_internal.note_ddl() must be called as an event trigger")));
     return entry([&]() -> Datum {
         ddl::note(reinterpret_cast<EventTriggerData *>(fcinfo->context));
         PG_RETURN_NULL();
@@ -215,7 +218,7 @@ Datum refresh_mv_let_go(PG_FUNCTION_ARGS)
     if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
         ereport(ERROR,
                 (errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-                 errmsg("refresh_mv.let_go() must be called as an event trigger")));
+                 errmsg("refresh_mv_internal.let_go() must be called as an event trigger")));
     auto *command = reinterpret_cast<EventTriggerData *>(fcinfo->context);
     ListCell *cell;
     if (IsA(command->parsetree, DropStmt))
@@ -235,7 +238,7 @@ Datum refresh_mv_keep_out(PG_FUNCTION_ARGS)
     if (!CALLED_AS_TRIGGER(fcinfo))
         ereport(ERROR,
                 (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-                 errmsg("refresh_mv.keep_out() must be called as a trigger")));
+                 errmsg("refresh_mv_internal.keep_out() must be called as a trigger")));
     auto *trigger = reinterpret_cast<TriggerData *>(fcinfo->context);
     if (replica::is_sent())
         return static_cast<Datum>(0);

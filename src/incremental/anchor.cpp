@@ -1,5 +1,6 @@
 #include "incremental/anchor.hpp"
 
+#include "incremental/from_clause.hpp"
 #include "tracking/source.hpp"
 
 #include <utility>
@@ -14,180 +15,12 @@ struct Column {
     AttrNumber attno;
 };
 
-// A condition that makes two columns of one query equal.
-struct Link {
-    Var *left;
-    Var *right;
-    Relids nullable; // of an outer join's condition: its nullable side
-    bool full;       // a full join's condition
-};
-
-// What is in a query's FROM.
-struct From {
-    Query *query;
-    List *entries;   // RangeTblRef, of tables and subqueries
-    Relids nullable; // those on the nullable side of some join
-    List *links;     // Link *
-    List *positive;  // conditions that hold for every joined row
-};
-
 // An attempt to anchor tables.
 struct Search {
     List *instances;
     Oid type;         // of the anchor
     bool keeps_nulls;
 };
-
-// ---- instances ----
-
-bool collect(Node *node, void *context)
-{
-    ListCell *cell;
-
-    if (node == nullptr)
-        return false;
-    if (!IsA(node, Query))
-        return expression_tree_walker(node, pg::walker(collect), context);
-    auto *query = reinterpret_cast<Query *>(node);
-    foreach (cell, query->rtable) {
-        auto *rte = lfirst_node(RangeTblEntry, cell);
-        if (rte->rtekind != RTE_RELATION || !rte->inFromCl)
-            continue;
-        auto *instance = static_cast<Instance *>(palloc0(sizeof(Instance)));
-        instance->query = query;
-        instance->rti = static_cast<Index>(foreach_current_index(cell) + 1);
-        instance->relation = rte->relid;
-        auto **instances = static_cast<List **>(context);
-        *instances = lappend(*instances, instance);
-    }
-    return query_tree_walker(query, pg::walker(collect), context, 0);
-}
-
-Instance *find(List *instances, Query *query, int rti)
-{
-    ListCell *cell;
-    foreach (cell, instances) {
-        auto *instance = static_cast<Instance *>(lfirst(cell));
-        if (instance->query == query && instance->rti == static_cast<Index>(rti))
-            return instance;
-    }
-    return nullptr;
-}
-
-// ---- FROM ----
-
-Node *strip(Node *node)
-{
-    while (node != nullptr && IsA(node, RelabelType))
-        node = reinterpret_cast<Node *>(reinterpret_cast<RelabelType *>(node)->arg);
-    return node;
-}
-
-// Types whose = tells as much as their bytes.
-bool is_plain_type(Oid type)
-{
-    return type == INT2OID || type == INT4OID || type == INT8OID || type == UUIDOID || type == DATEOID
-           || type == TEXTOID || type == VARCHAROID || type == OIDOID;
-}
-
-// varchar is compared as text.
-Oid text_type(Oid type)
-{
-    return type == VARCHAROID ? TEXTOID : type;
-}
-
-// The column that an expression is, of any level; null if it is none.
-Var *as_column(Query *query, Node *expr)
-{
-    Node *node = strip(pg::flatten(query, static_cast<Node *>(copyObjectImpl(expr))));
-    if (node == nullptr || !IsA(node, Var))
-        return nullptr;
-    auto *var = reinterpret_cast<Var *>(node);
-    bool plain = var->varattno > 0 && is_plain_type(var->vartype)
-                 && (!OidIsValid(var->varcollid) || get_collation_isdeterministic(var->varcollid));
-    return plain ? var : nullptr;
-}
-
-// Whether an operator is = of a type, for values of that type on both sides.
-bool is_equality(OpExpr *op)
-{
-    if (list_length(op->args) != 2)
-        return false;
-    Oid left = text_type(exprType(strip(static_cast<Node *>(linitial(op->args)))));
-    Oid right = text_type(exprType(strip(static_cast<Node *>(lsecond(op->args)))));
-    return left == right && op->opno == lookup_type_cache(left, TYPECACHE_EQ_OPR)->eq_opr;
-}
-
-// The two columns that a condition makes equal; false if it does not.
-bool equates(Query *query, Node *condition, Var **left, Var **right)
-{
-    if (condition == nullptr || !IsA(condition, OpExpr))
-        return false;
-    auto *op = reinterpret_cast<OpExpr *>(condition);
-    if (!is_equality(op))
-        return false;
-    *left = as_column(query, static_cast<Node *>(linitial(op->args)));
-    *right = as_column(query, static_cast<Node *>(lsecond(op->args)));
-    return *left != nullptr && *right != nullptr && (*left)->varcollid == (*right)->varcollid;
-}
-
-void add_conditions(From *from, Node *conditions, Relids nullable, bool full)
-{
-    ListCell *cell;
-    foreach (cell, make_ands_implicit(reinterpret_cast<Expr *>(conditions))) {
-        auto *condition = static_cast<Node *>(lfirst(cell));
-        Var *left, *right;
-        if (nullable == nullptr && !full)
-            from->positive = lappend(from->positive, condition);
-        if (!equates(from->query, condition, &left, &right) || left->varlevelsup != 0
-            || right->varlevelsup != 0)
-            continue;
-        auto *link = static_cast<Link *>(palloc(sizeof(Link)));
-        *link = {left, right, nullable, full};
-        from->links = lappend(from->links, link);
-    }
-}
-
-Relids walk_from(From *from, Node *node, bool nullable)
-{
-    check_stack_depth();
-    if (IsA(node, RangeTblRef)) {
-        int rti = reinterpret_cast<RangeTblRef *>(node)->rtindex;
-        from->entries = lappend(from->entries, node);
-        if (nullable)
-            from->nullable = bms_add_member(from->nullable, rti);
-        return bms_make_singleton(rti);
-    }
-    auto *join = castNode(JoinExpr, node);
-    bool full = join->jointype == JOIN_FULL;
-    Relids left = walk_from(from, join->larg, nullable || full || join->jointype == JOIN_RIGHT);
-    Relids right = walk_from(from, join->rarg, nullable || full || join->jointype == JOIN_LEFT);
-    Relids all = bms_union(left, right);
-    // Under an outer join even an inner join's condition holds for its rows only.
-    Relids side = join->jointype == JOIN_LEFT    ? right
-                  : join->jointype == JOIN_RIGHT ? left
-                  : nullable                     ? all
-                                                 : nullptr;
-    // A full join's sides must not be made null by other joins.
-    if (!full || (!nullable && IsA(join->larg, RangeTblRef) && IsA(join->rarg, RangeTblRef)))
-        add_conditions(from, join->quals, side, full);
-    return all;
-}
-
-From from_of(Query *query)
-{
-    From from = {query, NIL, nullptr, NIL, NIL};
-    ListCell *cell;
-    foreach (cell, query->jointree->fromlist)
-        walk_from(&from, static_cast<Node *>(lfirst(cell)), false);
-    add_conditions(&from, query->jointree->quals, nullptr, false);
-    return from;
-}
-
-bool is_nullable(const From &from, int rti)
-{
-    return bms_is_member(rti, from.nullable);
-}
 
 // ---- anchoring ----
 
@@ -220,8 +53,9 @@ bool anchor_output(Search *search, Query *query, AttrNumber attno)
     if (entry == nullptr || query->commandType != CMD_SELECT || query->jointree == nullptr
         || !anchor::hands_up(query, entry))
         return false;
-    Var *var = as_column(query, reinterpret_cast<Node *>(entry->expr));
-    return var != nullptr && var->varlevelsup == 0 && !is_nullable(from_of(query), var->varno)
+    Var *var = from_clause::as_column(query, reinterpret_cast<Node *>(entry->expr));
+    return var != nullptr && var->varlevelsup == 0
+           && !from_clause::is_nullable(from_clause::of_query(query), var->varno)
            && anchor_in(search, query, var->varno, var->varattno);
 }
 
@@ -231,9 +65,9 @@ bool reach(Search *search, Query *query, int rti, AttrNumber attno)
     RangeTblEntry *rte = rt_fetch(rti, query->rtable);
     if (rte->rtekind == RTE_SUBQUERY)
         return anchor_output(search, rte->subquery, attno);
-    Instance *instance = find(search->instances, query, rti);
+    Instance *instance = instance::find(search->instances, query, rti);
     if (instance == nullptr || (instance->anchor != 0 && instance->anchor != attno)
-        || text_type(get_atttype(instance->relation, attno)) != search->type)
+        || from_clause::compared_type(get_atttype(instance->relation, attno)) != search->type)
         return false;
     instance->anchor = attno;
     instance->keeps_nulls |= search->keeps_nulls;
@@ -290,7 +124,8 @@ bool follow(Search *search, const From &from, const Link *link, Var *here, Var *
     if (link->nullable != nullptr
         && (!bms_is_member(there->varno, link->nullable) || bms_is_member(here->varno, link->nullable)))
         return false;
-    if (link->nullable == nullptr && (is_nullable(from, here->varno) || is_nullable(from, there->varno)))
+    if (link->nullable == nullptr
+        && (from_clause::is_nullable(from, here->varno) || from_clause::is_nullable(from, there->varno)))
         return false;
     if (!try_reach(search, from.query, there->varno, there->varattno))
         return false;
@@ -304,15 +139,15 @@ void anchor_correlated(Search *search, Query *sub, List *known)
     ListCell *cell;
     if (sub->setOperations != nullptr || sub->jointree == nullptr)
         return;
-    From from = from_of(sub);
+    From from = from_clause::of_query(sub);
     foreach (cell, from.positive) {
         Var *left, *right;
-        if (!equates(sub, static_cast<Node *>(lfirst(cell)), &left, &right))
+        if (!from_clause::equates(sub, static_cast<Node *>(lfirst(cell)), &left, &right))
             continue;
         if (left->varlevelsup == 1)
             std::swap(left, right);
         if (left->varlevelsup == 0 && right->varlevelsup == 1
-            && is_known(known, right->varno, right->varattno) && !is_nullable(from, left->varno))
+            && is_known(known, right->varno, right->varattno) && !from_clause::is_nullable(from, left->varno))
             anchor_in(search, sub, left->varno, left->varattno);
     }
 }
@@ -323,18 +158,6 @@ struct Sublinks {
     List *known;
 };
 
-// Whether a column of a query's FROM cannot be NULL.
-bool column_never_null(const From &from, Var *var)
-{
-    RangeTblEntry *rte = rt_fetch(var->varno, from.query->rtable);
-    if (rte->rtekind != RTE_RELATION || is_nullable(from, var->varno))
-        return false;
-    Relation table = table_open(rte->relid, AccessShareLock);
-    bool result = pg::is_not_null(RelationGetDescr(table), var->varattno);
-    table_close(table, NoLock);
-    return result;
-}
-
 // Anchors the subquery of "known IN (SELECT column ...)".  Where it is not known
 // to be asked for a true answer only, its NULLs matter as well.
 void anchor_in_sublink(Sublinks *sublinks, SubLink *sublink, Query *sub)
@@ -343,15 +166,15 @@ void anchor_in_sublink(Sublinks *sublinks, SubLink *sublink, Query *sub)
     if (sublink->subLinkType != ANY_SUBLINK || !IsA(sublink->testexpr, OpExpr))
         return;
     auto *op = reinterpret_cast<OpExpr *>(sublink->testexpr);
-    if (!is_equality(op))
+    if (!from_clause::is_equality(op))
         return;
-    Node *param = strip(static_cast<Node *>(lsecond(op->args)));
-    var = as_column(sublinks->from->query, static_cast<Node *>(linitial(op->args)));
+    Node *param = from_clause::strip(static_cast<Node *>(lsecond(op->args)));
+    var = from_clause::as_column(sublinks->from->query, static_cast<Node *>(linitial(op->args)));
     if (var == nullptr || !IsA(param, Param) || var->varlevelsup != 0
         || !is_known(sublinks->known, var->varno, var->varattno))
         return;
     bool positive = list_member_ptr(sublinks->from->positive, sublink);
-    if (!positive && !column_never_null(*sublinks->from, var))
+    if (!positive && !from_clause::column_never_null(*sublinks->from, var))
         return;
     Search search = *sublinks->search;
     search.keeps_nulls |= !positive;
@@ -405,7 +228,7 @@ bool anchor_in(Search *search, Query *query, int rti, AttrNumber attno)
     check_stack_depth();
     if (!try_reach(search, query, rti, attno))
         return false;
-    spread(search, from_of(query), add_known(NIL, rti, attno));
+    spread(search, from_clause::of_query(query), add_known(NIL, rti, attno));
     return true;
 }
 
@@ -470,11 +293,11 @@ double worth(List *instances)
 // side of a full join.
 bool attempt(List *instances, const From &from, Var *column, Var *other)
 {
-    Search search = {instances, text_type(column->vartype), false};
+    Search search = {instances, from_clause::compared_type(column->vartype), false};
 
     clear(instances);
     if (other == nullptr)
-        return !is_nullable(from, column->varno)
+        return !from_clause::is_nullable(from, column->varno)
                && anchor_in(&search, from.query, column->varno, column->varattno);
     if (!try_reach(&search, from.query, column->varno, column->varattno)
         || !try_reach(&search, from.query, other->varno, other->varattno))
@@ -533,7 +356,8 @@ void consider_entry(Choice *choice, int rti, bool all)
     if (rte->rtekind == RTE_SUBQUERY)
         foreach (cell, rte->subquery->targetList) {
             auto *entry = lfirst_node(TargetEntry, cell);
-            if (!entry->resjunk && is_plain_type(exprType(reinterpret_cast<Node *>(entry->expr))))
+            if (!entry->resjunk
+                && from_clause::is_plain_type(exprType(reinterpret_cast<Node *>(entry->expr))))
                 consider(choice, makeVarFromTargetEntry(rti, entry), nullptr);
         }
     if (rte->rtekind != RTE_RELATION)
@@ -548,7 +372,7 @@ void consider_entry(Choice *choice, int rti, bool all)
         for (int j = 0; j < key.count; j++)
             key_column |= key.columns[j] == attribute->attnum;
         // What is not used is not logged.
-        if (!attribute->attisdropped && is_plain_type(attribute->atttypid)
+        if (!attribute->attisdropped && from_clause::is_plain_type(attribute->atttypid)
             && (key_column
                 || (all && bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, used))))
             consider(choice, makeVar(rti, attribute->attnum, attribute->atttypid, attribute->atttypmod,
@@ -563,17 +387,18 @@ void mark_joined(Anchoring *anchoring, Query *query)
     ListCell *cell;
 
     check_stack_depth();
-    foreach (cell, anchor::union_arms(query))
+    foreach (cell, from_clause::union_arms(query))
         mark_joined(anchoring, static_cast<RangeTblEntry *>(lfirst(cell))->subquery);
     if (query->setOperations != nullptr || query->jointree == nullptr)
         return;
-    foreach (cell, from_of(query).entries) {
+    foreach (cell, from_clause::of_query(query).entries) {
         int rti = static_cast<RangeTblRef *>(lfirst(cell))->rtindex;
         RangeTblEntry *rte = rt_fetch(rti, query->rtable);
-        Instance *instance = find(anchoring->instances, query, rti);
+        Instance *instance = instance::find(anchoring->instances, query, rti);
         if (instance != nullptr)
             instance->joined = true;
-        else if (rte->rtekind == RTE_SUBQUERY && (anchor::only_joins(rte->subquery) || anchor::union_arms(rte->subquery) != NIL))
+        else if (rte->rtekind == RTE_SUBQUERY
+                 && (from_clause::only_joins(rte->subquery) || from_clause::union_arms(rte->subquery) != NIL))
             mark_joined(anchoring, rte->subquery);
     }
 }
@@ -600,57 +425,15 @@ bool hands_up(Query *query, TargetEntry *entry)
     return true;
 }
 
-bool is_nullable(Query *query, Index rti)
-{
-    return refresh_mv::is_nullable(from_of(query), static_cast<int>(rti));
-}
-
-bool never_null(Query *query, Expr *expr)
-{
-    if (!IsA(expr, Var))
-        return false;
-    auto *var = reinterpret_cast<Var *>(expr);
-    return var->varlevelsup == 0 && var->varattno > 0 && column_never_null(from_of(query), var);
-}
-
-bool only_joins(Query *query)
-{
-    return !query->hasAggs && !query->groupClause && !query->groupingSets && !query->havingQual
-           && !query->distinctClause && !query->windowClause && !query->limitCount
-           && !query->limitOffset && !query->hasTargetSRFs && !query->setOperations;
-}
-
-List *union_arms(Query *query)
-{
-    List *todo = list_make1(query->setOperations);
-    List *arms = NIL;
-    ListCell *cell;
-
-    if (query->setOperations == nullptr || query->limitCount || query->limitOffset)
-        return NIL;
-    foreach (cell, todo) { // grows meanwhile
-        auto *node = static_cast<Node *>(lfirst(cell));
-        if (IsA(node, RangeTblRef)) {
-            arms = lappend(arms, rt_fetch(reinterpret_cast<RangeTblRef *>(node)->rtindex, query->rtable));
-            continue;
-        }
-        auto *operation = castNode(SetOperationStmt, node);
-        if (operation->op != SETOP_UNION || !operation->all)
-            return NIL;
-        todo = lappend(lappend(todo, operation->larg), operation->rarg);
-    }
-    return arms;
-}
-
-Anchoring of(Query *query, List *changed)
+Anchoring choose(Query *query, List *changed)
 {
     Anchoring anchoring{};
     ListCell *cell;
 
-    collect(reinterpret_cast<Node *>(query), &anchoring.instances);
+    anchoring.instances = instance::all(query);
     if (query->setOperations != nullptr || query->jointree == nullptr)
         return anchoring;
-    Choice choice = {&anchoring, from_of(query), changed, 0, 0};
+    Choice choice = {&anchoring, from_clause::of_query(query), changed, 0, 0};
     mark_joined(&anchoring, query);
     foreach (cell, choice.from.entries)
         consider_entry(&choice, static_cast<RangeTblRef *>(lfirst(cell))->rtindex, false);
@@ -665,19 +448,18 @@ Anchoring of(Query *query, List *changed)
         foreach (cell, choice.from.entries)
             consider_entry(&choice, static_cast<RangeTblRef *>(lfirst(cell))->rtindex, true);
     clear(anchoring.instances);
-    return again(query, anchoring);
+    return choose_same(query, anchoring);
 }
 
-Anchoring again(Query *query, const Anchoring &chosen)
+Anchoring choose_same(Query *query, const Anchoring &chosen)
 {
     Anchoring anchoring = chosen;
 
-    anchoring.instances = NIL;
-    collect(reinterpret_cast<Node *>(query), &anchoring.instances);
+    anchoring.instances = instance::all(query);
     mark_joined(&anchoring, query);
     if (chosen.column == nullptr)
         return anchoring;
-    attempt(anchoring.instances, from_of(query), chosen.column, chosen.other);
+    attempt(anchoring.instances, from_clause::of_query(query), chosen.column, chosen.other);
     anchoring.type = chosen.column->vartype;
     anchoring.collation = chosen.column->varcollid;
     anchoring.value = chosen.other != nullptr ? either(chosen)

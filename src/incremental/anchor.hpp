@@ -17,19 +17,9 @@
 // - Analysis reads catalogs and the query tree, never data, and has no effect.
 #pragma once
 
-#include "server/pg.hpp"
+#include "incremental/instance.hpp"
 
 namespace refresh_mv {
-
-// A table in the query, at any depth.
-struct Instance {
-    Query *query; // whose range table it is in
-    Index rti;
-    Oid relation;
-    AttrNumber anchor; // its column of the class; 0: it has none
-    bool keeps_nulls;  // a row with a null there matters to all parts (NOT IN)
-    bool joined;       // read through FROM and queries that only select and join
-};
 
 struct Anchoring {
     List *instances; // Instance *, in the order of the query tree
@@ -45,28 +35,15 @@ namespace anchor {
 // Analyses a normalized query, to which the result points.  Of several anchors takes
 // the one that leaves fewest of the changed relations to be read as a whole, then the
 // one that makes most and smallest parts.
-Anchoring of(Query *query, List *changed);
+Anchoring choose(Query *query, List *changed);
 
 // The same for a query with the same FROM, by the same anchor.
-Anchoring again(Query *query, const Anchoring &anchoring);
-
-// Whether an entry of the query's FROM is on the nullable side of a join.
-bool is_nullable(Query *query, Index rti);
-
-// Whether an expression is a column that cannot be NULL in the query's joined rows.
-bool never_null(Query *query, Expr *expr);
+Anchoring choose_same(Query *query, const Anchoring &anchoring);
 
 // Whether restricting the rows that a query joins by one of its output columns
 // restricts its result by just that: no LIMIT, and no grouping, DISTINCT ON or window
 // without the column.
 bool hands_up(Query *query, TargetEntry *entry);
-
-// Whether a query only selects and joins, so that each row of its FROM makes a row.
-bool only_joins(Query *query);
-
-// The arms of a query that is nothing but a UNION ALL, as entries of its range
-// table; NIL for others.
-List *union_arms(Query *query);
 
 } // namespace anchor
 

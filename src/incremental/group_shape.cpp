@@ -1,7 +1,10 @@
 #include "incremental/group_shape.hpp"
 
+#include "incremental/from_clause.hpp"
 #include "incremental/partial_aggregates.hpp"
+#include "incremental/row_names.hpp"
 #include "query/query.hpp"
+#include "query/sql_template.hpp"
 #include "values/equality.hpp"
 
 namespace refresh_mv {
@@ -56,7 +59,7 @@ void add_key(GroupShape *shape, Query *query, Expr *expr, SortGroupClause *claus
     if (is_whole_extract(expr) ? !equality::is_plain(clause->eqop, expr)
                                : !equality::is_plain_and_means_same(clause->eqop, expr))
         object(shape, "it groups by values that can be equal and look different");
-    shape->keys[shape->nkeys++] = {expr, clause, output_of(query, expr), anchor::never_null(query, expr)};
+    shape->keys[shape->nkeys++] = {expr, clause, output_of(query, expr), from_clause::never_null(query, expr)};
 }
 
 // Adds a column that is not grouped by, but depends on the grouping columns.
@@ -208,7 +211,7 @@ void select_keys(Query *query, const GroupShape &shape)
     query->targetList = NIL;
     for (int i = 0; i < shape.nkeys; i++) {
         TargetEntry *entry = makeTargetEntry(static_cast<Expr *>(copyObjectImpl(shape.keys[i].expr)),
-                                             static_cast<AttrNumber>(i + 1), psprintf("k%d", i + 1), false);
+                                             static_cast<AttrNumber>(i + 1), row_names::key_column(i), false);
         auto *clause = static_cast<SortGroupClause *>(copyObjectImpl(shape.keys[i].clause));
         entry->ressortgroupref = clause->tleSortGroupRef = static_cast<Index>(i + 1);
         query->targetList = lappend(query->targetList, entry);
@@ -227,7 +230,7 @@ void add_output(Query *query, Expr *expr, const char *name)
 
 namespace group_shape {
 
-GroupShape of(Query *query, const Anchoring &anchoring)
+GroupShape analyse(Query *query, const Anchoring &anchoring)
 {
     GroupShape shape{};
     Collection collection = {&shape, query, &anchoring};
@@ -277,7 +280,7 @@ void select_pieces(Query *query, const GroupShape &shape)
         const Piece &piece = shape.pieces[i];
         auto *expr = piece.aggregate ? static_cast<Expr *>(copyObjectImpl(piece.aggregate))
                                      : reinterpret_cast<Expr *>(makeNullConst(piece.type, -1, InvalidOid));
-        add_output(query, expr, psprintf("p%d", i + 1));
+        add_output(query, expr, row_names::piece_column(i));
     }
     query->hasAggs = true;
 }
@@ -310,20 +313,21 @@ void select_values(Query *query, const GroupShape &shape, const Piece &piece)
 Query *select_rows(Query *original, const GroupShape &shape, const char *source,
                    QueryEnvironment *environment)
 {
-    StringInfoData text;
+    StringInfoData aggregates;
     auto *query = static_cast<Query *>(copyObjectImpl(original));
     ListCell *cell;
 
-    initStringInfo(&text);
-    appendStringInfoString(&text, "SELECT ");
-    for (int i = 0; i < shape.nkeys; i++)
-        appendStringInfo(&text, "s.k%d, ", i + 1);
+    initStringInfo(&aggregates);
     foreach (cell, shape.aggregates)
-        appendStringInfo(&text, "%s, ", static_cast<Aggregate *>(lfirst(cell))->expression);
+        appendStringInfo(&aggregates, "%s, ", static_cast<Aggregate *>(lfirst(cell))->expression);
     // As columns of a subquery, aggregates cost nothing, as they did, and conditions are
     // tested in the same order.
-    appendStringInfo(&text, "1 FROM %s s WHERE %s OFFSET 0", source, shape.single ? "s.h IS NOT NULL" : "s.n > 0");
-    Substitution substitution = {&shape, query::unchecked(text.data, environment)};
+    const char *sql = sql_template::fill("SELECT {keys}{aggregates}1 FROM {groups} s WHERE {there} OFFSET 0",
+                                         {{"keys", sql_template::number_all("s.k#, ", shape.nkeys)},
+                                          {"aggregates", aggregates.data},
+                                          {"groups", source},
+                                          {"there", shape.single ? "s.h IS NOT NULL" : "s.n > 0"}});
+    Substitution substitution = {&shape, query::unchecked(sql, environment)};
 
     query->targetList = castNode(List, substitute(flat(original, original->targetList), &substitution));
     Node *having = substitute(flat(original, original->havingQual), &substitution);

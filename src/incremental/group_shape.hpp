@@ -15,7 +15,7 @@
 
 namespace refresh_mv {
 
-// sum, count: added.  exact: a sum of numeric (see exact_sum.cpp).  smallest, largest:
+// sum, count: added.  exact: a sum of numeric (see values/numeric_sum.cpp).  smallest, largest:
 // combined.  values: how many distinct ones a table of its own has.
 enum class PieceKind { sum, count, exact, smallest, largest, values };
 
@@ -57,7 +57,7 @@ struct GroupShape {
 namespace group_shape {
 
 // Takes a normalized query apart, to which the result points.
-GroupShape of(Query *query, const Anchoring &anchoring);
+GroupShape analyse(Query *query, const Anchoring &anchoring);
 
 // Something that changes whenever the state would have other columns, or others in
 // the same place.

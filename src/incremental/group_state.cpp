@@ -1,7 +1,9 @@
 #include "incremental/group_state.hpp"
 
+#include "incremental/row_names.hpp"
 #include "merge/diff.hpp"
 #include "query/query.hpp"
+#include "query/sql_template.hpp"
 #include "store/state_tables.hpp"
 #include "store/statement.hpp"
 
@@ -14,11 +16,7 @@ namespace {
 // "prefix k1, prefix k2, " for all keys.
 char *key_list(const GroupShape &shape, const char *prefix)
 {
-    StringInfoData text;
-    initStringInfo(&text);
-    for (int i = 0; i < shape.nkeys; i++)
-        appendStringInfo(&text, "%sk%d, ", prefix, i + 1);
-    return text.data;
+    return sql_template::number_all(psprintf("%sk#, ", prefix), shape.nkeys);
 }
 
 // The hash of the keys; of none, 0.
@@ -29,6 +27,12 @@ char *key_hash(const GroupShape &shape, const char *prefix)
     char *keys = key_list(shape, prefix);
     keys[strlen(keys) - 2] = '\0';
     return psprintf("pg_catalog.hash_record_extended(ROW(%s), 0)", keys);
+}
+
+// The hash of the keys and a value.
+char *value_hash(const GroupShape &shape, const char *prefix)
+{
+    return psprintf("pg_catalog.hash_record_extended(ROW(%s%sv), 0)", key_list(shape, prefix), prefix);
 }
 
 // " AND a.k1 = b.k1" for all keys, NULLs being equal where there can be any.
@@ -64,7 +68,7 @@ List *key_columns(const GroupShape &shape)
     List *columns = add_column(NIL, "h", INT8OID, InvalidOid);
     for (int i = 0; i < shape.nkeys; i++) {
         auto *node = reinterpret_cast<Node *>(shape.keys[i].expr);
-        columns = add_column(columns, psprintf("k%d", i + 1), exprType(node), exprCollation(node));
+        columns = add_column(columns, row_names::key_column(i), exprType(node), exprCollation(node));
     }
     return columns;
 }
@@ -93,7 +97,7 @@ bool insert_row(TupleTableSlot *row, DestReceiver *self)
 void fill_table(const char *name, const char *text, Query *query)
 {
     QueryEnvironment *environment = create_queryEnv();
-    NamedRows rows = {"refresh_mv_rows", ExecCleanTypeFromTL(query->targetList), nullptr, 0};
+    NamedRows rows = {row_names::fill, ExecCleanTypeFromTL(query->targetList), nullptr, 0};
     Relation table = table_openrv(makeRangeVar(pstrdup("refresh_mv"), pstrdup(strchr(name, '.') + 1), -1),
                                   RowExclusiveLock);
     Filler filler = {query::row_receiver(insert_row), table, GetBulkInsertState(),
@@ -125,19 +129,31 @@ char *fill_text(const GroupShape &shape, Oid view)
         }
         const char *name = psprintf("v%d", i + 1);
         appendStringInfo(&columns, ", coalesce(%s.n, 0)", name);
-        appendStringInfo(&joins, " LEFT JOIN (SELECT %s AS h, %spg_catalog.count(*) AS n FROM %s u%s) %s"
-                                 " ON %s.h = %s%s",
-                         key_hash(shape, "u."), key_list(shape, "u."), state_tables::values(view, i),
-                         group_by(shape, ""), name, name, key_hash(shape, "r."), same_keys(shape, name, "r"));
+        appendStringInfoString(
+            &joins, sql_template::fill(" LEFT JOIN (SELECT {hash} AS h, {keys}pg_catalog.count(*) AS n"
+                                       " FROM {values} u{group_by}) {name} ON {name}.h = {same_hash}{same_keys}",
+                                       {{"hash", key_hash(shape, "u.")},
+                                        {"keys", key_list(shape, "u.")},
+                                        {"values", state_tables::values(view, i)},
+                                        {"group_by", group_by(shape, "")},
+                                        {"name", name},
+                                        {"same_hash", key_hash(shape, "r.")},
+                                        {"same_keys", same_keys(shape, name, "r")}}));
     }
-    return psprintf("SELECT %s, %sr.n%s FROM refresh_mv_rows r%s", key_hash(shape, "r."), key_list(shape, "r."), columns.data, joins.data);
+    return sql_template::fill("SELECT {hash}, {keys}r.n{columns} FROM {rows} r{joins}",
+                              {{"hash", key_hash(shape, "r.")},
+                               {"keys", key_list(shape, "r.")},
+                               {"columns", columns.data},
+                               {"rows", row_names::fill},
+                               {"joins", joins.data}});
 }
 
 // Puts a row without a hash into the state, which a crash removes with all others.
 void put_mark(Oid view)
 {
     SPI_connect();
-    statement::execute(psprintf("INSERT INTO %s (n) VALUES (-1)", state_tables::groups(view)), statement::Values(), SPI_OK_INSERT);
+    statement::execute(psprintf("INSERT INTO %s (n) VALUES (-1)", state_tables::groups(view)),
+                       statement::Values(), SPI_OK_INSERT);
     SPI_finish();
     CommandCounterIncrement();
 }
@@ -150,76 +166,95 @@ const char *type_name(Oid type)
 }
 
 // Rows of both states, with side: 1 now, -1 before.
-char *both_sides(const char *name)
+char *both_sides(const char *rows)
 {
-    return psprintf("SELECT 1 AS side, r.* FROM refresh_mv_%s_now r"
-                    " UNION ALL SELECT -1, r.* FROM refresh_mv_%s_before r", name, name);
+    return psprintf("SELECT 1 AS side, r.* FROM %s r UNION ALL SELECT -1, r.* FROM %s r", row_names::now(rows),
+                    row_names::before(rows));
 }
 
 // Whether there was nothing before.
-bool is_empty(const char *name, QueryEnvironment *environment)
+bool is_empty(const char *rows, QueryEnvironment *environment)
 {
-    return ephemeral_rows::shown(environment, psprintf("refresh_mv_%s_before", name)).count == 0;
+    return ephemeral_rows::shown(environment, row_names::before(rows)).count == 0;
 }
 
 // The touched values of a piece with their new counts, and whether that makes them
 // come (1) or go (-1).
 NamedRows next_values(Oid view, const GroupShape &shape, int piece, QueryEnvironment *environment)
 {
-    const char *name = psprintf("values_%d", piece + 1);
-    const char *keys = key_list(shape, "u.");
-    const char *net = is_empty(name, environment)
-                          ? psprintf("SELECT u.* FROM refresh_mv_%s_now u", name)
-                          : psprintf("SELECT %su.v, pg_catalog.sum(u.n * u.side)::pg_catalog.int8 AS n"
-                                     " FROM (%s) u%s HAVING pg_catalog.sum(u.n * u.side) <> 0",
-                                     keys, both_sides(name), group_by(shape, "u.v"));
-    const char *text = psprintf(
-        "WITH c AS (SELECT pg_catalog.hash_record_extended(ROW(%su.v), 0) AS h, u.* FROM (%s) u)"
-        " SELECT s.ctid AS place, c.h, %sc.v, coalesce(s.n, 0) + c.n AS n,"
+    const char *name = row_names::values(piece);
+    const char *net = sql_template::fill(
+        is_empty(name, environment) ? "SELECT u.* FROM {now} u"
+                                    : "SELECT {keys}u.v, pg_catalog.sum(u.n * u.side)::pg_catalog.int8 AS n"
+                                      " FROM ({both}) u{group_by} HAVING pg_catalog.sum(u.n * u.side) <> 0",
+        {{"now", row_names::now(name)},
+         {"keys", key_list(shape, "u.")},
+         {"both", both_sides(name)},
+         {"group_by", group_by(shape, "u.v")}});
+    const char *sql = sql_template::fill(
+        "WITH c AS (SELECT {hash} AS h, u.* FROM ({net}) u)"
+        " SELECT s.ctid AS place, c.h, {keys}c.v, coalesce(s.n, 0) + c.n AS n,"
         " CASE WHEN s.ctid IS NULL THEN 1 WHEN s.n + c.n = 0 THEN -1 ELSE 0 END AS step"
-        " FROM c LEFT JOIN %s s ON s.h = c.h AND s.v = c.v%s",
-        keys, net, key_list(shape, "c."), state_tables::values(view, piece), same_keys(shape, "s", "c"));
-    NamedRows rows = ephemeral_rows::result_of(query::unchecked(text, environment),
-                                      psprintf("refresh_mv_values_%d", piece + 1), environment);
+        " FROM c LEFT JOIN {values} s ON s.h = c.h AND s.v = c.v{same_keys}",
+        {{"hash", value_hash(shape, "u.")},
+         {"net", net},
+         {"keys", key_list(shape, "c.")},
+         {"values", state_tables::values(view, piece)},
+         {"same_keys", same_keys(shape, "s", "c")}});
+    NamedRows rows = ephemeral_rows::result_of(query::unchecked(sql, environment), name, environment);
     ephemeral_rows::show(environment, rows);
     return rows;
 }
 
-// What a piece will be, of a touched group d with the state s.
-char *next_piece(const Piece &piece, int i)
+// What a piece # will be, of a touched group d with the state s.
+const char *next_piece(const Piece &piece)
 {
     switch (piece.kind) {
     case PieceKind::sum:
     case PieceKind::count:
-        return psprintf("coalesce(s.p%d, '0'::%s) + coalesce(d.a%d, '0'::%s) - coalesce(d.b%d, '0'::%s)", i,
-                        type_name(piece.type), i, type_name(piece.type), i, type_name(piece.type));
+        return sql_template::fill("coalesce(s.p#, '0'::{type}) + coalesce(d.a#, '0'::{type})"
+                                  " - coalesce(d.b#, '0'::{type})",
+                                  {{"type", type_name(piece.type)}});
     case PieceKind::exact:
-        return psprintf("refresh_mv.exact_add(s.p%d, d.a%d, d.b%d)", i, i, i);
+        return "refresh_mv_internal.exact_add(s.p#, d.a#, d.b#)";
     case PieceKind::smallest:
-        return psprintf("CASE WHEN d.b%d IS NULL OR d.b%d > s.p%d THEN LEAST(s.p%d, d.a%d) ELSE d.a%d END", i,
-                        i, i, i, i, i);
+        return "CASE WHEN d.b# IS NULL OR d.b# > s.p# THEN LEAST(s.p#, d.a#) ELSE d.a# END";
     case PieceKind::largest:
-        return psprintf("CASE WHEN d.b%d IS NULL OR d.b%d < s.p%d THEN GREATEST(s.p%d, d.a%d) ELSE d.a%d END",
-                        i, i, i, i, i, i);
+        return "CASE WHEN d.b# IS NULL OR d.b# < s.p# THEN GREATEST(s.p#, d.a#) ELSE d.a# END";
     case PieceKind::values:
-        return psprintf("coalesce(s.p%d, 0) + coalesce(v%d.step, 0)", i, i);
+        return "coalesce(s.p#, 0) + coalesce(v#.step, 0)";
     }
     return nullptr;
 }
 
-// Whether the pieces before and after do not tell what one is now, as a condition.
-char *lost_piece(const Piece &piece, int i)
+// Whether the pieces before and after do not tell what # is now, as a condition.
+const char *lost_piece(const Piece &piece)
 {
     if (piece.kind == PieceKind::smallest)
-        return psprintf(" OR (f.b%d <= f.s%d AND (f.a%d IS NULL OR f.a%d > f.s%d))", i, i, i, i, i);
+        return " OR (f.b# <= f.s# AND (f.a# IS NULL OR f.a# > f.s#))";
     if (piece.kind == PieceKind::largest)
-        return psprintf(" OR (f.b%d >= f.s%d AND (f.a%d IS NULL OR f.a%d < f.s%d))", i, i, i, i, i);
-    return pstrdup("");
+        return " OR (f.b# >= f.s# AND (f.a# IS NULL OR f.a# < f.s#))";
+    return "";
 }
 
 bool is_extreme(const Piece &piece)
 {
     return piece.kind == PieceKind::smallest || piece.kind == PieceKind::largest;
+}
+
+// Joins the distinct values of a piece that come and go to the touched groups d.
+char *join_values(const GroupShape &shape, int piece)
+{
+    const char *name = psprintf("v%d", piece + 1);
+    return sql_template::fill(
+        " LEFT JOIN (SELECT {hash} AS h, {keys}pg_catalog.sum(u.step)::pg_catalog.int8 AS step"
+        " FROM {values} u{group_by}) {name} ON {name}.h = d.h{same_keys}",
+        {{"hash", key_hash(shape, "u.")},
+         {"keys", key_list(shape, "u.")},
+         {"values", row_names::values(piece)},
+         {"group_by", group_by(shape, "")},
+         {"name", name},
+         {"same_keys", same_keys(shape, name, "d")}});
 }
 
 // The columns of the touched groups, for the parts of next().
@@ -237,25 +272,22 @@ NextText next_text(const GroupShape &shape)
     NextText text;
     for (StringInfo part : {&text.both, &text.gained, &text.next, &text.result, &text.lost, &text.joins})
         initStringInfo(part);
-    for (int j = 0; j < shape.npieces; j++) {
-        const Piece &piece = shape.pieces[j];
-        int i = j + 1;
+    for (int i = 0; i < shape.npieces; i++) {
+        const Piece &piece = shape.pieces[i];
+        auto append = [&](StringInfo part, const char *sql) {
+            appendStringInfoString(part, sql_template::number(sql, i + 1));
+        };
         if (piece.kind != PieceKind::values) {
-            appendStringInfo(&text.both, ", pg_catalog.max(u.p%d) FILTER (WHERE u.side = 1) AS a%d,"
-                                         " pg_catalog.max(u.p%d) FILTER (WHERE u.side = -1) AS b%d",
-                             i, i, i, i);
-            appendStringInfo(&text.gained, ", u.p%d AS a%d, NULL::%s AS b%d", i, i, type_name(piece.type), i);
+            append(&text.both, ", pg_catalog.max(u.p#) FILTER (WHERE u.side = 1) AS a#,"
+                               " pg_catalog.max(u.p#) FILTER (WHERE u.side = -1) AS b#");
+            append(&text.gained, psprintf(", u.p# AS a#, NULL::%s AS b#", type_name(piece.type)));
         } else
-            appendStringInfo(&text.joins,
-                             " LEFT JOIN (SELECT %s AS h, %spg_catalog.sum(u.step)::pg_catalog.int8 AS step"
-                             " FROM refresh_mv_values_%d u%s) v%d ON v%d.h = d.h%s",
-                             key_hash(shape, "u."), key_list(shape, "u."), i, group_by(shape, ""), i, i,
-                             same_keys(shape, psprintf("v%d", i), "d"));
-        appendStringInfo(&text.next, ", %s AS p%d", next_piece(piece, i), i);
+            appendStringInfoString(&text.joins, join_values(shape, i));
+        append(&text.next, psprintf(", %s AS p#", next_piece(piece)));
         if (is_extreme(piece))
-            appendStringInfo(&text.next, ", d.a%d, d.b%d, s.p%d AS s%d", i, i, i, i);
-        appendStringInfo(&text.result, ", f.p%d", i);
-        appendStringInfoString(&text.lost, lost_piece(piece, i));
+            append(&text.next, ", d.a#, d.b#, s.p# AS s#");
+        append(&text.result, ", f.p#");
+        append(&text.lost, lost_piece(piece));
     }
     return text;
 }
@@ -265,22 +297,12 @@ NextText next_text(const GroupShape &shape)
 // "n = f.n, p1 = f.p1" and so on.
 char *assignments(const GroupShape &shape)
 {
-    StringInfoData text;
-    initStringInfo(&text);
-    appendStringInfoString(&text, "n = f.n");
-    for (int i = 0; i < shape.npieces; i++)
-        appendStringInfo(&text, ", p%d = f.p%d", i + 1, i + 1);
-    return text.data;
+    return psprintf("n = f.n%s", sql_template::number_all(", p# = f.p#", shape.npieces));
 }
 
 char *piece_list(const GroupShape &shape, const char *prefix)
 {
-    StringInfoData text;
-    initStringInfo(&text);
-    appendStringInfo(&text, "%sn", prefix);
-    for (int i = 0; i < shape.npieces; i++)
-        appendStringInfo(&text, ", %sp%d", prefix, i + 1);
-    return text.data;
+    return psprintf("%sn%s", prefix, sql_template::number_all(psprintf(", %sp#", prefix), shape.npieces));
 }
 
 // Writes rows with their places: changes those that are there, removes those that
@@ -288,19 +310,26 @@ char *piece_list(const GroupShape &shape, const char *prefix)
 void write_rows(const char *table, const NamedRows &rows, const char *set, const char *columns,
                 const char *values, bool keeps_empty)
 {
-    const char *there = keeps_empty ? "true" : "f.n OPERATOR(pg_catalog.>) 0";
+    auto execute = [&](const char *sql, int expected) {
+        const char *there = keeps_empty ? "true" : "f.n OPERATOR(pg_catalog.>) 0";
+        statement::execute(sql_template::fill(sql, {{"table", table},
+                                                    {"rows", rows.name},
+                                                    {"set", set},
+                                                    {"columns", columns},
+                                                    {"values", values},
+                                                    {"there", there}}),
+                           statement::Values(), expected);
+    };
     SPI_connect();
     ephemeral_rows::show_spi(rows);
-    statement::execute(psprintf("UPDATE %s s SET %s FROM %s f WHERE s.ctid OPERATOR(pg_catalog.=) f.place AND %s",
-                             table, set, rows.name, there),
-                    statement::Values(), SPI_OK_UPDATE);
+    execute("UPDATE {table} s SET {set} FROM {rows} f WHERE s.ctid OPERATOR(pg_catalog.=) f.place AND {there}",
+            SPI_OK_UPDATE);
     if (!keeps_empty)
-        statement::execute(psprintf("DELETE FROM %s s USING %s f WHERE s.ctid OPERATOR(pg_catalog.=) f.place"
-                                 " AND f.n OPERATOR(pg_catalog.=) 0", table, rows.name),
-                        statement::Values(), SPI_OK_DELETE);
-    statement::execute(psprintf("INSERT INTO %s (%s) SELECT %s FROM %s f WHERE f.place IS NULL AND %s", table,
-                             columns, values, rows.name, there),
-                    statement::Values(), SPI_OK_INSERT);
+        execute("DELETE FROM {table} s USING {rows} f WHERE s.ctid OPERATOR(pg_catalog.=) f.place"
+                " AND f.n OPERATOR(pg_catalog.=) 0",
+                SPI_OK_DELETE);
+    execute("INSERT INTO {table} ({columns}) SELECT {values} FROM {rows} f WHERE f.place IS NULL AND {there}",
+            SPI_OK_INSERT);
     SPI_finish();
 }
 
@@ -311,9 +340,8 @@ namespace group_state {
 bool is_there(Oid view)
 {
     Datum mark;
-    return state_tables::exist(view)
-           && query::single_value(query::unchecked(psprintf("SELECT s.n FROM %s s WHERE s.h IS NULL", state_tables::groups(view))),
-                                  &mark);
+    const char *sql = psprintf("SELECT s.n FROM %s s WHERE s.h IS NULL", state_tables::groups(view));
+    return state_tables::exist(view) && query::single_value(query::unchecked(sql), &mark);
 }
 
 void fill(Oid view, Query *query, const GroupShape &shape)
@@ -321,7 +349,7 @@ void fill(Oid view, Query *query, const GroupShape &shape)
     state_tables::drop(view);
     List *columns = add_column(key_columns(shape), "n", INT8OID, InvalidOid);
     for (int i = 0; i < shape.npieces; i++)
-        columns = add_column(columns, psprintf("p%d", i + 1), shape.pieces[i].type,
+        columns = add_column(columns, row_names::piece_column(i), shape.pieces[i].type,
                              shape.pieces[i].collation);
     state_tables::create(state_tables::groups(view), columns);
     for (int i = 0; i < shape.npieces; i++) {
@@ -334,8 +362,8 @@ void fill(Oid view, Query *query, const GroupShape &shape)
         auto *values = static_cast<Query *>(copyObjectImpl(query));
         group_shape::select_values(values, shape, piece);
         fill_table(state_tables::values(view, i),
-                   psprintf("SELECT pg_catalog.hash_record_extended(ROW(%sr.v), 0), %sr.v, r.n"
-                            " FROM refresh_mv_rows r", key_list(shape, "r."), key_list(shape, "r.")),
+                   psprintf("SELECT %s, %sr.v, r.n FROM %s r", value_hash(shape, "r."), key_list(shape, "r."),
+                            row_names::fill),
                    values);
         state_tables::create_index(state_tables::values(view, i));
     }
@@ -352,35 +380,53 @@ NamedRows next(Oid view, const GroupShape &shape, QueryEnvironment *environment)
         if (shape.pieces[i].kind == PieceKind::values)
             next_values(view, shape, i, environment);
     NextText text = next_text(shape);
-    const char *net = is_empty("pieces", environment)
-                          ? psprintf("SELECT %su.n%s FROM refresh_mv_pieces_now u", key_list(shape, "u."),
-                                     text.gained.data)
-                          : psprintf("SELECT %spg_catalog.sum(u.n * u.side)::pg_catalog.int8 AS n%s FROM (%s) u%s",
-                                     key_list(shape, "u."), text.both.data, both_sides("pieces"),
-                                     group_by(shape, ""));
-    const char *sql = psprintf(
-        "WITH d AS (SELECT %s AS h, u.* FROM (%s) u), f AS (SELECT s.ctid AS place, d.h, %scoalesce(s.n, 0) + d.n AS n%s FROM d"
-        " LEFT JOIN %s s ON s.h = d.h%s%s)"
-        " SELECT f.place, f.h, %sf.n%s, coalesce(f.n > 0 AND (false%s), false) AS redo FROM f",
-        key_hash(shape, "u."), net, key_list(shape, "d."), text.next.data, state_tables::groups(view), same_keys(shape, "s", "d"),
-        text.joins.data, key_list(shape, "f."), text.result.data, text.lost.data);
-    return ephemeral_rows::result_of(query::unchecked(sql, environment), "refresh_mv_groups", environment);
+    bool gained = is_empty(row_names::pieces, environment);
+    const char *net = sql_template::fill(
+        gained ? "SELECT {keys}u.n{gained} FROM {now} u"
+               : "SELECT {keys}pg_catalog.sum(u.n * u.side)::pg_catalog.int8 AS n{both} FROM ({rows}) u{group_by}",
+        {{"keys", key_list(shape, "u.")},
+         {"gained", text.gained.data},
+         {"now", row_names::now(row_names::pieces)},
+         {"both", text.both.data},
+         {"rows", both_sides(row_names::pieces)},
+         {"group_by", group_by(shape, "")}});
+    const char *sql = sql_template::fill(
+        "WITH d AS (SELECT {hash} AS h, u.* FROM ({net}) u),"
+        " f AS (SELECT s.ctid AS place, d.h, {keys_of_d}coalesce(s.n, 0) + d.n AS n{next} FROM d"
+        " LEFT JOIN {groups} s ON s.h = d.h{same_keys}{joins})"
+        " SELECT f.place, f.h, {keys_of_f}f.n{result}, coalesce(f.n > 0 AND (false{lost}), false) AS redo FROM f",
+        {{"hash", key_hash(shape, "u.")},
+         {"net", net},
+         {"keys_of_d", key_list(shape, "d.")},
+         {"next", text.next.data},
+         {"groups", state_tables::groups(view)},
+         {"same_keys", same_keys(shape, "s", "d")},
+         {"joins", text.joins.data},
+         {"keys_of_f", key_list(shape, "f.")},
+         {"result", text.result.data},
+         {"lost", text.lost.data}});
+    return ephemeral_rows::result_of(query::unchecked(sql, environment), row_names::groups, environment);
 }
 
 NamedRows redone(const GroupShape &shape, QueryEnvironment *environment)
 {
-    StringInfoData text;
-    initStringInfo(&text);
-    appendStringInfo(&text, "SELECT f.place, f.h, %sf.n", key_list(shape, "f."));
+    StringInfoData pieces;
+    initStringInfo(&pieces);
     for (int i = 0; i < shape.npieces; i++)
-        appendStringInfo(&text, shape.pieces[i].kind == PieceKind::values
-                                    ? ", f.p%d"
-                                    : ", CASE WHEN f.redo THEN r.p%d ELSE f.p%d END AS p%d",
-                         i + 1, i + 1, i + 1);
-    appendStringInfo(&text, ", false AS redo FROM refresh_mv_groups f LEFT JOIN (SELECT %s AS h, r.*"
-                            " FROM refresh_mv_pieces_redone r) r ON r.h = f.h%s",
-                     key_hash(shape, "r."), same_keys(shape, "r", "f"));
-    return ephemeral_rows::result_of(query::unchecked(text.data, environment), "refresh_mv_groups", environment);
+        appendStringInfoString(&pieces, sql_template::number(shape.pieces[i].kind == PieceKind::values
+                                                                 ? ", f.p#"
+                                                                 : ", CASE WHEN f.redo THEN r.p# ELSE f.p# END AS p#",
+                                                             i + 1));
+    const char *sql = sql_template::fill(
+        "SELECT f.place, f.h, {keys}f.n{pieces}, false AS redo FROM {groups} f"
+        " LEFT JOIN (SELECT {hash} AS h, r.* FROM {redone} r) r ON r.h = f.h{same_keys}",
+        {{"keys", key_list(shape, "f.")},
+         {"pieces", pieces.data},
+         {"groups", row_names::groups},
+         {"hash", key_hash(shape, "r.")},
+         {"redone", row_names::redone},
+         {"same_keys", same_keys(shape, "r", "f")}});
+    return ephemeral_rows::result_of(query::unchecked(sql, environment), row_names::groups, environment);
 }
 
 void write(Oid view, const GroupShape &shape, const NamedRows &groups, QueryEnvironment *environment)
@@ -391,7 +437,7 @@ void write(Oid view, const GroupShape &shape, const NamedRows &groups, QueryEnvi
     for (int i = 0; i < shape.npieces; i++)
         if (shape.pieces[i].kind == PieceKind::values)
             write_rows(state_tables::values(view, i),
-                       ephemeral_rows::shown(environment, psprintf("refresh_mv_values_%d", i + 1)), "n = f.n",
+                       ephemeral_rows::shown(environment, row_names::values(i)), "n = f.n",
                        psprintf("h, %sv, n", key_list(shape, "")),
                        psprintf("f.h, %sf.v, f.n", key_list(shape, "f.")), false);
     CommandCounterIncrement();

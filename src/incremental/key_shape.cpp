@@ -1,7 +1,10 @@
 #include "incremental/key_shape.hpp"
 
+#include "incremental/from_clause.hpp"
 #include "incremental/partial_aggregates.hpp"
+#include "incremental/row_names.hpp"
 #include "query/query.hpp"
+#include "query/sql_template.hpp"
 #include "values/equality.hpp"
 
 namespace refresh_mv {
@@ -32,7 +35,7 @@ void add_key(KeyShape *shape, Query *query, TargetEntry *entry)
         || contain_window_function(node) || expression_returns_set(node) || !contain_var_clause(node)
         || !equality::is_plain(equality_of(expr), expr))
         return;
-    shape->keys[shape->nkeys++] = {expr, nullptr, entry->resno, anchor::never_null(query, expr)};
+    shape->keys[shape->nkeys++] = {expr, nullptr, entry->resno, from_clause::never_null(query, expr)};
 }
 
 const char *clause_obstacle(Query *query)
@@ -64,7 +67,7 @@ Nulls *find_nulls(const NamedRows &rows, int nkeys)
 {
     TupleTableSlot *slot = MakeSingleTupleTableSlot(rows.desc, &TTSOpsMinimalTuple);
     auto *nulls = static_cast<Nulls *>(palloc(sizeof(Nulls) * static_cast<size_t>(nkeys)));
-    AttrNumber first = nkeys > 0 ? column_named(rows.desc, "k1") : 0;
+    AttrNumber first = nkeys > 0 ? column_named(rows.desc, row_names::key_column(0)) : 0;
 
     for (int i = 0; i < nkeys; i++)
         nulls[i] = {false, true};
@@ -95,18 +98,17 @@ char *match(int nkeys, char *const *columns, const char *name, QueryEnvironment 
     initStringInfo(&text);
     appendStringInfoString(&text, "true");
     for (int i = 0; i < nkeys; i++) {
-        const char *column = columns[i];
-        if (nulls[i].all)
-            appendStringInfo(&text, " AND %s IS NOT DISTINCT FROM NULL", column);
-        else if (!nulls[i].some)
-            appendStringInfo(&text, " AND %s = g.k%d", column, i + 1);
-        else {
-            const char *other = psprintf("(SELECT o.k%d FROM %s o WHERE o.k%d IS DISTINCT FROM NULL LIMIT 1)", i + 1, name,
-                                         i + 1);
-            appendStringInfo(&text, " AND (%s IS NOT DISTINCT FROM NULL) = (g.k%d IS NOT DISTINCT FROM NULL)"
-                                    " AND coalesce(%s, %s) = coalesce(g.k%d, %s)",
-                             column, i + 1, column, other, i + 1, other);
-        }
+        const char *key = row_names::key_column(i);
+        const char *other = sql_template::fill(
+            "(SELECT o.{key} FROM {keys} o WHERE o.{key} IS DISTINCT FROM NULL LIMIT 1)",
+            {{"key", key}, {"keys", name}});
+        const char *condition =
+            nulls[i].all     ? " AND {column} IS NOT DISTINCT FROM NULL"
+            : !nulls[i].some ? " AND {column} = g.{key}"
+                             : " AND ({column} IS NOT DISTINCT FROM NULL) = (g.{key} IS NOT DISTINCT FROM NULL)"
+                               " AND coalesce({column}, {other}) = coalesce(g.{key}, {other})";
+        appendStringInfoString(
+            &text, sql_template::fill(condition, {{"column", columns[i]}, {"key", key}, {"other", other}}));
     }
     return text.data;
 }
@@ -115,7 +117,7 @@ char *match(int nkeys, char *const *columns, const char *name, QueryEnvironment 
 
 namespace key_shape {
 
-KeyShape of(Query *query, const Anchoring &anchoring)
+KeyShape analyse(Query *query, const Anchoring &anchoring)
 {
     KeyShape shape{};
     ListCell *cell;
@@ -149,7 +151,7 @@ void select_keys(Query *query, const KeyShape &shape)
         auto *expr = static_cast<Expr *>(copyObjectImpl(shape.keys[i].expr));
         TypeCacheEntry *type = lookup_type_cache(exprType(reinterpret_cast<Node *>(expr)),
                                                  TYPECACHE_EQ_OPR | TYPECACHE_LT_OPR);
-        TargetEntry *entry = makeTargetEntry(expr, static_cast<AttrNumber>(i + 1), psprintf("k%d", i + 1), false);
+        TargetEntry *entry = makeTargetEntry(expr, static_cast<AttrNumber>(i + 1), row_names::key_column(i), false);
         SortGroupClause *clause = makeNode(SortGroupClause);
         entry->ressortgroupref = clause->tleSortGroupRef = static_cast<Index>(i + 1);
         clause->eqop = type->eq_opr;

@@ -68,19 +68,20 @@ Oid argument_type(Aggref *aggregate)
     return list_length(aggregate->aggargtypes) == 1 ? linitial_oid(aggregate->aggargtypes) : InvalidOid;
 }
 
-// refresh_mv.exact_sum(numeric)
+// refresh_mv_internal.exact_sum(numeric), in a schema that the view's owner may not use.
 Oid exact_sum_function()
 {
     Oid types[] = {NUMERICOID};
-    List *name = list_make2(makeString(pstrdup("refresh_mv")), makeString(pstrdup("exact_sum")));
-    return LookupFuncName(name, 1, types, false);
+    return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("exact_sum"),
+                           PointerGetDatum(buildoidvector(types, 1)),
+                           ObjectIdGetDatum(get_namespace_oid("refresh_mv_internal", false)));
 }
 
 // sum and avg of numeric.
 const char *of_numeric(GroupShape *shape, Aggref *aggregate, bool average)
 {
     Aggref *sum = with_function(aggregate, exact_sum_function(), NUMERICARRAYOID);
-    return psprintf("refresh_mv.exact_%s(s.p%d)", average ? "average" : "total",
+    return psprintf("refresh_mv_internal.exact_%s(s.p%d)", average ? "average" : "total",
                     add(shape, PieceKind::exact, reinterpret_cast<Expr *>(sum), NUMERICARRAYOID));
 }
 

@@ -3,6 +3,8 @@
 #include "query/blame.hpp"
 #include "query/known_functions.hpp"
 
+#include <initializer_list>
+
 namespace refresh_mv {
 
 namespace determinism {
@@ -103,52 +105,6 @@ static bool zone_is_region(Node *call)
     return strchr(name, '/') != nullptr || pg_strcasecmp(name, "UTC") == 0;
 }
 
-// What a function of pg_catalog is known to depend on; null for all that are
-// not in the list.
-static const KnownFunction *known_function(Oid function)
-{
-    if (function >= FirstGenbkiObjectId)
-        return nullptr;
-    HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-    if (!HeapTupleIsValid(tuple))
-        elog(ERROR, "cache lookup failed for function %u", function);
-    auto *form = reinterpret_cast<Form_pg_proc>(GETSTRUCT(tuple));
-    const char *name = pstrdup(NameStr(form->proname));
-    if (form->prolang == INTERNALlanguageId) {
-        bool null;
-        name = TextDatumGetCString(SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &null));
-    }
-    ReleaseSysCache(tuple);
-    auto *known = std::ranges::lower_bound(known_functions, std::string_view(name), {},
-                                           &KnownFunction::name);
-    return known != std::end(known_functions) && known->name == name ? known : nullptr;
-}
-
-// The setting of an extension on which a function of that extension depends; null if
-// it is not known to depend on that alone.
-static const char *extension_setting(Oid function)
-{
-    HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-    if (!HeapTupleIsValid(tuple))
-        elog(ERROR, "cache lookup failed for function %u", function);
-    auto *form = reinterpret_cast<Form_pg_proc>(GETSTRUCT(tuple));
-    const char *name = nullptr;
-    if (form->prolang == ClanguageId && form->provolatile == PROVOLATILE_STABLE) {
-        bool null;
-        name = TextDatumGetCString(SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &null));
-    }
-    ReleaseSysCache(tuple);
-    if (name == nullptr)
-        return nullptr;
-    for (const ExtensionFunction &known : extension_functions)
-        if (known.name == name) {
-            Oid extension = getExtensionOfObject(ProcedureRelationId, function);
-            if (OidIsValid(extension) && known.extension == get_extension_name(extension))
-                return known.setting;
-        }
-    return nullptr;
-}
-
 static bool check_function(Oid function, Node *call, Level *level);
 
 // Notes that the result depends on a setting of an extension, which its library defines: that
@@ -189,11 +145,11 @@ static bool check_function(Oid function, Node *call, Level *level)
     if (get_func_prokind(function) == PROKIND_AGGREGATE)
         return check_aggregate(function, call, level);
 
-    const KnownFunction *known = known_function(function);
+    const KnownFunction *known = known_functions::find(function);
     if (known == nullptr) {
         if (func_volatile(function) == PROVOLATILE_IMMUTABLE)
             return false;
-        const char *setting = extension_setting(function);
+        const char *setting = known_functions::extension_setting(function);
         return setting != nullptr ? depends_on_other(function, setting, level)
                                   : depends(level, blame::function(function, call));
     }
@@ -564,7 +520,7 @@ static bool check_node(Node *node, Level *level)
         auto *function = reinterpret_cast<RangeTblFunction *>(node);
         if (function->funccoltypes == NIL || !IsA(function->funcexpr, FuncExpr))
             return false;
-        auto *known = known_function(reinterpret_cast<FuncExpr *>(function->funcexpr)->funcid);
+        auto *known = known_functions::find(reinterpret_cast<FuncExpr *>(function->funcexpr)->funcid);
         return known != nullptr && known->uses == Uses::input
                && types_io(function->funccoltypes, IOFunc_input, level);
     }
@@ -656,62 +612,6 @@ Constancy of(Query *rewritten)
 
     walk(reinterpret_cast<Node *>(rewritten), &outermost);
     return found;
-}
-
-// A number for the labels of all enums, in any order.
-static uint64 enum_labels()
-{
-    Relation rel = table_open(EnumRelationId, AccessShareLock);
-    SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, nullptr, 0, nullptr);
-    uint64 sum = 0;
-
-    while (HeapTuple tuple = systable_getnext(scan)) {
-        auto *form = reinterpret_cast<Form_pg_enum>(GETSTRUCT(tuple));
-        float4 order = form->enumsortorder;
-        uint64 label = hash_bytes_extended(
-            reinterpret_cast<const unsigned char *>(NameStr(form->enumlabel)),
-            static_cast<int>(strlen(NameStr(form->enumlabel))), form->oid);
-        sum += hash_combine64(
-            label, hash_bytes_extended(reinterpret_cast<const unsigned char *>(&order),
-                                       sizeof(order), form->enumtypid));
-    }
-    systable_endscan(scan);
-    table_close(rel, AccessShareLock);
-    return sum;
-}
-
-// Settings of the server, and the labels of enums.
-static void append_settings(StringInfo text)
-{
-    for (const char *name :
-         {"DateStyle", "IntervalStyle", "TimeZone", "array_nulls", "bytea_output",
-          "default_text_search_config", "extra_float_digits", "lc_monetary", "lc_numeric",
-          "lc_time", "quote_all_identifiers", "timezone_abbreviations", "xmlbinary", "xmloption"})
-        appendStringInfo(text, "%s = '%s', ", name, GetConfigOption(name, false, false));
-    // The name of the text search configuration may depend on search_path.
-    appendStringInfo(text, "text search configuration %u, enum labels " UINT64_FORMAT,
-                     getTSCurrentConfig(false), enum_labels());
-}
-
-char *settings(const Constancy &constancy)
-{
-    StringInfoData text;
-    ListCell *cell;
-
-    if (!constancy.reads_settings && constancy.others == NIL)
-        return nullptr;
-    initStringInfo(&text);
-    if (constancy.reads_settings)
-        append_settings(&text);
-    list_sort(constancy.others, [](const ListCell *a, const ListCell *b) {
-        return strcmp(static_cast<char *>(lfirst(a)), static_cast<char *>(lfirst(b)));
-    });
-    foreach (cell, constancy.others) {
-        auto *name = static_cast<char *>(lfirst(cell));
-        const char *value = GetConfigOption(name, true, false);
-        appendStringInfo(&text, ", %s = '%s'", name, value ? value : "");
-    }
-    return text.data;
 }
 
 } // namespace determinism

@@ -31,11 +31,6 @@ namespace determinism {
 // settings is complete only if there is none.
 Constancy of(Query *rewritten);
 
-// The settings that a result depends on, and the labels of all enums, as one
-// text; null if it depends on none.  Results that differ in nothing but settings are
-// equal if these texts are.
-char *settings(const Constancy &constancy);
-
 } // namespace determinism
 
 } // namespace refresh_mv

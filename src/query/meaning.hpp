@@ -3,7 +3,7 @@
 // Invariants:
 // - As long as the fingerprint is the same, the query means the same: over the same
 //   data and under the same settings it returns the same rows.  What could change
-//   its meaning is enumerated in one place, the list of kinds in meaning.cpp.
+//   its meaning is enumerated in one place, the list of kinds in meaning_objects.cpp.
 // - A fingerprint is made of what catalogs say, as they are now, and not of when that was
 //   written: VACUUM and the like do not change it.
 // - It is read at each refresh, and costs some microseconds for each type, function

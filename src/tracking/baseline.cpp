@@ -3,9 +3,9 @@
 #include "log/log_retention.hpp"
 #include "log/open_statements.hpp"
 #include "log/replica.hpp"
-#include "query/determinism.hpp"
 #include "query/meaning.hpp"
 #include "query/query.hpp"
+#include "query/setting_values.hpp"
 #include "tracking/registry.hpp"
 #include "tracking/source.hpp"
 #include "tracking/source_files.hpp"
@@ -85,9 +85,9 @@ Knowledge of(Relation view, bool tracked)
     if (!knowledge.baseline)
         return knowledge;
 
-    knowledge.settings = determinism::settings(constancy);
+    knowledge.settings = setting_values::text(constancy);
     knowledge.meaning = meaning::fingerprint(view);
-    knowledge.files = source_files::of(knowledge.sources);
+    knowledge.files = source_files::fingerprint(knowledge.sources);
     Standing standing = registry::standing(RelationGetRelid(view));
     knowledge.other_meaning = standing.meaning != nullptr && strcmp(standing.meaning, knowledge.meaning) != 0;
     knowledge.unknown = unlogged_rows(sources);

@@ -85,7 +85,7 @@ INCONSISTENT = {
         " WHERE m.relation IS NULL OR s.relation IS NULL",
     "triggers that are not as they were installed":
         "SELECT member::regclass FROM refresh_mv.members"
-        " WHERE fingerprint IS DISTINCT FROM refresh_mv.fingerprint(member)",
+        " WHERE fingerprint IS DISTINCT FROM refresh_mv_internal.fingerprint(member)",
     "triggers on tables that are not logged":
         "SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE tgfoid = 'refresh_mv.log_change'::regproc"
         " AND tgrelid NOT IN (SELECT member FROM refresh_mv.members)",

@@ -1,0 +1,319 @@
+#include "incremental/affected_parts.hpp"
+
+#include "incremental/from_clause.hpp"
+#include "incremental/old_state.hpp"
+#include "incremental/relax_outer_joins.hpp"
+#include "query/query.hpp"
+#include "query/sql_template.hpp"
+
+namespace refresh_mv {
+
+namespace {
+
+Instance *instance_at(const Anchoring &anchoring, int place)
+{
+    return static_cast<Instance *>(list_nth(anchoring.instances, place));
+}
+
+// A value of an integer type as a number, for a range.
+bool as_number(Oid type, Datum value, int64 *number)
+{
+    switch (type) {
+    case INT2OID:
+        *number = DatumGetInt16(value);
+        return true;
+    case INT4OID:
+        *number = DatumGetInt32(value);
+        return true;
+    case INT8OID:
+        *number = DatumGetInt64(value);
+        return true;
+    default:
+        return false;
+    }
+}
+
+// FROM the changed rows of a table as it is.  New keys are a run of integers, often.
+char *from_changed(const Instance *instance, const NetChanges *changes)
+{
+    const char *name = instance::qualified_name(instance->relation);
+    if (changes->has_range && changes->greatest - changes->least + 1 == changes->rows.count)
+        return psprintf("%s t WHERE %s", name,
+                        instance::in_range(quote_identifier(static_cast<char *>(linitial(changes->source->key))),
+                                changes->least, changes->greatest));
+    return psprintf("%s d JOIN %s t ON %s", changes->rows.name, name, net_changes::same_key(changes));
+}
+
+// The changed rows of both states, as a query for some columns of t.
+char *changed_rows(const Instance *instance, const NetChanges *changes, const char *columns)
+{
+    if (changes->bag)
+        return psprintf("SELECT %s FROM %s t", columns, changes->rows.name);
+    char *now = psprintf("SELECT %s FROM %s", columns, from_changed(instance, changes));
+    return changes->existed == 0
+               ? now
+               : sql_template::fill("{now} UNION ALL SELECT {columns} FROM {changes} t WHERE t.{existed}",
+                                    {{"now", now},
+                                     {"columns", columns},
+                                     {"changes", changes->rows.name},
+                                     {"existed", net_changes::existed_column(changes)}});
+}
+
+// The rows of both states.
+char *all_rows(const Instance *instance, const NetChanges *changes, const char *columns)
+{
+    return sql_template::fill("SELECT {columns} FROM {table} t"
+                              " UNION ALL SELECT {columns} FROM {changes} t WHERE t.{existed}",
+                              {{"columns", columns},
+                               {"table", instance::qualified_name(instance->relation)},
+                               {"changes", changes->rows.name},
+                               {"existed", net_changes::existed_column(changes)}});
+}
+
+// The anchor values of an anchored instance's changed rows, as a query.
+char *own_parts(const Instance *instance, const NetChanges *changes)
+{
+    const char *column = psprintf("t.%s AS part", instance::column_name(instance->relation, instance->anchor));
+    return changed_rows(instance, changes, column);
+}
+
+// A query for the anchor values that the changed rows of an instance without an
+// anchor are joined with, in either state; null, with an obstacle, if there is none.
+Query *joined_parts(Query *original, const Anchoring &chosen, int place, List *changes,
+                    QueryEnvironment *environment, const char **obstacle)
+{
+    auto *query = static_cast<Query *>(copyObjectImpl(original));
+    Anchoring anchoring = anchor::choose_same(query, chosen);
+    Instance *changed = instance_at(anchoring, place);
+    ListCell *cell;
+
+    *obstacle = relax_outer_joins::to_changed(query, changed, changes);
+    if (*obstacle != nullptr)
+        return nullptr;
+    foreach (cell, anchoring.instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        const NetChanges *own = instance::changes_of(changes, instance);
+        if (own == nullptr)
+            continue;
+        const char *columns = instance::used_columns(instance);
+        instance::replace(instance, instance == changed ? changed_rows(instance, own, columns)
+                                              : all_rows(instance, own, columns),
+                environment);
+    }
+    query->targetList = list_make1(makeTargetEntry(anchoring.value, 1, pstrdup("part"), false));
+    query->groupClause = query->groupingSets = query->distinctClause = query->sortClause = NIL;
+    query->windowClause = NIL;
+    query->havingQual = query->limitCount = query->limitOffset = nullptr;
+    query->hasAggs = query->hasWindowFuncs = query->hasDistinctOn = query->hasTargetSRFs = false;
+    return query;
+}
+
+// Whether the one column of some rows is null in any of them.
+bool has_null(const NamedRows &rows)
+{
+    TupleTableSlot *slot = MakeSingleTupleTableSlot(rows.desc, &TTSOpsMinimalTuple);
+    bool found = false;
+    tuplestore_rescan(rows.rows);
+    while (!found && tuplestore_gettupleslot(rows.rows, true, false, slot))
+        found = slot_attisnull(slot, 1);
+    ExecDropSingleTupleTableSlot(slot);
+    return found;
+}
+
+PartRows describe(const NamedRows &rows, Oid type)
+{
+    PartRows parts = {rows.count, false, 0, 0};
+    TupleTableSlot *slot = MakeSingleTupleTableSlot(rows.desc, &TTSOpsMinimalTuple);
+    int64 number;
+    bool null;
+
+    tuplestore_rescan(rows.rows);
+    while (tuplestore_gettupleslot(rows.rows, true, false, slot)) {
+        if (!as_number(type, slot_getattr(slot, 1, &null), &number))
+            break;
+        parts.least = parts.has_range ? Min(parts.least, number) : number;
+        parts.greatest = parts.has_range ? Max(parts.greatest, number) : number;
+        parts.has_range = true;
+    }
+    ExecDropSingleTupleTableSlot(slot);
+    return parts;
+}
+
+// A search for parts under way.
+struct Search {
+    Query *query;
+    const Anchoring &anchoring;
+    List *changes;
+    double limit;
+    ephemeral_rows::Result result;
+    QueryEnvironment *environment;
+    const char **reason;
+    double *cost; // so far
+};
+
+// Runs a query of the search if that is affordable, and shows its rows; false, with a
+// reason, if it is not.
+bool run(Search *search, Query *query, const char *name, const char *reason)
+{
+    PlannedStmt *plan = query::plan(query, 0);
+    *search->cost += query::cost(plan);
+    if (*search->cost > search->limit) {
+        *search->reason = reason;
+        return false;
+    }
+    ephemeral_rows::show(search->environment, search->result(plan, name, search->environment));
+    return true;
+}
+
+// Finds the parts of changed rows of an instance without an anchor, as named rows;
+// null, with a reason, if that is not possible or would cost too much.
+const char *find_joined(Search *search, int place)
+{
+    const char *table = get_rel_name(instance_at(search->anchoring, place)->relation);
+    const char *name = row_names::joined(place);
+    const char *obstacle;
+    Query *joined = joined_parts(search->query, search->anchoring, place, search->changes,
+                                 search->environment, &obstacle);
+
+    if (joined == nullptr)
+        *search->reason = psprintf("%s has changed, %s", table, obstacle);
+    if (joined == nullptr
+        || !run(search, joined, name, psprintf("a change of %s concerns too many rows", table)))
+        return nullptr;
+    return psprintf("SELECT j.part FROM %s j", name);
+}
+
+// Whether rows of an instance have changed that matter to all parts.
+bool concerns_all(Search *search, const Instance *instance, const NetChanges *changes)
+{
+    if (!instance->keeps_nulls)
+        return false;
+    Query *query = query::unchecked(own_parts(instance, changes), search->environment);
+    NamedRows own = search->result(query::plan(query, 0), row_names::own, search->environment);
+    bool found = has_null(own);
+    ephemeral_rows::release(&own);
+    return found;
+}
+
+// A query for the anchor values of all changed rows, each of them perhaps many times;
+// null, with a reason, if there is none.
+const char *all_parts(Search *search)
+{
+    StringInfoData text;
+    ListCell *cell;
+
+    initStringInfo(&text);
+    foreach (cell, search->anchoring.instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        const NetChanges *own = instance::changes_of(search->changes, instance);
+        if (own == nullptr)
+            continue;
+        if (concerns_all(search, instance, own)) {
+            *search->reason = psprintf("a null in %s has changed, which concerns all rows",
+                                       get_rel_name(instance->relation));
+            return nullptr;
+        }
+        const char *part = instance->anchor != 0 ? own_parts(instance, own)
+                                                 : find_joined(search, foreach_current_index(cell));
+        if (part == nullptr)
+            return nullptr;
+        appendStringInfo(&text, "%s%s", text.len > 0 ? " UNION ALL " : "", part);
+    }
+    return text.data;
+}
+
+// The parts that can have had rows: not those of new rows of a table whose key is the
+// anchor, if each row of the query has one of them.
+NamedRows parts_before(const Search *search)
+{
+    StringInfoData text;
+    const char *word = "WHERE";
+    Relids nullable = from_clause::of_query(search->query).nullable;
+    ListCell *cell;
+
+    initStringInfo(&text);
+    appendStringInfo(&text, "SELECT p.part FROM %s p", row_names::now(row_names::parts));
+    foreach (cell, search->anchoring.instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        const NetChanges *own = instance::changes_of(search->changes, instance);
+        if (own == nullptr || own->bag || instance->anchor == 0 || list_length(own->source->key) != 1
+            || get_attnum(own->relation, static_cast<char *>(linitial(own->source->key))) != instance->anchor
+            || instance->query != search->query || bms_is_member(static_cast<int>(instance->rti), nullable))
+            continue;
+        // not EXCEPT, whose hash table grows without limit
+        const char *equals = net_changes::equality(get_atttype(own->relation, instance->anchor));
+        appendStringInfoString(
+            &text, sql_template::fill(" {word} NOT EXISTS (SELECT FROM {changes} d"
+                                      " WHERE d.{anchor} {equals} p.part AND NOT d.{existed})",
+                                      {{"word", word},
+                                       {"changes", own->rows.name},
+                                       {"anchor", instance::column_name(own->relation, instance->anchor)},
+                                       {"equals", equals},
+                                       {"existed", net_changes::existed_column(own)}}));
+        word = "AND";
+    }
+    return search->result(query::plan(query::unchecked(text.data, search->environment), 0),
+                          row_names::before(row_names::parts), search->environment);
+}
+
+// The parts of now that are not null.
+NamedRows without_null(const Search *search)
+{
+    Query *query = query::unchecked(psprintf("SELECT p.part FROM %s p WHERE p.part IS NOT NULL",
+                                             row_names::now(row_names::parts)),
+                                    search->environment);
+    return search->result(query::plan(query, 0), row_names::now(row_names::parts), search->environment);
+}
+
+} // namespace
+
+namespace affected_parts {
+
+bool concerns(const Anchoring &anchoring, List *changes)
+{
+    ListCell *cell;
+    foreach (cell, anchoring.instances)
+        if (instance::changes_of(changes, static_cast<Instance *>(lfirst(cell))) != nullptr)
+            return true;
+    return false;
+}
+
+const char *obstacle(const Anchoring &anchoring, List *changes)
+{
+    ListCell *cell;
+
+    if (!OidIsValid(anchoring.type))
+        return "no column can serve as an anchor (a key, or a column that is joined on)";
+    foreach (cell, anchoring.instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        if (instance::changes_of(changes, instance) != nullptr && instance->anchor == 0 && !instance->joined)
+            return psprintf("%s has changed, which the query reads as a whole",
+                            get_rel_name(instance->relation));
+    }
+    return old_state::obstacle(anchoring);
+}
+
+const Parts *find(Query *query, const Anchoring &anchoring, List *changes, double limit,
+                   ephemeral_rows::Result result, QueryEnvironment *environment, double *cost, const char **reason)
+{
+    Search search = {query, anchoring, changes, limit, result, environment, reason, cost};
+    const char *now = row_names::now(row_names::parts);
+    const char *before = row_names::before(row_names::parts);
+    const char *all = all_parts(&search);
+    if (all == nullptr
+        || !run(&search, query::unchecked(psprintf("SELECT DISTINCT a.part FROM (%s) a", all), environment),
+                now, "too many rows have changed"))
+        return nullptr;
+    auto *parts = static_cast<Parts *>(palloc0(sizeof(Parts)));
+    parts->has_null = has_null(ephemeral_rows::shown(environment, now));
+    if (parts->has_null)
+        ephemeral_rows::show(environment, without_null(&search));
+    ephemeral_rows::show(environment, parts_before(&search));
+    parts->now = describe(ephemeral_rows::shown(environment, now), anchoring.type);
+    parts->before = describe(ephemeral_rows::shown(environment, before), anchoring.type);
+    return parts;
+}
+
+} // namespace affected_parts
+
+} // namespace refresh_mv

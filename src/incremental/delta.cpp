@@ -1,0 +1,116 @@
+#include "incremental/delta.hpp"
+
+#include "incremental/group_state.hpp"
+#include "incremental/key_shape.hpp"
+#include "query/query.hpp"
+#include "query/sql_template.hpp"
+#include "store/state_tables.hpp"
+
+namespace refresh_mv {
+
+namespace {
+
+// Whether there is a group to be computed anew.  Fails if a group counts less than
+// no rows: the state is not what it should be.
+bool has_redo(const NamedRows &groups, const GroupShape &shape)
+{
+    TupleTableSlot *slot = MakeSingleTupleTableSlot(groups.desc, &TTSOpsMinimalTuple);
+    bool redo = false;
+    bool null;
+
+    tuplestore_rescan(groups.rows);
+    while (tuplestore_gettupleslot(groups.rows, true, false, slot)) {
+        if (DatumGetInt64(slot_getattr(slot, static_cast<AttrNumber>(shape.nkeys + 3), &null)) < 0)
+            elog(ERROR, "the state of a group counts less than no rows");
+        redo |= DatumGetBool(slot_getattr(slot, static_cast<AttrNumber>(groups.desc->natts), &null));
+    }
+    ExecDropSingleTupleTableSlot(slot);
+    return redo;
+}
+
+// Computes those groups anew of which a piece cannot be had by adding and subtracting.
+bool redo(Work *work)
+{
+    const GroupShape &shape = work->analysis.groups;
+    Query *query = work->query();
+
+    if (shape.single)
+        return work->refuse("the smallest or largest value of all has gone");
+    const char *keys = sql_template::number_all(", f.k#", shape.nkeys) + strlen(", ");
+    work->run_and_show(query::unchecked(psprintf("SELECT %s FROM %s f WHERE f.redo", keys, row_names::groups),
+                                        work->environment),
+                       row_names::redo);
+    key_shape::restrict_to(query, shape.keys, shape.nkeys, row_names::redo, work->environment);
+    group_shape::select_pieces(query, shape);
+    if (!work->run_affordable(query, row_names::redone))
+        return false;
+    ephemeral_rows::show(work->environment, group_state::redone(shape, work->environment));
+    return true;
+}
+
+// Finds what is to be added to the state, and what to be taken away.
+bool find_pieces(Work *work)
+{
+    const GroupShape &shape = work->analysis.groups;
+
+    if (!work->run_both(row_names::pieces, [&](Query *query) { group_shape::select_pieces(query, shape); }))
+        return false;
+    for (int i = 0; i < shape.npieces; i++)
+        if (shape.pieces[i].kind == PieceKind::values
+            && !work->run_both(row_names::values(i), [&](Query *query) {
+                   group_shape::select_values(query, shape, shape.pieces[i]);
+               }))
+            return false;
+    return true;
+}
+
+// Finds the touched groups as they will be.
+bool find_groups(Work *work)
+{
+    const GroupShape &shape = work->analysis.groups;
+
+    if (!find_pieces(work))
+        return false;
+    if (work->planned) {
+        work->expect_both(row_names::pieces, row_names::groups);
+        return true;
+    }
+    NamedRows groups = group_state::next(RelationGetRelid(work->view), shape, work->environment);
+    ephemeral_rows::show(work->environment, groups);
+    return !has_redo(groups, shape) || redo(work);
+}
+
+// Brings the state up to date.
+void write_state(Work *work)
+{
+    group_state::write(RelationGetRelid(work->view), work->analysis.groups,
+                       ephemeral_rows::shown(work->environment, row_names::groups), work->environment);
+    UpdateActiveSnapshotCommandId();
+}
+
+} // namespace
+
+namespace delta {
+
+void find_scope(Work *work)
+{
+    const GroupShape &shape = work->analysis.groups;
+    bool whole = shape.whole || shape.single;
+    const char *rows = whole ? state_tables::groups(RelationGetRelid(work->view)) : row_names::groups;
+
+    if (!find_groups(work))
+        return;
+    work->scope.held = work->held_rows(shape.keys, whole ? 0 : shape.nkeys, row_names::groups);
+    if (work->scope.held == nullptr)
+        return;
+    work->scope.method = Method::delta;
+    if (work->planned)
+        return;
+    write_state(work);
+    work->scope.fresh = group_shape::select_rows(work->analysis.query, shape, rows, work->environment);
+    work->scope.groups = group_shape::fingerprint(shape);
+}
+
+} // namespace delta
+
+} // namespace refresh_mv

@@ -1,0 +1,16 @@
+// The delta method: the state of a view's groups, plus what the parts give now, less what
+// they gave before.
+#pragma once
+
+#include "incremental/work.hpp"
+
+namespace refresh_mv {
+
+namespace delta {
+
+// Finds the scope of a refresh whose parts are known, and brings the state up to date.
+void find_scope(Work *work);
+
+} // namespace delta
+
+} // namespace refresh_mv

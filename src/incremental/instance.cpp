@@ -1,0 +1,159 @@
+#include "incremental/instance.hpp"
+
+#include "query/normalize.hpp"
+#include "query/query.hpp"
+
+namespace refresh_mv {
+
+namespace {
+
+bool collect(Node *node, void *context)
+{
+    ListCell *cell;
+
+    if (node == nullptr)
+        return false;
+    if (!IsA(node, Query))
+        return expression_tree_walker(node, pg::walker(collect), context);
+    auto *query = reinterpret_cast<Query *>(node);
+    foreach (cell, query->rtable) {
+        auto *rte = lfirst_node(RangeTblEntry, cell);
+        if (rte->rtekind != RTE_RELATION || !rte->inFromCl)
+            continue;
+        auto *instance = static_cast<Instance *>(palloc0(sizeof(Instance)));
+        instance->query = query;
+        instance->rti = static_cast<Index>(foreach_current_index(cell) + 1);
+        instance->relation = rte->relid;
+        auto **instances = static_cast<List **>(context);
+        *instances = lappend(*instances, instance);
+    }
+    return query_tree_walker(query, pg::walker(collect), context, 0);
+}
+
+// The columns that a query uses of a table, and the anchor.
+Bitmapset *columns_read(const Instance *instance)
+{
+    Bitmapset *used = bms_copy(
+        pg::selected_columns(instance->query, rt_fetch(instance->rti, instance->query->rtable)));
+    return instance->anchor == 0
+               ? used
+               : bms_add_member(used, instance->anchor - FirstLowInvalidHeapAttributeNumber);
+}
+
+// See used_columns() and all_columns().
+char *column_list(Oid relation, Bitmapset *used, bool all = false)
+{
+    StringInfoData text;
+    Relation table = table_open(relation, AccessShareLock);
+    TupleDesc desc = RelationGetDescr(table);
+    bool whole = all || bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
+
+    initStringInfo(&text);
+    for (int i = 0; i < desc->natts; i++) {
+        Form_pg_attribute attribute = TupleDescAttr(desc, i);
+        const char *separator = i > 0 ? ", " : "";
+        const char *name = quote_identifier(NameStr(attribute->attname));
+        if (attribute->attisdropped)
+            appendStringInfo(&text, "%sNULL::pg_catalog.int4", separator);
+        else if (whole || bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, used))
+            appendStringInfo(&text, "%st.%s", separator, name);
+        else
+            appendStringInfo(&text, "%sNULL::%s AS %s", separator,
+                             format_type_extended(attribute->atttypid, attribute->atttypmod,
+                                                  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY),
+                             name);
+    }
+    table_close(table, NoLock);
+    return text.data;
+}
+
+// Names an entry's columns as its subquery does.
+void name_columns(RangeTblEntry *rte)
+{
+    List *names = NIL;
+    ListCell *cell;
+    foreach (cell, rte->subquery->targetList)
+        names = lappend(names, makeString(pstrdup(lfirst_node(TargetEntry, cell)->resname)));
+    rte->alias = nullptr;
+    rte->eref = makeAlias(rte->eref->aliasname, names);
+}
+
+} // namespace
+
+namespace instance {
+
+List *all(Query *query)
+{
+    List *instances = NIL;
+    collect(reinterpret_cast<Node *>(query), &instances);
+    return instances;
+}
+
+Instance *find(List *instances, Query *query, int rti)
+{
+    ListCell *cell;
+    foreach (cell, instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        if (instance->query == query && instance->rti == static_cast<Index>(rti))
+            return instance;
+    }
+    return nullptr;
+}
+
+const NetChanges *changes_of(List *changes, const Instance *instance)
+{
+    ListCell *cell;
+    foreach (cell, changes) {
+        auto *found = static_cast<NetChanges *>(lfirst(cell));
+        if (found->relation == instance->relation)
+            return found;
+    }
+    return nullptr;
+}
+
+const char *column_name(Oid relation, AttrNumber column)
+{
+    return quote_identifier(get_attname(relation, column, false));
+}
+
+const char *qualified_name(Oid relation)
+{
+    return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+                                      get_rel_name(relation));
+}
+
+const char *in_range(const char *column, int64 least, int64 greatest)
+{
+    return psprintf("t.%s >= '" INT64_FORMAT "' AND t.%s <= '" INT64_FORMAT "'", column, least, column,
+                    greatest);
+}
+
+const char *used_columns(const Instance *instance)
+{
+    return column_list(instance->relation, columns_read(instance));
+}
+
+const char *all_columns(const Instance *instance)
+{
+    return column_list(instance->relation, nullptr, true);
+}
+
+void replace(const Instance *instance, const char *text, QueryEnvironment *environment)
+{
+    RangeTblEntry *rte = rt_fetch(instance->rti, instance->query->rtable);
+    rte->subquery = query::unchecked(text, environment);
+    rte->rtekind = RTE_SUBQUERY;
+    rte->security_barrier = false;
+    rte->relid = InvalidOid;
+    rte->relkind = 0;
+    rte->rellockmode = 0;
+    rte->inh = false;
+    rte->lateral = false;
+    pg::drop_permissions(rte);
+    name_columns(rte);
+    normalize::describe_joins(instance->query);
+}
+
+} // namespace instance
+
+} // namespace refresh_mv

@@ -1,0 +1,46 @@
+// A table that a query reads, at any depth, and what queries say about it.
+#pragma once
+
+#include "tracking/net_changes.hpp"
+
+namespace refresh_mv {
+
+struct Instance {
+    Query *query; // whose range table it is in
+    Index rti;
+    Oid relation;
+    AttrNumber anchor; // its column of the class; 0: it has none
+    bool keeps_nulls;  // a row with a null there matters to all parts (NOT IN)
+    bool joined;       // read through FROM and queries that only select and join
+};
+
+namespace instance {
+
+// All instances of a query, to which they point, in the order of its tree.
+List *all(Query *query);
+
+// The one that is an entry of a query's range table; null if it is none.
+Instance *find(List *instances, Query *query, int rti);
+
+// The changes of the table that an instance reads; null if there are none.
+const NetChanges *changes_of(List *changes, const Instance *instance);
+
+// Names for queries.
+const char *column_name(Oid relation, AttrNumber column);
+const char *qualified_name(Oid relation);
+
+// All columns of the table, by number, as those of t; null for those that are dropped
+// or that the query does not use.
+const char *used_columns(const Instance *instance);
+const char *all_columns(const Instance *instance);
+
+// "t.column is from least to greatest", as a condition.
+const char *in_range(const char *column, int64 least, int64 greatest);
+
+// Puts a query in the place of the table.  It has all the columns that the table has now,
+// which may be more than when the view was made.
+void replace(const Instance *instance, const char *text, QueryEnvironment *environment);
+
+} // namespace instance
+
+} // namespace refresh_mv

@@ -1,0 +1,15 @@
+// The keys method: the view's query for just the keys that the parts have, now or before.
+#pragma once
+
+#include "incremental/work.hpp"
+
+namespace refresh_mv {
+
+namespace keys {
+
+// Finds the scope of a refresh whose parts are known.
+void find_scope(Work *work);
+
+} // namespace keys
+
+} // namespace refresh_mv

@@ -1,0 +1,164 @@
+#include "incremental/old_state.hpp"
+
+#include "query/query.hpp"
+#include "query/sql_template.hpp"
+#include "server/bridge.hpp"
+#include "tracking/hypertable.hpp"
+
+namespace refresh_mv {
+
+namespace {
+
+// Keeps the planner from mixing a restricted table with the others: it would take
+// the restrictions of several, which are one and the same, for independent ones, and
+// expect next to no rows.
+constexpr char as_it_stands[] = " OFFSET 0";
+
+// Whether an instance's table is restricted to the parts.
+bool is_restricted(const Instance *instance, const Parts *parts)
+{
+    return parts != nullptr && instance->anchor != 0;
+}
+
+const PartRows &rows_of(const Parts *parts, TableState state)
+{
+    return state == TableState::now ? parts->now : parts->before;
+}
+
+bool is_without_gaps(const PartRows &rows)
+{
+    return rows.has_range && rows.greatest - rows.least + 1 == rows.count;
+}
+
+// Whether the values are best looked for in their range, such as the keys of new rows:
+// they fill most of it, and the planner can hash those that are to be picked out of it.
+bool is_run(const PartRows &rows)
+{
+    constexpr int64 bytes_each = 64;
+    return is_without_gaps(rows)
+           || (rows.has_range && rows.greatest - rows.least < rows.count * 4
+               && rows.count * bytes_each < work_mem * INT64CONST(1024));
+}
+
+// "t.column is among the parts".  A run of values is a range, which finds an index; a
+// test in which the planner sees no join picks those out of it that are parts.
+const char *in_parts(const Instance *instance, const Parts *parts, TableState state)
+{
+    const char *column = instance::column_name(instance->relation, instance->anchor);
+    const PartRows &rows = rows_of(parts, state);
+    const char *restriction = psprintf("t.%s = ANY (SELECT p.part FROM %s p)", column,
+                                       row_names::in_state(row_names::parts, state));
+    if (is_run(rows)) {
+        const char *range = instance::in_range(column, rows.least, rows.greatest);
+        restriction = is_without_gaps(rows)
+                          ? range
+                          : psprintf("%s AND (%s) IS TRUE", range, restriction);
+    }
+    if (parts->has_null || instance->keeps_nulls)
+        restriction = psprintf("((%s) OR t.%s IS NULL)", restriction, column);
+    return restriction;
+}
+
+// The same for whatever may be restricted.
+const char *in_any_parts(const Instance *instance, const Parts *parts, TableState state)
+{
+    return is_restricted(instance, parts) ? in_parts(instance, parts, state) : "true";
+}
+
+// FROM the table as t, restricted to the parts, AND whatever follows.  Values all over
+// the table are joined, which the planner estimates best.
+char *from_parts(const Instance *instance, const Parts *parts, TableState state)
+{
+    const char *table = instance::qualified_name(instance->relation);
+    if (!is_restricted(instance, parts))
+        return psprintf("%s t WHERE true", table);
+    if (parts->has_null || instance->keeps_nulls || is_run(rows_of(parts, state)))
+        return psprintf("%s t WHERE %s", table, in_parts(instance, parts, state));
+    return sql_template::fill("{parts} p JOIN {table} t ON t.{column} = p.part WHERE true",
+                              {{"parts", row_names::in_state(row_names::parts, state)},
+                               {"table", table},
+                               {"column", instance::column_name(instance->relation, instance->anchor)}});
+}
+
+// The old rows of a materialized view, which has no keys, under a name of their own.
+char *old_bag(const Instance *instance, const NetChanges *changes, const Parts *parts,
+              QueryEnvironment *environment)
+{
+    const char *columns = instance::all_columns(instance);
+    const char *name = row_names::unused_old(environment);
+    Query *query = query::unchecked(
+        psprintf("SELECT %s FROM %s", columns, from_parts(instance, parts, TableState::before)), environment);
+    NamedRows left = entry([&] { return net_changes::without_gained(changes, query, name, environment); });
+    ephemeral_rows::show(environment, left);
+    return sql_template::fill("SELECT {columns} FROM {left} t"
+                              " UNION ALL SELECT {columns} FROM {changes} t WHERE t.{existed} AND {in_parts}",
+                              {{"columns", columns},
+                               {"left", name},
+                               {"changes", changes->rows.name},
+                               {"existed", net_changes::existed_column(changes)},
+                               {"in_parts", in_any_parts(instance, parts, TableState::before)}});
+}
+
+// An instance's table as it was.
+char *old_rows(const Instance *instance, const NetChanges *changes, const Parts *parts,
+               QueryEnvironment *environment)
+{
+    const char *columns = instance::used_columns(instance);
+
+    if (changes->bag)
+        return old_bag(instance, changes, parts, environment);
+    const char *kept = sql_template::fill(
+        "SELECT {columns} FROM {table} AND NOT EXISTS (SELECT FROM {changes} d WHERE {same_key})",
+        {{"columns", columns},
+         {"table", from_parts(instance, parts, TableState::before)},
+         {"changes", changes->rows.name},
+         {"same_key", net_changes::same_key(changes)}});
+    if (changes->existed == 0)
+        return psprintf("%s%s", kept, is_restricted(instance, parts) ? as_it_stands : "");
+    return sql_template::fill("{kept} UNION ALL SELECT {columns} FROM {changes} t WHERE t.{existed} AND {in_parts}",
+                              {{"kept", kept},
+                               {"columns", columns},
+                               {"changes", changes->rows.name},
+                               {"existed", net_changes::existed_column(changes)},
+                               {"in_parts", in_any_parts(instance, parts, TableState::before)}});
+}
+
+} // namespace
+
+namespace old_state {
+
+const char *obstacle(const Anchoring &anchoring)
+{
+    ListCell *cell;
+    foreach (cell, anchoring.instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        RangeTblEntry *rte = rt_fetch(instance->rti, instance->query->rtable);
+        if (get_rel_relispartition(instance->relation)
+            || (!rte->inh
+                && (rte->relkind == RELKIND_PARTITIONED_TABLE || hypertable::is(instance->relation))))
+            return psprintf("it reads a partition, %s", get_rel_name(instance->relation));
+    }
+    return nullptr;
+}
+
+void apply(Query *query, const Anchoring &anchoring, List *changes, TableState state,
+           const Parts *parts, QueryEnvironment *environment)
+{
+    ListCell *cell;
+    foreach (cell, anchor::choose_same(query, anchoring).instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        const NetChanges *own = state == TableState::before ? instance::changes_of(changes, instance)
+                                                            : nullptr;
+        if (own != nullptr)
+            instance::replace(instance, old_rows(instance, own, parts, environment), environment);
+        else if (is_restricted(instance, parts))
+            instance::replace(instance, psprintf("SELECT %s FROM %s%s",
+                                       instance::used_columns(instance),
+                                       from_parts(instance, parts, state), as_it_stands),
+                    environment);
+    }
+}
+
+} // namespace old_state
+
+} // namespace refresh_mv
