@@ -163,6 +163,14 @@ class Session:
         self.cursor.execute(sql, parameters or None)
         return self.cursor.fetchall() if self.cursor.description else None
 
+    def is_lost(self):
+        """True if the server has ended it."""
+        try:
+            self.execute("SELECT 1")
+            return False
+        except psycopg2.OperationalError:
+            return True
+
     def __enter__(self):
         return self
 
@@ -253,6 +261,13 @@ class Server:
             except psycopg2.OperationalError:
                 return False
         await_true(connects, "the server takes connections")
+
+    def crash(self, pid):
+        """Kills a backend, and waits until all others have been ended for that, and one can connect again."""
+        with self.session() as bystander:
+            kill(pid)
+            await_true(bystander.is_lost, "the server has noticed a crash")
+        self.await_connections()
 
     def __enter__(self):
         return self

@@ -210,9 +210,8 @@ def kill_full_refresh(server, moment):
     generation = Generation(server)
     task = faulty.Task(server, "CALL refresh_mv.run('full')")
     time.sleep(moment)  # the moment to be tested
-    faulty.kill(task.session.pid)
+    server.crash(task.session.pid)
     task.join()
-    server.await_connections()
     in_flight = generation.check()
     print(f"killed after {moment:.2f} s in {in_flight or 'no view'}", flush=True)
     generation.check_next_run()
