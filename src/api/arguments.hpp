@@ -9,9 +9,7 @@
 
 #include <string>
 
-namespace refresh_mv {
-
-namespace arguments {
+namespace refresh_mv::arguments {
 
 // A text argument; an error if it is NULL.
 std::string text_of(FunctionCallInfo fcinfo, int argument, const char *name);
@@ -31,6 +29,4 @@ Request incremental_or_full(FunctionCallInfo fcinfo, int incremental, int days);
 // views that read them.
 Call call(FunctionCallInfo fcinfo, const Request &request, int views, int cascade);
 
-} // namespace arguments
-
-} // namespace refresh_mv
+} // namespace refresh_mv::arguments

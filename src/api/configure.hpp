@@ -3,15 +3,11 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace configure {
+namespace refresh_mv::configure {
 
 // Applies the arguments of refresh_mv.configure() to a view that the caller
 // owns.  An argument left at its default leaves its setting as it is; NULL
 // resets it.  Locks the view against refreshes until the transaction ends.
 void configure(Oid view, FunctionCallInfo fcinfo);
 
-} // namespace configure
-
-} // namespace refresh_mv
+} // namespace refresh_mv::configure

@@ -3,9 +3,7 @@
 #include "store/extension.hpp"
 #include "store/statement.hpp"
 
-namespace refresh_mv {
-
-namespace result_rows {
+namespace refresh_mv::result_rows {
 
 void check_not_restricted(const char *command)
 {
@@ -75,6 +73,4 @@ void warn_of_skipping()
              errhint("%s", origin ? origin->remedy : "SET refresh_mv.skip_refresh = off")));
 }
 
-} // namespace result_rows
-
-} // namespace refresh_mv
+} // namespace refresh_mv::result_rows

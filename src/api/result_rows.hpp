@@ -4,9 +4,7 @@
 #include "server/bridge.hpp"
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace result_rows {
+namespace refresh_mv::result_rows {
 
 constexpr char refresh[] = "a refresh of materialized views";
 
@@ -36,6 +34,4 @@ Datum form_row(FunctionCallInfo fcinfo, Datum (&values)[columns], const bool (&i
 // that was set: behind a pooler, it may not have been this client.
 void warn_of_skipping();
 
-} // namespace result_rows
-
-} // namespace refresh_mv
+} // namespace refresh_mv::result_rows

@@ -8,9 +8,7 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace capture {
+namespace refresh_mv::capture {
 
 // Logs what a statement (or, applied by logical replication, a row) has changed.
 void log_change(TriggerData *trigger);
@@ -21,6 +19,4 @@ void log_unfinished(Oid source, bool on_commit);
 // A statement that changes more rows than this logs "everything".
 extern int most_rows;
 
-} // namespace capture
-
-} // namespace refresh_mv
+} // namespace refresh_mv::capture

@@ -10,13 +10,9 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace ddl {
+namespace refresh_mv::ddl {
 
 // Logs "everything" for what the command has changed, and adapts triggers.
 void note(EventTriggerData *command);
 
-} // namespace ddl
-
-} // namespace refresh_mv
+} // namespace refresh_mv::ddl

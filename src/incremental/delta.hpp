@@ -4,13 +4,9 @@
 
 #include "incremental/work.hpp"
 
-namespace refresh_mv {
-
-namespace delta {
+namespace refresh_mv::delta {
 
 // Finds the scope of a refresh whose parts are known, and brings the state up to date.
 void find_scope(Work *work);
 
-} // namespace delta
-
-} // namespace refresh_mv
+} // namespace refresh_mv::delta

@@ -16,9 +16,7 @@
 #include "incremental/group_shape.hpp"
 #include "query/ephemeral_rows.hpp"
 
-namespace refresh_mv {
-
-namespace group_state {
+namespace refresh_mv::group_state {
 
 // Whether a view has a state, and no crash has emptied it.
 bool is_there(Oid view);
@@ -39,6 +37,4 @@ NamedRows redone(const GroupShape &shape, QueryEnvironment *environment);
 // Writes the touched groups, and the values that go with them.
 void write(Oid view, const GroupShape &shape, const NamedRows &groups, QueryEnvironment *environment);
 
-} // namespace group_state
-
-} // namespace refresh_mv
+} // namespace refresh_mv::group_state

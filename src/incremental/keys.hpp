@@ -3,13 +3,9 @@
 
 #include "incremental/work.hpp"
 
-namespace refresh_mv {
-
-namespace keys {
+namespace refresh_mv::keys {
 
 // Finds the scope of a refresh whose parts are known.
 void find_scope(Work *work);
 
-} // namespace keys
-
-} // namespace refresh_mv
+} // namespace refresh_mv::keys

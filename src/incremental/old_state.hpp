@@ -17,9 +17,7 @@
 #include "incremental/affected_parts.hpp"
 #include "incremental/row_names.hpp"
 
-namespace refresh_mv {
-
-namespace old_state {
+namespace refresh_mv::old_state {
 
 // Why a query cannot be evaluated on its tables as they were; null if it can.
 const char *obstacle(const Anchoring &anchoring);
@@ -30,6 +28,4 @@ const char *obstacle(const Anchoring &anchoring);
 void apply(Query *query, const Anchoring &anchoring, List *changes, TableState state, const Parts *parts,
            QueryEnvironment *environment);
 
-} // namespace old_state
-
-} // namespace refresh_mv
+} // namespace refresh_mv::old_state

@@ -3,9 +3,7 @@
 
 #include "incremental/group_shape.hpp"
 
-namespace refresh_mv {
-
-namespace partial_aggregates {
+namespace refresh_mv::partial_aggregates {
 
 // Most columns that a state may have beside its keys.
 constexpr int most = 400;
@@ -14,6 +12,4 @@ constexpr int most = 400;
 // columns (s.p1, s.p2, ...).  Sets the shape's obstacle if there is no way.
 const char *expression(GroupShape *shape, Query *query, const Anchoring &anchoring, Aggref *aggregate);
 
-} // namespace partial_aggregates
-
-} // namespace refresh_mv
+} // namespace refresh_mv::partial_aggregates

@@ -12,15 +12,11 @@
 #include "incremental/anchor.hpp"
 #include "tracking/net_changes.hpp"
 
-namespace refresh_mv {
-
-namespace relax_outer_joins {
+namespace refresh_mv::relax_outer_joins {
 
 // Relaxes a query, in place, to the rows in which a changed instance, which it reads
 // through FROM, takes part.  If there is no telling which these are, why: words to follow
 // "X has changed, "; else null.
 const char *to_changed(Query *query, const Instance *changed, List *changes);
 
-} // namespace relax_outer_joins
-
-} // namespace refresh_mv
+} // namespace refresh_mv::relax_outer_joins

@@ -3,15 +3,11 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace changes {
+namespace refresh_mv::changes {
 
 // Puts a row (key, old_row), both as text, for each key of the source that has
 // changed since the view's last refresh into the function's result; old_row is
 // null where the row did not exist.  Fails where changes are not known.
 void put(Oid view, Oid source, ReturnSetInfo *result);
 
-} // namespace changes
-
-} // namespace refresh_mv
+} // namespace refresh_mv::changes

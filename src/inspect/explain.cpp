@@ -117,8 +117,8 @@ TrackedSource *as_tracked(const Source *source)
 void examine_tracking(Examination *e)
 {
     Query *query = query::rewritten(e->view.relation);
-    Constancy constancy = determinism::of(query);
-    List *sources = source::of(query);
+    Constancy constancy = determinism::analyse(query);
+    List *sources = source::read_by(query);
     List *tables = NIL;
     ListCell *cell;
 
@@ -442,7 +442,7 @@ Explained *explain_full(const Examination *e)
     full->reason = full->chosen     ? e->why
                    : full->possible ? "always possible"
                                     : "the view is not populated";
-    const char *ambiguous = ambiguity::of(query::rewritten(e->view.relation));
+    const char *ambiguous = ambiguity::find(query::rewritten(e->view.relation));
     if (ambiguous != nullptr)
         advice::add(&full->remedies, "-- its query can have several right answers, and each refresh may give another",
                     ambiguous);
@@ -522,7 +522,7 @@ Method begun_by(Approach approach)
 // The first decision, by the view's facts.
 Approach decide_by_facts(Examination *e)
 {
-    Facts facts = view_facts::of(e->view, e->knowledge, !e->knowledge.tracked, !e->knowledge.tracked);
+    Facts facts = view_facts::read(e->view, e->knowledge, !e->knowledge.tracked, !e->knowledge.tracked);
     Decision decision = choose_method::choose({RefreshMode::smart, 0, false, true}, facts);
     guard([&] { decide(e, begun_by(decision.approach), pstrdup(decision.reason.c_str())); });
     return decision.approach;
@@ -587,7 +587,7 @@ Examination open(Oid oid, bool with_details)
     view::push_snapshot();
     e.view = view::open_to_read(oid);
     view::check_snapshot(e.view.relation);
-    e.knowledge = baseline::of(e.view.relation, e.view.settings.tracked);
+    e.knowledge = baseline::look(e.view.relation, e.view.settings.tracked);
     e.with_details = with_details;
     e.environment = create_queryEnv();
     e.deadline = GetCurrentTimestamp() + time_for_indexes;

@@ -6,9 +6,7 @@
 #include <cfloat>
 #include <cmath>
 
-namespace refresh_mv {
-
-namespace right_answer {
+namespace refresh_mv::right_answer {
 
 // Beyond so many differing rows they are not compared one by one.
 constexpr uint64 most_rows = 200000;
@@ -425,6 +423,4 @@ Answer judge(Relation view, Node *condition, Diff *diff, const Latitude &latitud
     return answer;
 }
 
-} // namespace right_answer
-
-} // namespace refresh_mv
+} // namespace refresh_mv::right_answer

@@ -120,7 +120,7 @@ Answer compare(const OpenView &view, Reference reference, bool with_samples, boo
         result->some_extra = sample_of_gone(view.relation, diff);
     }
     Query *query = query::rewritten(view.relation);
-    if (judged && result->missing + result->extra > 0 && ambiguity::of(query) != nullptr)
+    if (judged && result->missing + result->extra > 0 && ambiguity::find(query) != nullptr)
         answer = right_answer::judge(view.relation, kept, diff, latitude::find(query), variant_of, &reference,
                                      reference.environment);
     diff::release(diff);
@@ -198,7 +198,7 @@ Answer verify_now(const OpenView &view, const Knowledge &knowledge, bool with_sa
 // Takes it into account that a difference may be none.
 void consider_ambiguity(Relation view, Answer answer, Verification *result)
 {
-    const char *ambiguous = ambiguity::of(query::rewritten(view));
+    const char *ambiguous = ambiguity::find(query::rewritten(view));
     if (result->missing + result->extra == 0 || ambiguous == nullptr)
         return;
     bool wrong = result->verdict == Verdict::wrong && answer == Answer::wrong;
@@ -222,7 +222,7 @@ Verification verify(Oid oid)
         view::push_snapshot();
         OpenView opened = view::open_to_read(oid);
         view::check_snapshot(opened.relation);
-        knowledge = baseline::of(opened.relation, opened.settings.tracked);
+        knowledge = baseline::look(opened.relation, opened.settings.tracked);
         return opened;
     });
     Verification result = guard([&] { return before_comparison(view, knowledge); });

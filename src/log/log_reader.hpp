@@ -7,9 +7,7 @@
 #include "log/net_effect.hpp"
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace log_reader {
+namespace refresh_mv::log_reader {
 
 // Entries of a source, as it is logged now.
 struct Entries {
@@ -25,6 +23,4 @@ struct Entries {
 // by then.
 bool read(const Entries &entries, bool (*each)(const NetChange &change, void *context), void *context);
 
-} // namespace log_reader
-
-} // namespace refresh_mv
+} // namespace refresh_mv::log_reader

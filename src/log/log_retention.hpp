@@ -8,9 +8,7 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace log_retention {
+namespace refresh_mv::log_retention {
 
 // Takes the right to delete entries until the transaction ends; false if another
 // session has it, or if deleting could fail for lack of a new snapshot.
@@ -36,6 +34,4 @@ void limit(Oid relation, Size written);
 // Kilobytes of log entries of one relation, beyond which they are given up.
 extern int max_log_size;
 
-} // namespace log_retention
-
-} // namespace refresh_mv
+} // namespace refresh_mv::log_retention

@@ -11,9 +11,7 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace log_writer {
+namespace refresh_mv::log_writer {
 
 // Fills entries of one statement and writes each when it is full.
 struct Writer {
@@ -55,6 +53,4 @@ int64 position();
 // An entry's records; false if the bytes are not what was written.
 bool open_entry(varlena *data, const char **records, Size *length);
 
-} // namespace log_writer
-
-} // namespace refresh_mv
+} // namespace refresh_mv::log_writer

@@ -13,9 +13,7 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace open_statements {
+namespace refresh_mv::open_statements {
 
 // A statement of that kind (INSERT, UPDATE or DELETE) begins on a source, of which
 // a view is refreshed on commit or is not.
@@ -53,6 +51,4 @@ bool tell_rows(Oid source, int64 rows);
 using Unfinished = void (*)(Oid source, bool on_commit);
 void at_commit(Unfinished unfinished);
 
-} // namespace open_statements
-
-} // namespace refresh_mv
+} // namespace refresh_mv::open_statements

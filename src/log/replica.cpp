@@ -1,8 +1,6 @@
 #include "log/replica.hpp"
 
-namespace refresh_mv {
-
-namespace replica {
+namespace refresh_mv::replica {
 
 int trigger_depth()
 {
@@ -33,6 +31,4 @@ bool is_sent()
     return is_applying() && trigger_depth() == 1 && (context & SECURITY_LOCAL_USERID_CHANGE) == 0;
 }
 
-} // namespace replica
-
-} // namespace refresh_mv
+} // namespace refresh_mv::replica

@@ -7,9 +7,7 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace replica {
+namespace refresh_mv::replica {
 
 // How many triggers are being executed, one within the other.
 int trigger_depth();
@@ -25,6 +23,4 @@ bool is_amidst_rows();
 // another server.  What triggers do here, or the extension itself, was not.
 bool is_sent();
 
-} // namespace replica
-
-} // namespace refresh_mv
+} // namespace refresh_mv::replica

@@ -12,9 +12,7 @@
 
 #include "merge/diff.hpp"
 
-namespace refresh_mv {
-
-namespace merge {
+namespace refresh_mv::merge {
 
 // Applies a diff through the table access method.  Readers go on reading.
 void apply(Relation view, Diff *diff);
@@ -26,6 +24,4 @@ void apply(Relation view, Diff *diff);
 // the new file.
 bool swap(Relation view, Diff *diff);
 
-} // namespace merge
-
-} // namespace refresh_mv
+} // namespace refresh_mv::merge

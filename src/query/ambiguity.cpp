@@ -141,7 +141,7 @@ bool walk(Node *node, void *context)
 
 namespace ambiguity {
 
-const char *of(Query *query)
+const char *find(Query *query)
 {
     return of_expression(reinterpret_cast<Node *>(query));
 }

@@ -6,13 +6,11 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace ambiguity {
+namespace refresh_mv::ambiguity {
 
 // What makes a query ambiguous, in words; null if nothing is found.  Takes the rewritten
 // query.
-const char *of(Query *query);
+const char *find(Query *query);
 
 // The same of an expression, subqueries included.
 const char *of_expression(Node *expr);
@@ -30,6 +28,4 @@ bool is_cut(const Query *query);
 // Whether a tree of set operations keeps all rows of its arms.
 bool is_union_all(Node *operation);
 
-} // namespace ambiguity
-
-} // namespace refresh_mv
+} // namespace refresh_mv::ambiguity

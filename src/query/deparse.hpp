@@ -3,13 +3,9 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace deparse {
+namespace refresh_mv::deparse {
 
 // The text of a query, which is not modified; named rows appear as tables of their name.
 const char *text(Query *query);
 
-} // namespace deparse
-
-} // namespace refresh_mv
+} // namespace refresh_mv::deparse

@@ -5,9 +5,7 @@
 
 #include <initializer_list>
 
-namespace refresh_mv {
-
-namespace determinism {
+namespace refresh_mv::determinism {
 
 // A query on the way down the tree, those around it, and what was found.
 struct Level {
@@ -605,7 +603,7 @@ static bool walk(Node *node, void *context)
     return expression_tree_walker(node, pg::walker(walk), level);
 }
 
-Constancy of(Query *rewritten)
+Constancy analyse(Query *rewritten)
 {
     Constancy found{};
     Level outermost = {nullptr, nullptr, &found};
@@ -614,6 +612,4 @@ Constancy of(Query *rewritten)
     return found;
 }
 
-} // namespace determinism
-
-} // namespace refresh_mv
+} // namespace refresh_mv::determinism

@@ -29,7 +29,7 @@ namespace determinism {
 // Takes the rewritten query, in which ordinary views are subqueries.  Names
 // the first thing found that the result must not depend on; what is said of
 // settings is complete only if there is none.
-Constancy of(Query *rewritten);
+Constancy analyse(Query *rewritten);
 
 } // namespace determinism
 

@@ -7,9 +7,7 @@
 
 #include <initializer_list>
 
-namespace refresh_mv {
-
-namespace latitude {
+namespace refresh_mv::latitude {
 
 // A query level, those that it reads, and the grouping expressions whose equal values may
 // look different.
@@ -365,6 +363,4 @@ void take_magnitudes(Query *query, const Latitude &latitude)
                                 makeTargetEntry(query::count_rows(), last, pstrdup("count"), false));
 }
 
-} // namespace latitude
-
-} // namespace refresh_mv
+} // namespace refresh_mv::latitude

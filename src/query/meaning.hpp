@@ -12,9 +12,7 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace meaning {
+namespace refresh_mv::meaning {
 
 // Something that is not built in, on which the meaning of a query depends.
 struct Object {
@@ -29,6 +27,4 @@ const char *fingerprint(Relation view);
 // change it.
 Object *objects(Relation view, int *count);
 
-} // namespace meaning
-
-} // namespace refresh_mv
+} // namespace refresh_mv::meaning

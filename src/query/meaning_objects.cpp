@@ -2,9 +2,7 @@
 
 #include <initializer_list>
 
-namespace refresh_mv {
-
-namespace meaning {
+namespace refresh_mv::meaning {
 
 Print begin(Oid catalog, Oid object)
 {
@@ -420,6 +418,4 @@ void add(Closure *closure, Oid catalog, Oid object)
     }
 }
 
-} // namespace meaning
-
-} // namespace refresh_mv
+} // namespace refresh_mv::meaning

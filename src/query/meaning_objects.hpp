@@ -3,9 +3,7 @@
 
 #include "query/meaning.hpp"
 
-namespace refresh_mv {
-
-namespace meaning {
+namespace refresh_mv::meaning {
 
 // What was found on the way down from a query.
 struct Closure {
@@ -65,6 +63,4 @@ void add(Closure *closure, Oid catalog, Oid object);
 // Adds all that a tree uses; false.
 bool walk(Node *node, void *context);
 
-} // namespace meaning
-
-} // namespace refresh_mv
+} // namespace refresh_mv::meaning

@@ -5,9 +5,7 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace normalize {
+namespace refresh_mv::normalize {
 
 // Rewrites a query in place: common table expressions become subqueries, unless
 // they are recursive; columns of joins become those that they stand for; set
@@ -20,6 +18,4 @@ void normalize(Query **query);
 // reads beyond arrays when it prints a query whose entries are at odds.
 void describe_joins(Query *query);
 
-} // namespace normalize
-
-} // namespace refresh_mv
+} // namespace refresh_mv::normalize

@@ -2,9 +2,7 @@
 
 #include "query/shape.hpp"
 
-namespace refresh_mv {
-
-namespace nullness {
+namespace refresh_mv::nullness {
 
 // What the joins of a query level do to the rows of its range table.
 struct Joins {
@@ -238,6 +236,4 @@ bool never(Query *query, AttrNumber attno)
     return expr_is_never_null(query, &joins, shape::column_expression(query, attno));
 }
 
-} // namespace nullness
-
-} // namespace refresh_mv
+} // namespace refresh_mv::nullness

@@ -6,9 +6,7 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace nullness {
+namespace refresh_mv::nullness {
 
 // Whether an output column is never NULL: by NOT NULL constraints, by conditions that no
 // NULL satisfies, and by functions that make no NULL of anything else.  Takes a query as
@@ -19,6 +17,4 @@ bool never(Query *query, AttrNumber attno);
 // and have NULLs in their place.
 bool on_nullable_side(Query *query, Index varno);
 
-} // namespace nullness
-
-} // namespace refresh_mv
+} // namespace refresh_mv::nullness

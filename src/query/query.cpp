@@ -2,9 +2,7 @@
 
 #include "query/deparse.hpp"
 
-namespace refresh_mv {
-
-namespace query {
+namespace refresh_mv::query {
 
 Query *stored(Relation view)
 {
@@ -288,6 +286,4 @@ Expr *count_rows()
     return reinterpret_cast<Expr *>(aggregate);
 }
 
-} // namespace query
-
-} // namespace refresh_mv
+} // namespace refresh_mv::query

@@ -8,9 +8,7 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace query {
+namespace refresh_mv::query {
 
 // The query as stored, not to be modified.  Fails if the relation is not a
 // materialized view.
@@ -66,6 +64,4 @@ bool single_value(Query *query, Datum *value);
 // count(*), as an expression.
 Expr *count_rows();
 
-} // namespace query
-
-} // namespace refresh_mv
+} // namespace refresh_mv::query

@@ -3,9 +3,7 @@
 #include "query/nullness.hpp"
 #include "values/equality.hpp"
 
-namespace refresh_mv {
-
-namespace shape {
+namespace refresh_mv::shape {
 
 Oid date_type(Oid type)
 {
@@ -269,6 +267,4 @@ PairingKey pairing_key(Relation view, Query *query)
     return key.count > 0 ? key : unique_index_columns(view);
 }
 
-} // namespace shape
-
-} // namespace refresh_mv
+} // namespace refresh_mv::shape

@@ -5,9 +5,7 @@
 
 #include <initializer_list>
 
-namespace refresh_mv {
-
-namespace sql_template {
+namespace refresh_mv::sql_template {
 
 struct Value {
     const char *name;
@@ -23,6 +21,4 @@ char *number(const char *sql, int number);
 // The same for the numbers from 1 to count, one after the other.
 char *number_all(const char *sql, int count);
 
-} // namespace sql_template
-
-} // namespace refresh_mv
+} // namespace refresh_mv::sql_template

@@ -1,8 +1,6 @@
 #include "refresh/choose_method.hpp"
 
-namespace refresh_mv {
-
-namespace choose_method {
+namespace refresh_mv::choose_method {
 
 // The rule for views of whose sources nothing is known: recent data suggest
 // that only recent data have changed, unless the query says otherwise.
@@ -52,6 +50,4 @@ bool rebuild_pays(uint64_t changes, uint64_t rows_after)
            && static_cast<double>(changes) > share_to_rebuild * static_cast<double>(rows_after);
 }
 
-} // namespace choose_method
-
-} // namespace refresh_mv
+} // namespace refresh_mv::choose_method

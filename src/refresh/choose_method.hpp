@@ -3,9 +3,7 @@
 
 #include "server/method.hpp"
 
-namespace refresh_mv {
-
-namespace choose_method {
+namespace refresh_mv::choose_method {
 
 // An untracked view whose newest data is older than this is refreshed whole.
 constexpr int fresh_days = 1;
@@ -28,6 +26,4 @@ Decision choose(const Request &request, const Facts &facts);
 // anew than changed in place.
 bool rebuild_pays(uint64_t changes, uint64_t rows_after);
 
-} // namespace choose_method
-
-} // namespace refresh_mv
+} // namespace refresh_mv::choose_method

@@ -15,9 +15,7 @@
 
 #include "query/shape.hpp"
 
-namespace refresh_mv {
-
-namespace date_window {
+namespace refresh_mv::date_window {
 
 // The start of the window that reaches days back from current_date, as a value
 // of the column's type; false where the bucket of that day cannot be
@@ -53,6 +51,4 @@ bool newest(Relation view, WindowColumn column, Datum *value);
 // A value of a date type as a date, in the session's time zone.
 DateADT as_date(Oid type, Datum value);
 
-} // namespace date_window
-
-} // namespace refresh_mv
+} // namespace refresh_mv::date_window

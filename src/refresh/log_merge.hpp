@@ -5,9 +5,7 @@
 
 #include "merge/diff.hpp"
 
-namespace refresh_mv {
-
-namespace log_merge {
+namespace refresh_mv::log_merge {
 
 // Logs what a diff will change in a view, if the view is a source of others.
 // Call it before the diff is applied.
@@ -16,6 +14,4 @@ void write(Relation view, Diff *diff);
 // Logs that anything may have changed in a view, if it is a source.
 void everything(Oid view, const char *reason);
 
-} // namespace log_merge
-
-} // namespace refresh_mv
+} // namespace refresh_mv::log_merge

@@ -386,12 +386,12 @@ Refreshed refresh(Oid oid, const Request &request)
         OpenView opened = view::open(oid);
         if (RelationIsPopulated(opened.relation))
             view::check_serializable(opened.relation);
-        knowledge = baseline::of(opened.relation, opened.settings.tracked);
+        knowledge = baseline::look(opened.relation, opened.settings.tracked);
         return opened;
     });
     bool by_age = request.mode == RefreshMode::smart && !knowledge.tracked;
     bool windowed = by_age || (request.mode == RefreshMode::incremental && !knowledge.tracked);
-    Facts facts = view_facts::of(view, knowledge, by_age, windowed);
+    Facts facts = view_facts::read(view, knowledge, by_age, windowed);
     Decision decision = choose_method::choose(request, facts);
     if (!request.quiet)
         announce(request, facts, decision);
@@ -447,7 +447,7 @@ Refreshed refresh_where(Oid oid, const std::string &condition)
     Knowledge knowledge{};
     OpenView view = guard([&] {
         OpenView opened = open_part(oid, text, &scope);
-        knowledge = baseline::of(opened.relation, opened.settings.tracked);
+        knowledge = baseline::look(opened.relation, opened.settings.tracked);
         return opened;
     });
     if (!merge_part(view, scope, Method::where, &merged)) {

@@ -8,9 +8,7 @@
 #include "server/method.hpp"
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace refresh {
+namespace refresh_mv::refresh {
 
 // Refreshes a view and says how in NOTICEs.
 Refreshed refresh(Oid view, const Request &request);
@@ -25,6 +23,4 @@ Refreshed refresh_where(Oid view, const std::string &condition);
 // not populated, or is locked against reading.
 bool data_through(Oid view, const char *column, DateADT *date);
 
-} // namespace refresh
-
-} // namespace refresh_mv
+} // namespace refresh_mv::refresh

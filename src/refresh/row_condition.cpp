@@ -3,9 +3,7 @@
 #include "query/query.hpp"
 #include "refresh/date_window.hpp"
 
-namespace refresh_mv {
-
-namespace row_condition {
+namespace refresh_mv::row_condition {
 
 Node *kept(Relation view, WindowColumn column, Interval *age)
 {
@@ -90,6 +88,4 @@ Node *parse(Relation view, const char *text)
     return condition;
 }
 
-} // namespace row_condition
-
-} // namespace refresh_mv
+} // namespace refresh_mv::row_condition

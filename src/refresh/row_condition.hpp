@@ -4,9 +4,7 @@
 
 #include "query/shape.hpp"
 
-namespace refresh_mv {
-
-namespace row_condition {
+namespace refresh_mv::row_condition {
 
 // The rows that are not older than so long, or have no date; null (all rows)
 // where no age is given.  Fails if the view has no date column.
@@ -17,6 +15,4 @@ Node *kept(Relation view, WindowColumn column, Interval *age);
 // in it are those that search_path finds.
 Node *parse(Relation view, const char *text);
 
-} // namespace row_condition
-
-} // namespace refresh_mv
+} // namespace refresh_mv::row_condition

@@ -40,7 +40,7 @@ const char *read_doubt(const OpenView &view)
 
 namespace view_facts {
 
-Facts of(const OpenView &view, const Knowledge &knowledge, bool with_dates, bool with_doubt)
+Facts read(const OpenView &view, const Knowledge &knowledge, bool with_dates, bool with_doubt)
 {
     DateFacts dates = guard([&] { return with_dates ? read_dates(view) : DateFacts{}; });
     const char *doubt = guard([&] { return with_doubt ? read_doubt(view) : nullptr; });

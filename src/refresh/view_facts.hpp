@@ -5,17 +5,13 @@
 #include "server/method.hpp"
 #include "tracking/baseline.hpp"
 
-namespace refresh_mv {
-
-namespace view_facts {
+namespace refresh_mv::view_facts {
 
 // The facts of a view under the active snapshot; those about its newest data, which
 // have to be read, and whether a window can be trusted, only if they are wanted.
-Facts of(const OpenView &view, const Knowledge &knowledge, bool with_dates, bool with_doubt);
+Facts read(const OpenView &view, const Knowledge &knowledge, bool with_dates, bool with_doubt);
 
 // The newest date in the window column of a populated view; false if there is none.
 bool newest_date(Relation view, WindowColumn column, DateADT *date);
 
-} // namespace view_facts
-
-} // namespace refresh_mv
+} // namespace refresh_mv::view_facts

@@ -4,9 +4,7 @@
 #include "query/nullness.hpp"
 #include "query/query.hpp"
 
-namespace refresh_mv {
-
-namespace window_trust {
+namespace refresh_mv::window_trust {
 
 // Whether an entry of the range table is a relation that is read: a rule's OLD and NEW are
 // entries too.
@@ -121,13 +119,13 @@ static const char *doubt_of(Relation view, WindowColumn column, bool named)
     Query *query = query::rewritten(view);
     bool complete = true;
 
-    const char *depends_on = determinism::of(query).depends_on;
+    const char *depends_on = determinism::analyse(query).depends_on;
     if (depends_on != nullptr)
         return psprintf("its result depends on more than data: %s", depends_on);
     expand(reinterpret_cast<Node *>(query), &complete);
     if (!complete)
         return "what a materialized view below it reads is locked";
-    depends_on = determinism::of(query).depends_on;
+    depends_on = determinism::analyse(query).depends_on;
     if (depends_on != nullptr)
         return psprintf("a materialized view below it depends on more than data: %s", depends_on);
     if (!shape::pushable(query, column.attno))
@@ -181,7 +179,7 @@ DateColumn better_column(Relation view, WindowColumn column, bool named)
     ListCell *cell;
 
     expand(reinterpret_cast<Node *>(query), &complete);
-    if (!complete || determinism::of(query).depends_on != nullptr || !shape::pushable(query, column.attno)
+    if (!complete || determinism::analyse(query).depends_on != nullptr || !shape::pushable(query, column.attno)
         || tells_new_rows(query, column.attno))
         return {0, nullptr};
     const char *name = NameStr(TupleDescAttr(RelationGetDescr(view), column.attno - 1)->attname);
@@ -195,6 +193,4 @@ DateColumn better_column(Relation view, WindowColumn column, bool named)
             "if new rows, and rows that change, are dated by it; smart refreshes recent rows alone then"};
 }
 
-} // namespace window_trust
-
-} // namespace refresh_mv
+} // namespace refresh_mv::window_trust

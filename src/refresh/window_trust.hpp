@@ -4,9 +4,7 @@
 
 #include "query/shape.hpp"
 
-namespace refresh_mv {
-
-namespace window_trust {
+namespace refresh_mv::window_trust {
 
 // Why a refresh of the recent rows alone, by the window column, may miss what has changed
 // elsewhere though nobody has changed old data, in words; null if there is no such reason.
@@ -22,6 +20,4 @@ struct DateColumn {
 };
 DateColumn better_column(Relation view, WindowColumn column, bool named);
 
-} // namespace window_trust
-
-} // namespace refresh_mv
+} // namespace refresh_mv::window_trust

@@ -11,14 +11,10 @@
 //   changes stay in the log for the next one.
 #pragma once
 
-namespace refresh_mv {
-
-namespace on_commit {
+namespace refresh_mv::on_commit {
 
 // Refreshes at the end of every transaction from now on, unless switched off.
 // For _PG_init.
 void watch();
 
-} // namespace on_commit
-
-} // namespace refresh_mv
+} // namespace refresh_mv::on_commit

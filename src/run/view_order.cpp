@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <set>
 
-namespace refresh_mv {
-
-namespace view_order {
+namespace refresh_mv::view_order {
 
 std::vector<uint32_t> sources_of(uint32_t view, const std::vector<Edge> &edges)
 {
@@ -53,6 +51,4 @@ std::vector<uint32_t> with_dependents(const std::vector<uint32_t> &views,
     return {all.begin(), all.end()};
 }
 
-} // namespace view_order
-
-} // namespace refresh_mv
+} // namespace refresh_mv::view_order

@@ -1,8 +1,6 @@
 #include "server/bridge.hpp"
 
-namespace refresh_mv {
-
-namespace bridge {
+namespace refresh_mv::bridge {
 
 // Copies the error that is being handled; where there is no memory for that, one that
 // says so takes its place.
@@ -76,6 +74,4 @@ void raise(const Report &report)
              report.hint ? errhint("%s", report.hint) : 0));
 }
 
-} // namespace bridge
-
-} // namespace refresh_mv
+} // namespace refresh_mv::bridge

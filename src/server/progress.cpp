@@ -1,8 +1,6 @@
 #include "server/progress.hpp"
 
-namespace refresh_mv {
-
-namespace progress {
+namespace refresh_mv::progress {
 
 constexpr uint64 rows_between_reports = 16384;
 
@@ -50,6 +48,4 @@ void end()
     pgstat_report_activity(STATE_RUNNING, debug_query_string);
 }
 
-} // namespace progress
-
-} // namespace refresh_mv
+} // namespace refresh_mv::progress

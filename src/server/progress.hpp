@@ -4,9 +4,7 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace progress {
+namespace refresh_mv::progress {
 
 // Starts a view; the name must live until the view ends.
 void start_view(int number, int of, const char *name);
@@ -20,6 +18,4 @@ void count_row();
 // Puts the client's own statement back.
 void end();
 
-} // namespace progress
-
-} // namespace refresh_mv
+} // namespace refresh_mv::progress

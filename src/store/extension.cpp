@@ -2,9 +2,7 @@
 
 #include "store/statement.hpp"
 
-namespace refresh_mv {
-
-namespace extension {
+namespace refresh_mv::extension {
 
 bool is_member(Oid relation)
 {
@@ -65,6 +63,4 @@ void note_merge(Oid view)
     SPI_finish();
 }
 
-} // namespace extension
-
-} // namespace refresh_mv
+} // namespace refresh_mv::extension

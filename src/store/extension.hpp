@@ -3,9 +3,7 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace extension {
+namespace refresh_mv::extension {
 
 // Whether a relation belongs to this extension.
 bool is_member(Oid relation);
@@ -25,6 +23,4 @@ ViewPair *dependencies(int *count);
 // transaction's snapshot does not show.
 void note_merge(Oid view);
 
-} // namespace extension
-
-} // namespace refresh_mv
+} // namespace refresh_mv::extension

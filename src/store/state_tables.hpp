@@ -9,9 +9,7 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace state_tables {
+namespace refresh_mv::state_tables {
 
 // The name of the table of a view's groups, and of those of the values of a partial aggregate, for
 // queries.
@@ -33,6 +31,4 @@ void create_index(const char *name);
 void drop(Oid view);
 void drop_orphans();
 
-} // namespace state_tables
-
-} // namespace refresh_mv
+} // namespace refresh_mv::state_tables

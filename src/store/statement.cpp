@@ -1,8 +1,6 @@
 #include "store/statement.hpp"
 
-namespace refresh_mv {
-
-namespace statement {
+namespace refresh_mv::statement {
 
 Oid owner()
 {
@@ -272,6 +270,4 @@ bool contains(List *names, const char *name)
     return false;
 }
 
-} // namespace statement
-
-} // namespace refresh_mv
+} // namespace refresh_mv::statement

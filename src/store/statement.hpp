@@ -10,9 +10,7 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace statement {
+namespace refresh_mv::statement {
 
 // The owner of the schema with the tables.
 Oid owner();
@@ -82,6 +80,4 @@ List *names_of(Datum array);
 // Whether a name is in such a list.
 bool contains(List *names, const char *name);
 
-} // namespace statement
-
-} // namespace refresh_mv
+} // namespace refresh_mv::statement

@@ -1,8 +1,6 @@
 #include "store/view_names.hpp"
 
-namespace refresh_mv {
-
-namespace view_names {
+namespace refresh_mv::view_names {
 
 bool add(statement::Values *values, Oid view)
 {
@@ -31,6 +29,4 @@ void note(Oid view)
     SPI_finish();
 }
 
-} // namespace view_names
-
-} // namespace refresh_mv
+} // namespace refresh_mv::view_names

@@ -3,9 +3,7 @@
 
 #include "store/statement.hpp"
 
-namespace refresh_mv {
-
-namespace view_names {
+namespace refresh_mv::view_names {
 
 // A condition on rows kept by name, for the first two parameters that add() has added.
 #define OF_VIEW \
@@ -18,6 +16,4 @@ bool add(statement::Values *values, Oid view);
 // caller has the view prepared for a refresh.
 void note(Oid view);
 
-} // namespace view_names
-
-} // namespace refresh_mv
+} // namespace refresh_mv::view_names

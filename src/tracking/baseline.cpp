@@ -63,7 +63,7 @@ const char *reason(const Standing &standing, const Knowledge &knowledge)
 
 namespace baseline {
 
-Knowledge of(Relation view, bool tracked)
+Knowledge look(Relation view, bool tracked)
 {
     Knowledge knowledge{};
     knowledge.tracked = tracked;
@@ -71,8 +71,8 @@ Knowledge of(Relation view, bool tracked)
         return knowledge;
 
     Query *query = query::rewritten(view);
-    Constancy constancy = determinism::of(query);
-    List *sources = source::of(query);
+    Constancy constancy = determinism::analyse(query);
+    List *sources = source::read_by(query);
     check_no_open_statement(sources);
     if (constancy.depends_on != nullptr)
         knowledge.unknown = psprintf("its result depends on more than data: %s", constancy.depends_on);

@@ -30,7 +30,7 @@ namespace baseline {
 // What the active snapshot shows of a view that is open for its refresh.  Fails
 // while a statement is changing one of its sources: its changes are there and not
 // yet in the log.
-Knowledge of(Relation view, bool tracked);
+Knowledge look(Relation view, bool tracked);
 
 // Makes the active snapshot the baseline of a view that now holds what its query
 // returns under it, with the state of such groups (null: none), and removes log

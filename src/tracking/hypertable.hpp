@@ -9,9 +9,7 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace hypertable {
+namespace refresh_mv::hypertable {
 
 // Whether a table is a hypertable.
 bool is(Oid table);
@@ -26,6 +24,4 @@ List *chunks(Oid table, LOCKMODE lock);
 // attached has a name of its own, and was made by another transaction as a rule.
 bool is_made_empty(Oid hypertable, Oid chunk);
 
-} // namespace hypertable
-
-} // namespace refresh_mv
+} // namespace refresh_mv::hypertable

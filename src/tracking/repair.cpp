@@ -5,9 +5,7 @@
 #include "server/messages.hpp"
 #include "tracking/track.hpp"
 
-namespace refresh_mv {
-
-namespace repair {
+namespace refresh_mv::repair {
 
 bool resume(Oid oid)
 {
@@ -45,6 +43,4 @@ bool resume_if_damaged(Oid oid)
     return resumed;
 }
 
-} // namespace repair
-
-} // namespace refresh_mv
+} // namespace refresh_mv::repair

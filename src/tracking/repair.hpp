@@ -6,9 +6,7 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace repair {
+namespace refresh_mv::repair {
 
 // Makes the tracking of a view whole again, if that can be done at once; warns if
 // it cannot be done at all.
@@ -17,6 +15,4 @@ bool resume(Oid view);
 // The same for a view that has been prepared for a refresh, if its tracking is not whole.
 bool resume_if_damaged(Oid view);
 
-} // namespace repair
-
-} // namespace refresh_mv
+} // namespace refresh_mv::repair

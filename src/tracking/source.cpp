@@ -304,7 +304,7 @@ bool has_foreign_part(Oid relation)
     return false;
 }
 
-List *of(Query *rewritten)
+List *read_by(Query *rewritten)
 {
     List *sources = NIL;
     walk(reinterpret_cast<Node *>(rewritten), &sources);

@@ -48,7 +48,7 @@ T *find(List *list, Oid relation)
 }
 
 // The sources of a view, as a list of Source *, by oid; from the rewritten query.
-List *of(Query *rewritten);
+List *read_by(Query *rewritten);
 
 // The relations that have triggers for a source, by oid: the table and the
 // partitions below it.  Locks them all.  (Chunks of a hypertable have a row trigger

@@ -14,9 +14,7 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace source_files {
+namespace refresh_mv::source_files {
 
 // The files of sources (TrackedSource *) that are locked, as text to be compared.  Their
 // members are those that there are (track::damage).
@@ -29,6 +27,4 @@ const char *change(const char *before, const char *now);
 // The file of one relation, as it stands in such a text.
 const char *of_relation(Oid relation);
 
-} // namespace source_files
-
-} // namespace refresh_mv
+} // namespace refresh_mv::source_files

@@ -36,11 +36,11 @@ List *checked_sources(Oid view)
     Relation relation = table_open(view, AccessShareLock);
     Query *query = query::rewritten(relation);
     table_close(relation, NoLock);
-    Constancy constancy = determinism::of(query);
+    Constancy constancy = determinism::analyse(query);
     if (constancy.depends_on != nullptr)
         refuse(view, psprintf("Its result depends on more than data: %s", constancy.depends_on),
                constancy.hint ? constancy.hint : "Leave it untracked, or take that out of its query");
-    List *sources = source::of(query);
+    List *sources = source::read_by(query);
     ListCell *cell;
     foreach (cell, sources) {
         auto *source = static_cast<Source *>(lfirst(cell));
@@ -539,7 +539,7 @@ bool is_damaged(Oid view)
     if (!view_settings::read(view).tracked)
         return false;
     Relation relation = table_open(view, NoLock);
-    bool damaged = damage(source::of(query::rewritten(relation)), registry::sources_of(view)) != nullptr;
+    bool damaged = damage(source::read_by(query::rewritten(relation)), registry::sources_of(view)) != nullptr;
     table_close(relation, NoLock);
     return damaged;
 }

@@ -15,9 +15,7 @@
 #include "query/determinism.hpp"
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace track {
+namespace refresh_mv::track {
 
 // Adds the locks that it takes to track a view (see query/view_locks.hpp).  Fails, as track()
 // does, if it cannot be tracked or the caller lacks the rights.
@@ -63,6 +61,4 @@ bool adapt(Oid source);
 // Warns of publications that this extension's tables belong to.
 void warn_of_publications();
 
-} // namespace track
-
-} // namespace refresh_mv
+} // namespace refresh_mv::track

@@ -24,9 +24,7 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace triggers {
+namespace refresh_mv::triggers {
 
 // What the triggers log (see logged_relation.hpp).
 struct Arguments {
@@ -65,6 +63,4 @@ Oid uncovered_chunk(Oid member);
 // Whether somebody has disabled one of them.
 bool are_disabled(Oid member);
 
-} // namespace triggers
-
-} // namespace refresh_mv
+} // namespace refresh_mv::triggers

@@ -9,9 +9,7 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace write_probe {
+namespace refresh_mv::write_probe {
 
 // Whether an extension has a hand in a table: it is a member, or its schema or access
 // method is, or one of its chunks is such a table.
@@ -21,6 +19,4 @@ bool wants(Oid table);
 // caller holds ShareRowExclusiveLock on it.
 const char *trouble(Oid table);
 
-} // namespace write_probe
-
-} // namespace refresh_mv
+} // namespace refresh_mv::write_probe

@@ -1,8 +1,6 @@
 #include "values/equality.hpp"
 
-namespace refresh_mv {
-
-namespace equality {
+namespace refresh_mv::equality {
 
 bool means_same(Oid type, int32 typmod, Oid collation)
 {
@@ -34,6 +32,4 @@ bool is_plain_and_means_same(Oid equality, Expr *expr)
     return is_plain(equality, expr) && means_same(exprType(node), -1, exprCollation(node));
 }
 
-} // namespace equality
-
-} // namespace refresh_mv
+} // namespace refresh_mv::equality

@@ -4,9 +4,7 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace equality {
+namespace refresh_mv::equality {
 
 // Whether values of a type that its default ordering calls equal have the same image.
 bool means_same(Oid type, int32 typmod, Oid collation);
@@ -18,6 +16,4 @@ bool is_plain(Oid equality, Expr *expr);
 // The same, and equal values have the same image, whatever length is declared.
 bool is_plain_and_means_same(Oid equality, Expr *expr);
 
-} // namespace equality
-
-} // namespace refresh_mv
+} // namespace refresh_mv::equality

@@ -1,8 +1,6 @@
 #include "values/image.hpp"
 
-namespace refresh_mv {
-
-namespace image {
+namespace refresh_mv::image {
 
 // A value passed by value, with the bits beyond its type's length cleared:
 // an oid above 2^31 is sign-extended when read from a tuple and is not when
@@ -77,6 +75,4 @@ uint64 hash_row(TupleDesc desc, const Datum *values, const bool *nulls,
     return hash;
 }
 
-} // namespace image
-
-} // namespace refresh_mv
+} // namespace refresh_mv::image

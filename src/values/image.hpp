@@ -7,9 +7,7 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace image {
+namespace refresh_mv::image {
 
 // Whether two values of a column have the same image.
 bool same(Form_pg_attribute attr, Datum a, bool a_null, Datum b, bool b_null);
@@ -24,6 +22,4 @@ bool same_row(TupleDesc desc, const Datum *a, const bool *a_null, const Datum *b
 uint64 hash_row(TupleDesc desc, const Datum *values, const bool *nulls,
                 const AttrNumber *columns, int ncolumns);
 
-} // namespace image
-
-} // namespace refresh_mv
+} // namespace refresh_mv::image

@@ -2,9 +2,7 @@
 
 #include "values/varint.hpp"
 
-namespace refresh_mv {
-
-namespace row_image {
+namespace refresh_mv::row_image {
 
 void append_number(StringInfo bytes, uint64 number)
 {
@@ -79,6 +77,4 @@ bool read(const char **bytes, const char *end, Form_pg_attribute attribute, Datu
     return true;
 }
 
-} // namespace row_image
-
-} // namespace refresh_mv
+} // namespace refresh_mv::row_image

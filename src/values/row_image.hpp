@@ -6,9 +6,7 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv {
-
-namespace row_image {
+namespace refresh_mv::row_image {
 
 // Appends a number as varint writes it.
 void append_number(StringInfo bytes, uint64 number);
@@ -21,6 +19,4 @@ void append(StringInfo bytes, Form_pg_attribute attribute, Datum value, bool nul
 bool read(const char **bytes, const char *end, Form_pg_attribute attribute, Datum *value,
           bool *null);
 
-} // namespace row_image
-
-} // namespace refresh_mv
+} // namespace refresh_mv::row_image

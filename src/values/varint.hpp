@@ -5,9 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace refresh_mv {
-
-namespace varint {
+namespace refresh_mv::varint {
 
 // Calls put(byte) for each byte of a number.
 template <class Put>
@@ -45,6 +43,4 @@ inline int64_t unzigzag(uint64_t value)
     return static_cast<int64_t>(value >> 1) ^ -static_cast<int64_t>(value & 1);
 }
 
-} // namespace varint
-
-} // namespace refresh_mv
+} // namespace refresh_mv::varint
