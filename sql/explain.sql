@@ -570,7 +570,7 @@ SELECT method, details FROM refresh_mv.explain('daily', verbose => true) WHERE m
 GRANT SELECT ON small TO refresh_mv_reader;
 SET ROLE refresh_mv_reader;
 SELECT count(*) FROM refresh_mv.explain('small', true);
-SELECT method, details LIKE '%-- refresh_mv_pieces_now%' AS with_queries, details LIKE 'anchor: %' AS with_anchor
+SELECT method, details LIKE '%-- refresh_mv_partials_now%' AS with_queries, details LIKE 'anchor: %' AS with_anchor
 FROM refresh_mv.explain('small', true) WHERE method = 'delta';
 RESET ROLE;
 

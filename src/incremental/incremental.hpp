@@ -2,7 +2,7 @@
 // its baseline, and nothing else.
 //
 //     log -> net changes -> parts (values of the anchor)
-//     delta:  state += pieces of the parts now - pieces of the parts before;
+//     delta:  state += partial aggregates of the parts now - those of the parts before;
 //             the touched groups' rows out of the state
 //     keys:   the parts' keys, now and before; the query for just these keys
 //

@@ -42,20 +42,20 @@ void append_anchor(StringInfo text, const Anchoring &anchoring)
     append_list(text, "read as a whole", whole);
 }
 
-const char *name_of(PieceKind kind)
+const char *name_of(PartialKind kind)
 {
     switch (kind) {
-    case PieceKind::sum:
+    case PartialKind::sum:
         return "sum";
-    case PieceKind::count:
+    case PartialKind::count:
         return "count";
-    case PieceKind::exact:
+    case PartialKind::exact:
         return "exact sum";
-    case PieceKind::smallest:
+    case PartialKind::smallest:
         return "smallest";
-    case PieceKind::largest:
+    case PartialKind::largest:
         return "largest";
-    case PieceKind::values:
+    case PartialKind::values:
         return "distinct values";
     }
     return "";
@@ -69,9 +69,9 @@ void append_state(StringInfo text, const GroupShape &groups)
         columns = lappend(columns, psprintf("k%d %s", i + 1, format_type_be(exprType(
                                                 reinterpret_cast<Node *>(groups.keys[i].expr)))));
     columns = lappend(columns, pstrdup("n bigint"));
-    for (int i = 0; i < groups.npieces; i++)
-        columns = lappend(columns, psprintf("p%d %s (%s)", i + 1, format_type_be(groups.pieces[i].type),
-                                            name_of(groups.pieces[i].kind)));
+    for (int i = 0; i < groups.npartials; i++)
+        columns = lappend(columns, psprintf("p%d %s (%s)", i + 1, format_type_be(groups.partials[i].type),
+                                            name_of(groups.partials[i].kind)));
     append_list(text, "state", columns);
 }
 
