@@ -50,7 +50,7 @@ BEGIN
     PERFORM refresh_mv.track('v'::text::regclass);
 END $$;
 
-CREATE TABLE t (id int PRIMARY KEY, n int, s text);
+CREATE TABLE t (id int PRIMARY KEY, n int, s text) WITH (autovacuum_enabled = off);
 INSERT INTO t SELECT g, g * 10, 'row ' || g FROM generate_series(1, 9) g;
 SELECT track_all_of('t');
 SELECT * FROM changed();
