@@ -1,11 +1,6 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- What refresh_mv.advise() makes of the history, of pg_cron's jobs and of the counters of
 -- updates; and of whose views it tells.
-TRUNCATE refresh_mv.journal, refresh_mv.settings;
 \pset format unaligned
 \pset footer off
 CREATE ROLE refresh_mv_owner;

@@ -1,12 +1,7 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- Queries that a refresh changes can still be planned, and printed: joins of all kinds, over
 -- tables that have gained and lost columns since the view was made. (Printing them by
 -- explain(v, verbose => true) has crashed the server.)
-TRUNCATE refresh_mv.journal, refresh_mv.settings;
 SELECT format('CREATE TABLE w (id int PRIMARY KEY, gone int, %s)', string_agg(format('c%s int', i), ', ' ORDER BY i))
 FROM generate_series(1, 40) i \gexec
 CREATE TABLE a (id int PRIMARY KEY, gone int, x int);

@@ -1,10 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\set error_of :abs_srcdir '/sql/error_of.psql'
-\i :helpers
-\i :error_of
-\set ECHO all
+CALL helpers.begin_suite();
 -- refresh_mv.configure(): the settings of a view, and what they do.
 SET IntervalStyle = 'postgres';
 CREATE TABLE source (day date, other date, n int);

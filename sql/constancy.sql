@@ -1,10 +1,5 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- Only views whose result is a function of data and settings can be tracked.
-TRUNCATE refresh_mv.journal, refresh_mv.settings;
 CREATE TYPE mood AS ENUM ('sad', 'glad');
 CREATE TYPE pair AS (a int, b date);
 CREATE TYPE named AS (a int, r regclass);

@@ -1,8 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- A view that fails does not keep others from being refreshed; a cancelled
 -- statement is not taken for such a failure.
 CREATE TABLE source (id int, n int);

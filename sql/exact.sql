@@ -1,11 +1,6 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- Exact refreshes of tracked views: shapes that have been wrong, or not exact, once.
 -- (test/t/exact.py has many more, on random changes.)
-TRUNCATE refresh_mv.journal, refresh_mv.settings;
 CREATE ROLE refresh_mv_mallory;
 
 -- Creates a tracked view of a query, and refreshes it.
@@ -234,9 +229,9 @@ INSERT INTO mallory.big VALUES (10, 1), (11, 9);
 INSERT INTO secret VALUES (3, 2, 2, 'HIDDEN 3');
 UPDATE secret SET txt = 'HIDDEN 2 new' WHERE id = 2;
 SET client_min_messages = warning;
-SET search_path = mallory, pg_catalog, suite, public;
+SET search_path = mallory, pg_catalog, suite, helpers, public;
 SELECT success FROM refresh_materialized_views_smart('{mallory.v}');
-SET search_path = suite, public;
+SET search_path = suite, helpers, public;
 SELECT view_name, method, check_view(('mallory.' || view_name)::regclass) FROM refresh_mv.journal ORDER BY id DESC LIMIT 1;
 DO $$
 BEGIN

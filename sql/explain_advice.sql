@@ -1,12 +1,5 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\set explained :abs_srcdir '/sql/explained.psql'
-\i :helpers
-\i :explained
-\set ECHO all
+CALL helpers.begin_suite();
 -- What refresh_mv.explain() advises can be run as it is, and does what it promises.
-TRUNCATE refresh_mv.journal, refresh_mv.settings;
 \pset format unaligned
 \pset footer off
 CREATE ROLE refresh_mv_owner;
@@ -177,7 +170,7 @@ CREATE SCHEMA "it's; --
 DROP TABLE suite.victim";
 CREATE TABLE victim (id int);
 SET search_path = "it's; --
-DROP TABLE suite.victim", suite, public;
+DROP TABLE suite.victim", suite, helpers, public;
 CREATE TABLE "a'; --
 DROP TABLE suite.victim" ("x'
 ; DROP TABLE suite.victim; --" int, n int);
@@ -216,7 +209,7 @@ SELECT e.advice FROM refresh_mv.explain(to_regclass('limited')) e WHERE e.method
 SELECT string_agg(e.advice, E'\n') AS advice FROM refresh_mv.explain(to_regclass('limited')) e WHERE e.method = 'delta' \gset
 :advice
 SELECT to_regclass('suite.victim') AS victim;
-SET search_path = suite, public;
+SET search_path = suite, helpers, public;
 DROP SCHEMA "it's; --
 DROP TABLE suite.victim" CASCADE;
 

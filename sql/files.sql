@@ -1,11 +1,6 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- What replaces the contents of a table as a whole without a trigger or an event to tell of
 -- it: the table has another file then, and the next refresh is full.
-TRUNCATE refresh_mv.journal, refresh_mv.settings;
 DROP SCHEMA IF EXISTS f CASCADE;
 CREATE SCHEMA f;
 CREATE TABLE f.t (id int PRIMARY KEY, n int);

@@ -1,8 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- The functions' rows, defaults and argument checks.
 
 -- Arguments and columns: names, types and their order.
@@ -70,7 +66,7 @@ FROM refresh_materialized_views_smart(ARRAY[['per_shop', 'per_shop'], ['per_day'
 -- Names are given as regclass does: qualified where need be.
 SET search_path = public;
 SELECT views_refreshed FROM refresh_materialized_views(views => ARRAY['suite.per_day', 'suite."Odd ""name"""']::regclass[]);
-SET search_path = suite, public;
+SET search_path = suite, helpers, public;
 
 -- Argument errors.
 CREATE FUNCTION error_of(call text) RETURNS TABLE (state text, message text, detail text, hint text)

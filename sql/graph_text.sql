@@ -1,8 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- refresh_mv.dependencies and refresh_mv.graph(): all of what they show.
 
 -- Nothing: no rows, and a graph without nodes.
@@ -28,9 +24,9 @@ DROP MATERIALIZED VIEW of_nothing;
 -- Each node has its name in full, whatever the search_path; a view also how it
 -- was refreshed last, or that it never was.
 SELECT refresh_mv.graph() \g (format=unaligned)
-SET search_path = suite_2, suite, public;
+SET search_path = suite_2, suite, helpers, public;
 SELECT refresh_mv.graph() \g (format=unaligned)
-SET search_path = suite, public;
+SET search_path = suite, helpers, public;
 
 -- What is wrong with a view shows: failures in a row, disabled.
 INSERT INTO plain VALUES (1, current_date);

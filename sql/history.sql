@@ -1,10 +1,5 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- refresh_mv.history: one row per view and run.
-TRUNCATE refresh_mv.journal;
 CREATE TABLE source (day date, n int);
 INSERT INTO source SELECT current_date - g, g FROM generate_series(1, 20) g;
 CREATE MATERIALIZED VIEW by_day AS SELECT day, sum(n) FROM source GROUP BY day;

@@ -1,10 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\set error_of :abs_srcdir '/sql/error_of.psql'
-\i :helpers
-\i :error_of
-\set ECHO all
+CALL helpers.begin_suite();
 -- keep_before: rows older than that outlive the raw data they were made from.
 CREATE TABLE source (day date, ts timestamptz, n int);
 CREATE MATERIALIZED VIEW by_day AS SELECT day, sum(n) FROM source GROUP BY day;

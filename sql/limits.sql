@@ -1,8 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- The timeouts and the memory that are set for a view hold for its refresh, and
 -- for nothing else.
 \set SHOW_CONTEXT never

@@ -1,11 +1,6 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- The log of changes: what is not logged row by row, when it is given up, and
 -- when it is emptied.
-TRUNCATE refresh_mv.journal, refresh_mv.settings;
 CREATE TABLE t (id int PRIMARY KEY, n int, s text);
 INSERT INTO t SELECT i, i FROM generate_series(1, 1000) i;
 CREATE MATERIALIZED VIEW v AS TABLE t;

@@ -1,12 +1,7 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- What a query's meaning depends on besides data (see src/meaning.cpp): when it
 -- changes, the next smart refresh is full, and those after it are exact again;
 -- whether event triggers have noted the command or not.
-TRUNCATE refresh_mv.journal, refresh_mv.settings;
 SET client_min_messages = error;
 CREATE TABLE cases (no int GENERATED ALWAYS AS IDENTITY, query text, cause text);
 CREATE TABLE shown (no int GENERATED ALWAYS AS IDENTITY, line text);
@@ -149,7 +144,7 @@ BEGIN
         END LOOP;
     END LOOP;
 END $$;
-SET search_path = fixture, suite, public;
+SET search_path = fixture, suite, helpers, public;
 \pset format unaligned
 \pset tuples_only on
 
@@ -286,7 +281,7 @@ SET client_min_messages = error;
 SELECT refreshed('w'), check_view('w');
 \c -
 SET client_min_messages = error;
-SET search_path = fixture, suite, public;
+SET search_path = fixture, suite, helpers, public;
 SET refresh_mv.exact_cost_limit = 1e9;
 SELECT refreshed('w'), check_view('w');
 SET client_min_messages = warning;

@@ -1,8 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- Rows are compared by image: whatever is not the same bytes is written, and
 -- what is the same bytes is not.
 

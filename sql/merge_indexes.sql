@@ -1,8 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- Every kind of index stays right through merges: what it finds is what is in
 -- the view, and all of that.
 CREATE TABLE source (id int, n int, t text, tags text[], day date, gone bool, p point, extra int);

@@ -1,8 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- A full refresh is right for whatever query a view can have.
 CREATE TABLE source (id int, parent int, kind text, amount numeric, at timestamp);
 INSERT INTO source SELECT g, g / 2, 'kind ' || g % 5, g % 13 / 4.0, timestamp '2024-01-01' + g * interval '5 hours'

@@ -1,12 +1,7 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 \set SHOW_CONTEXT never
 -- Views that are refreshed at the end of each transaction that has changed
 -- what they read.
-TRUNCATE refresh_mv.journal, refresh_mv.settings;
 CREATE TABLE t (id int PRIMARY KEY, n int, unused int);
 CREATE TABLE other (id int PRIMARY KEY, n int);
 INSERT INTO t SELECT i, i FROM generate_series(1, 5) i;

@@ -1,8 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- Functions that are called in one statement see what those before them have done, as in
 -- statements of their own.
 CREATE TABLE t (id int PRIMARY KEY, day date NOT NULL, k int, n int);

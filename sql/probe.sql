@@ -1,11 +1,6 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- Tables in which an extension has a hand: before its triggers stay on one, a probe shows
 -- that writing to it still works.
-TRUNCATE refresh_mv.journal, refresh_mv.settings;
 DROP SCHEMA IF EXISTS owned CASCADE;
 CREATE SCHEMA owned;
 ALTER EXTENSION plpgsql ADD SCHEMA owned;

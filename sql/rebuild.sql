@@ -1,8 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- When a view's file is written anew: where it has none, and where most of
 -- many rows change.
 CREATE TABLE source (id int, n int, t text, long text, u int);

@@ -1,8 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- refresh_mv.refresh_where(): the rows that satisfy a condition.
 CREATE TABLE source (region text, shop int, day date, state text, n int);
 INSERT INTO source SELECT CASE WHEN s % 2 = 0 THEN 'north' ELSE 'south' END, s, date '2020-01-01' + d, CASE WHEN d % 2 = 0 THEN 'open' END, d
@@ -107,7 +103,7 @@ SELECT check_view('sums', 'shop IN (7, 8)');
 -- The caller's search_path finds the view, and does not matter for its query.
 SET search_path = pg_catalog;
 SELECT * FROM refresh_mv.refresh_where('suite.sums', $$shop = 5$$);
-SET search_path = suite, public;
+SET search_path = suite, helpers, public;
 SELECT check_view('sums', 'shop = 5');
 -- Through other views, CTEs and set operations.
 CREATE VIEW between AS SELECT region, shop, n FROM source;

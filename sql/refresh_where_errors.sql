@@ -1,10 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\set error_of :abs_srcdir '/sql/error_of.psql'
-\i :helpers
-\i :error_of
-\set ECHO all
+CALL helpers.begin_suite();
 -- What refresh_mv.refresh_where() does not take, and from whom.
 CREATE TABLE source (k int, day date, t text, n int);
 INSERT INTO source SELECT g % 10, date '2020-01-01' + g, 'x', g FROM generate_series(1, 100) g;

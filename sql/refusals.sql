@@ -1,8 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- What cannot be done, and what is done instead; rare shapes of tables and indexes.
 CREATE TABLE t (id int NOT NULL, day date NOT NULL, n int);
 INSERT INTO t SELECT i, current_date - i, i FROM generate_series(1, 20) i;

@@ -1,14 +1,9 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- Who may refresh what, and as whom queries run.
 CREATE ROLE refresh_mv_owner;
 CREATE ROLE refresh_mv_member IN ROLE refresh_mv_owner;
 CREATE ROLE refresh_mv_other;
 GRANT ALL ON SCHEMA suite TO refresh_mv_owner, refresh_mv_other;
-GRANT ALL ON ALL FUNCTIONS IN SCHEMA suite TO PUBLIC;
 CREATE TABLE source (day date, n int);
 INSERT INTO source VALUES (current_date, 1);
 GRANT SELECT ON source TO refresh_mv_owner, refresh_mv_other;
@@ -153,12 +148,12 @@ CREATE TABLE evil.pg_class AS SELECT 1;
 CREATE DOMAIN evil.text AS int;
 RESET ROLE;
 INSERT INTO source VALUES (current_date, 6);
-SET search_path = evil, pg_catalog, suite, public;
+SET search_path = evil, pg_catalog, suite, helpers, public;
 SELECT success, views_refreshed, message FROM refresh_materialized_views_smart('{owned,others,superusers}');
 SELECT refresh_mv.configure('superusers', 'day');
 SELECT success, message FROM refresh_materialized_views(true, 1, '{superusers}');
 SELECT refresh_mv.configure('superusers', NULL);
-SET search_path = suite, public;
+SET search_path = suite, helpers, public;
 SELECT check_view('owned', 'day >= current_date - 2'), check_view('superusers', 'day >= current_date - 2');
 
 -- The caller's identity and settings are his own again, also after an error.
@@ -166,7 +161,7 @@ SELECT sqlstate_of($$SELECT refresh_materialized_views(views => '{owned}'), 1 / 
 SELECT current_user = session_user AS same, current_setting('role'), current_setting('search_path');
 
 -- Inside a SECURITY DEFINER function the caller is its owner.
-CREATE FUNCTION definer() RETURNS text[] LANGUAGE sql SECURITY DEFINER SET search_path = suite, public
+CREATE FUNCTION definer() RETURNS text[] LANGUAGE sql SECURITY DEFINER SET search_path = suite, helpers, public
     AS 'SELECT views_refreshed FROM refresh_materialized_views()';
 ALTER FUNCTION definer OWNER TO refresh_mv_other;
 SELECT definer();

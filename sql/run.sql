@@ -1,8 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- The procedure refresh_mv.run().
 \set SHOW_CONTEXT never
 CREATE TABLE source (day date, n int);
@@ -150,7 +146,7 @@ CREATE MATERIALIZED VIEW "Bad ""name""" AS SELECT 1 / n FROM source WITH NO DATA
 INSERT INTO source VALUES (current_date, 0);
 SET search_path = public;
 CALL refresh_mv.run('full', views => ARRAY['suite.total', 'suite."Bad ""name"""']::regclass[]);
-SET search_path = suite, public;
+SET search_path = suite, helpers, public;
 DELETE FROM source WHERE n = 0;
 
 -- refresh_mv.skip_refresh: success at once; nothing happens.

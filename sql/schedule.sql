@@ -1,10 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\set error_of :abs_srcdir '/sql/error_of.psql'
-\i :helpers
-\i :error_of
-\set ECHO all
+CALL helpers.begin_suite();
 -- refresh_mv.schedule() and unschedule() in a database without pg_cron: an error
 -- that says what to do.  The name of this database is masked.
 SELECT count(*) AS cron FROM pg_extension WHERE extname = 'pg_cron';

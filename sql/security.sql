@@ -1,17 +1,11 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- A malicious owner of views and tables gains nothing from what others do with them.
-TRUNCATE refresh_mv.journal, refresh_mv.settings, refresh_mv.names;
 CREATE ROLE refresh_mv_sec_attacker;
 CREATE ROLE refresh_mv_sec_victim;
 CREATE ROLE refresh_mv_sec_monitor IN ROLE pg_monitor;
 CREATE ROLE refresh_mv_sec_reader;
 CREATE SCHEMA att AUTHORIZATION refresh_mv_sec_attacker;
 GRANT USAGE ON SCHEMA suite TO PUBLIC;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA suite TO PUBLIC;
 SELECT session_user AS superuser \gset
 CREATE TABLE secret (id int PRIMARY KEY, secret text);
 INSERT INTO secret VALUES (1, 'Rosebud');
@@ -306,7 +300,7 @@ SET client_min_messages = error;
 \set ECHO none
 SELECT statement FROM refresh_mv.advise() \gexec
 SELECT refresh_mv.explain(oid, true) FROM pg_class WHERE relkind = 'm' \g /dev/null
-SELECT r.advice FROM pg_class c, refresh_mv.explain(c.oid) r WHERE c.relkind = 'm' AND r.advice <> '' \gexec
+SELECT r.advice FROM pg_class c, refresh_mv.explain(c.oid) r WHERE c.relkind = 'm' AND r.advice <> '' ORDER BY c.oid \gexec
 \set ECHO all
 SELECT * FROM att.calls();
 SELECT count(*) AS secrets FROM secret;

@@ -1,8 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- Every object of the extension, and what every kind of role may do with it.
 -- The extension belongs to the owner of the database here, who is no superuser.
 CREATE ROLE refresh_mv_sec_database;

@@ -1,12 +1,7 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- Names are names, whatever they say: of schemas, tables, columns, views, indexes and
 -- roles, with all methods.
 SET client_min_messages = error;
-TRUNCATE refresh_mv.journal, refresh_mv.settings, refresh_mv.names;
 CREATE TABLE x AS SELECT 1;
 -- Truncated as the server does it, where they are too long.
 CREATE TABLE names AS SELECT no::int - 1 AS no, n::name::text AS name FROM unnest(ARRAY[
@@ -64,7 +59,7 @@ BEGIN
     others := others || ' changes';
     PERFORM public.refresh_materialized_views_smart(ARRAY[grouped, keyed, dated]::regclass[]);
     second := suite.methods(suite.pick(i));
-    wrong := suite.check_view(grouped::regclass) + suite.check_view(keyed::regclass);
+    wrong := helpers.check_view(grouped::regclass) + helpers.check_view(keyed::regclass);
 
     -- whatever else takes or gives names
     IF (SELECT count(*) FROM refresh_mv.status st WHERE st.schema = suite.pick(i) AND format('%I.%I', st.schema, st.name) IN (grouped, keyed, dated) AND st.owner = suite.role_of(i)) <> 3

@@ -1,17 +1,11 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- A superuser works with somebody's schema first in his search_path.  It holds a
 -- namesake of every function, operator, type and relation of pg_catalog, and of the
 -- extension's own functions and tables; so does his pg_temp, as far as that can be.  No
 -- namesake is ever called or read.
-TRUNCATE refresh_mv.journal, refresh_mv.settings, refresh_mv.names;
 CREATE ROLE refresh_mv_path_attacker;
 CREATE SCHEMA evil AUTHORIZATION refresh_mv_path_attacker;
 GRANT CREATE, USAGE ON SCHEMA suite TO refresh_mv_path_attacker;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA suite TO refresh_mv_path_attacker;
 SET ROLE refresh_mv_path_attacker;
 -- Counts the calls, those that are undone too.
 CREATE SEQUENCE evil.calls;
@@ -67,7 +61,7 @@ DECLARE
     made bigint := 0;
 BEGIN
     FOR name IN SELECT c.relname FROM pg_class c WHERE c.relnamespace = ANY ('{pg_catalog,refresh_mv}'::regnamespace[]) AND c.relkind IN ('r', 'v', 'S')
-                UNION SELECT unnest('{refresh_mv_rows,refresh_mv_groups,refresh_mv_redo,refresh_mv_touched,refresh_mv_pieces_now,refresh_mv_pieces_before,refresh_mv_pieces_redone,refresh_mv_parts_now,refresh_mv_parts_before,refresh_mv_keys_now,refresh_mv_keys_before,refresh_mv_values_1,refresh_mv_values_1_now,refresh_mv_values_1_before,refresh_mv_changes_0,refresh_mv_changes_1,refresh_mv_joined_1,refresh_mv_old_0}'::text[])
+                UNION SELECT unnest('{refresh_mv_rows,refresh_mv_groups,refresh_mv_redo,refresh_mv_touched,refresh_mv_partials_now,refresh_mv_partials_before,refresh_mv_partials_redone,refresh_mv_parts_now,refresh_mv_parts_before,refresh_mv_keys_now,refresh_mv_keys_before,refresh_mv_values_1,refresh_mv_values_1_now,refresh_mv_values_1_before,refresh_mv_changes_0,refresh_mv_changes_1,refresh_mv_joined_1,refresh_mv_old_0}'::text[])
     LOOP
         EXECUTE format('CREATE %s TABLE %I.%I (part int, k1 int, n int, h int, view oid, relation oid, oid oid)', kind, schema, name);
         EXECUTE format('INSERT INTO %I.%I SELECT g, g, g, g, g, g, g FROM generate_series(0, 2) g', schema, name);
@@ -116,10 +110,9 @@ CREATE MATERIALIZED VIEW supers AS SELECT day, g, count(*), sum(x) AS x FROM t G
 -- What the last call has done, and how wrong that is.
 CREATE FUNCTION outcome(OUT view text, OUT method text, OUT reason text, OUT message text, OUT differs bigint) RETURNS SETOF record LANGUAGE plpgsql SET search_path = pg_catalog, suite, pg_temp AS $$
 BEGIN
-    RETURN QUERY SELECT j.view_name, j.method, j.reason, j.message, suite.check_view(format('suite.%I', j.view_name)::regclass)
+    RETURN QUERY SELECT j.view_name, j.method, j.reason, j.message, helpers.check_view(format('suite.%I', j.view_name)::regclass)
         FROM refresh_mv.journal j WHERE j.run = (SELECT max(run) FROM refresh_mv.journal) ORDER BY j.view_name COLLATE "C";
 END $$;
-ALTER FUNCTION check_view SET search_path = pg_catalog, suite, pg_temp;
 -- A temporary schema is searched before all others, for relations and types.
 SELECT evil.make_relations('pg_temp', 'TEMP') > 150 AS relations, evil.make_types('pg_temp') > 50 AS types;
 SET client_min_messages = error;
@@ -197,7 +190,7 @@ SELECT success FROM public.refresh_materialized_views_smart();
 SELECT refresh_mv.untrack('suite.supers');
 SELECT refresh_mv.untrack();
 DROP MATERIALIZED VIEW suite.supers;
-SET search_path = suite, public;
+SET search_path = suite, helpers, public;
 SET client_min_messages = warning;
 SELECT last_value AS calls FROM evil.calls;
 DISCARD TEMP;

@@ -1,10 +1,5 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- Settings and history follow their view and go with it.
-TRUNCATE refresh_mv.journal, refresh_mv.settings;
 CREATE TABLE source (day date, n int);
 INSERT INTO source SELECT current_date - g, g FROM generate_series(0, 9) g;
 CREATE MATERIALIZED VIEW v AS SELECT day, sum(n) FROM source GROUP BY day;
@@ -30,7 +25,7 @@ TABLE where_they_are;
 ALTER TABLE suite_2.v4 SET SCHEMA suite;
 TABLE where_they_are;
 ALTER SCHEMA suite RENAME TO suite_3;
-SET search_path = suite_3, public;
+SET search_path = suite_3, helpers, public;
 TABLE where_they_are;
 -- They are those of the view.
 UPDATE source SET n = n + 1;
@@ -39,7 +34,7 @@ SELECT success, refresh_type, check_view('v4', 'day >= current_date - 5'), check
 FROM refresh_materialized_views_smart('{v4}');
 SELECT count(*) FROM refresh_mv.history WHERE view = 'suite_3.v4';
 ALTER SCHEMA suite_3 RENAME TO suite;
-SET search_path = suite, public;
+SET search_path = suite, helpers, public;
 
 -- Several in one transaction, swapped names among them, by roles of no rights on
 -- the settings, in a function; undone with the transaction.

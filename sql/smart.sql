@@ -1,8 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- What refresh_materialized_views_smart() chooses for a view of whose sources
 -- it knows nothing but the view's newest date.
 CREATE TABLE source (day date, ts timestamptz, n int);

@@ -1,8 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- A merge that does not fit in maintenance_work_mem does the same as one that
 -- does.
 CREATE TABLE source (id int, n int, t text);

@@ -1,11 +1,6 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- refresh_mv.status and refresh_mv.freshness: one row per materialized view.
 SET IntervalStyle = 'postgres';
-TRUNCATE refresh_mv.journal;
 SELECT attrelid::regclass, attname, atttypid::regtype FROM pg_attribute
 WHERE attrelid IN ('refresh_mv.status'::regclass, 'refresh_mv.freshness'::regclass) AND attnum > 0 ORDER BY 1, attnum;
 SELECT count(*) FROM refresh_mv.status;
@@ -42,7 +37,7 @@ SELECT days_behind FROM refresh_mv.status WHERE name = 'by_ts';
 -- Freshness names views as regclass does.
 SET search_path = public;
 SELECT view_name FROM refresh_mv.freshness WHERE view_name ~ 'by_' ORDER BY 1;
-SET search_path = suite, public;
+SET search_path = suite, helpers, public;
 -- A timestamp with time zone is a day of the session's.
 UPDATE source SET ts = current_date - 1 + time '23:30';
 REFRESH MATERIALIZED VIEW by_ts;

@@ -1,11 +1,6 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- Tables with temporal keys (WITHOUT OVERLAPS, from PostgreSQL 18; before, the same
 -- columns make ordinary keys), which are keys by the equality of all their columns.
-TRUNCATE refresh_mv.journal, refresh_mv.settings;
 SELECT CASE WHEN current_setting('server_version_num')::int >= 180000 THEN 'WITHOUT OVERLAPS' ELSE '' END AS temporal \gset
 -- (A range as the first column needs no btree_gist)
 CREATE TABLE stay (room int4range, at daterange, guest text, PRIMARY KEY (room, at :temporal));

@@ -1,10 +1,5 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- From track() to untrack(): what is logged for which views, and what cannot be.
-TRUNCATE refresh_mv.journal, refresh_mv.settings;
 -- refresh_mv.run() sweeps away what dropped views have left.
 CREATE MATERIALIZED VIEW nothing AS SELECT now();
 CALL refresh_mv.run(views => '{nothing}');

@@ -1,10 +1,5 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- What the log knows after each kind of statement.
-TRUNCATE refresh_mv.journal, refresh_mv.settings;
 \set SHOW_CONTEXT never
 SET IntervalStyle = 'postgres';
 

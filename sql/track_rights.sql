@@ -1,12 +1,5 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\set error_of :abs_srcdir '/sql/error_of.psql'
-\i :helpers
-\i :error_of
-\set ECHO all
+CALL helpers.begin_suite();
 -- Who may have changes logged, and who may see them.
-TRUNCATE refresh_mv.journal, refresh_mv.settings;
 CALL refresh_mv.run();
 CREATE ROLE refresh_mv_track_owner;      -- of views
 CREATE ROLE refresh_mv_track_member IN ROLE refresh_mv_track_owner;
@@ -16,7 +9,6 @@ CREATE ROLE refresh_mv_track_reader;
 CREATE ROLE refresh_mv_track_nobody;
 GRANT CREATE, USAGE ON SCHEMA suite TO refresh_mv_track_owner, refresh_mv_track_keeper;
 GRANT USAGE ON SCHEMA suite TO PUBLIC;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA suite TO PUBLIC;
 CREATE VIEW triggers AS
 SELECT t.tgrelid::regclass::text AS relation, count(*) FROM pg_trigger t WHERE t.tgfoid = 'refresh_mv.log_change'::regproc GROUP BY t.tgrelid ORDER BY t.tgrelid::regclass::text COLLATE "C";
 CREATE VIEW tracked AS
@@ -27,7 +19,7 @@ CREATE FUNCTION refreshed(view regclass, OUT skipped boolean, OUT wrong bigint) 
 BEGIN
     PERFORM public.refresh_materialized_views_smart(ARRAY[view]);
     SELECT h.success AND h.method = 'skip' FROM refresh_mv.history h ORDER BY h.run DESC LIMIT 1 INTO skipped;
-    wrong := suite.check_view(view);
+    wrong := helpers.check_view(view);
 END $$;
 GRANT EXECUTE ON FUNCTION refreshed TO PUBLIC;
 
@@ -352,7 +344,7 @@ SELECT forge();
 CREATE TRIGGER ab BEFORE TRUNCATE ON toy FOR EACH STATEMENT EXECUTE FUNCTION stop();
 -- in a session that has nothing of it in its memory
 \c -
-SET search_path = suite, public;
+SET search_path = suite, helpers, public;
 SET client_min_messages = error;
 SET ROLE refresh_mv_track_keeper;
 TRUNCATE toy;
@@ -426,7 +418,7 @@ CREATE TEMP TABLE log AS SELECT 1 AS one;
 CREATE TEMP TABLE pg_class AS SELECT 1 AS one;
 RESET ROLE;
 SELECT e.message FROM error_of('SET LOCAL search_path = evil, pg_catalog; SELECT 1 = 1') e;
-SET search_path = pg_temp, evil, pg_catalog, suite, public;
+SET search_path = pg_temp, evil, pg_catalog, suite, helpers, public;
 SELECT refresh_mv.untrack('suite.v');
 SELECT refresh_mv.track('suite.v', on_commit => true);
 SELECT success, message FROM refresh_materialized_views_smart('{suite.v}');
@@ -452,7 +444,7 @@ ALTER TABLE suite.tree DETACH PARTITION suite.tree_1;
 SELECT success, message FROM refresh_materialized_views_smart('{suite.of_tree}');
 DROP TABLE suite.tree CASCADE;
 SELECT refresh_mv.untrack();
-SET search_path = suite, public;
+SET search_path = suite, helpers, public;
 SELECT check_view('v');
 TABLE triggers;
 DROP TABLE pg_temp.log, pg_temp.pg_class;

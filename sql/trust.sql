@@ -1,8 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- Of a view that is not tracked smart refreshes the recent rows alone only where its query
 -- lets nothing else change; a row without a date is in every window.
 CREATE TABLE mail (id int PRIMARY KEY, removed_at timestamp, sent_at timestamp NOT NULL, at timestamp, k int);

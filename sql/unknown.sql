@@ -1,11 +1,6 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- What makes the changes of a tracked view unknown: its next refresh is full,
 -- and right; those after it know the changes row by row again.
-TRUNCATE refresh_mv.journal, refresh_mv.settings;
 CREATE ROLE refresh_mv_other;
 GRANT ALL ON SCHEMA suite TO refresh_mv_other;
 
@@ -138,7 +133,7 @@ BEGIN
         CALL show(cause);
     END LOOP;
 END $$;
-SET search_path = fixture, suite, public;
+SET search_path = fixture, suite, helpers, public;
 \pset format unaligned
 \pset tuples_only on
 
@@ -230,7 +225,7 @@ SELECT line FROM shown WHERE line IS NOT NULL ORDER BY no;
 DROP SCHEMA fixture, elsewhere CASCADE;
 \pset format aligned
 \pset tuples_only off
-SET search_path = suite, public;
+SET search_path = suite, helpers, public;
 
 -- The method of a refresh by a function call, and the reason.
 CREATE FUNCTION smart(view regclass) RETURNS text LANGUAGE plpgsql AS $$

@@ -1,10 +1,5 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- refresh_mv.verify() and refresh_mv.verify_all(): each verdict.
-TRUNCATE refresh_mv.journal, refresh_mv.settings;
 CREATE ROLE refresh_mv_owner;
 CREATE ROLE refresh_mv_other;
 GRANT USAGE, CREATE ON SCHEMA suite TO refresh_mv_owner;

@@ -1,8 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- refresh_mv.verify() of views whose query can have several right answers: ambiguous is
 -- said of another one of these, wrong of anything else.
 CREATE EXTENSION IF NOT EXISTS citext SCHEMA suite;

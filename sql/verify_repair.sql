@@ -1,13 +1,6 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\set error_of :abs_srcdir '/sql/error_of.psql'
-\i :helpers
-\i :error_of
-\set ECHO all
+CALL helpers.begin_suite();
 -- What refresh_mv.verify() counts is what there is, whatever has changed, and what it
 -- repairs is right; verify_all().
-TRUNCATE refresh_mv.journal, refresh_mv.settings;
 \pset format unaligned
 \pset footer off
 CREATE ROLE refresh_mv_owner;

@@ -1,14 +1,7 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\set error_of :abs_srcdir '/sql/error_of.psql'
-\i :helpers
-\i :error_of
-\set ECHO all
+CALL helpers.begin_suite();
 -- Who sees what of a view's state: owners all of it, readers what happened but
 -- not why, everybody that the view is there.
 SET IntervalStyle = 'postgres';
-TRUNCATE refresh_mv.journal;
 CREATE ROLE refresh_mv_vis_owner;
 CREATE ROLE refresh_mv_vis_member IN ROLE refresh_mv_vis_owner;
 CREATE ROLE refresh_mv_vis_noinherit NOINHERIT IN ROLE refresh_mv_vis_owner;

@@ -1,8 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- The window: rows in it are right, whatever changed in the sources; rows
 -- outside stay as they are; the bucket of the first day is in it as a whole.
 CREATE DOMAIN day_domain AS date;

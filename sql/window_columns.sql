@@ -1,8 +1,4 @@
-\set ECHO none
-\getenv abs_srcdir PG_ABS_SRCDIR
-\set helpers :abs_srcdir '/sql/helpers.psql'
-\i :helpers
-\set ECHO all
+CALL helpers.begin_suite();
 -- Which column the window lies along, and values at its edges.
 CREATE TABLE source (ordered timestamp, shipped date, paid timestamptz, n int);
 INSERT INTO source SELECT current_date - g, current_date - 30 + g, current_date - abs(g - 15), g FROM generate_series(0, 30) g;

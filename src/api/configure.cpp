@@ -125,7 +125,7 @@ void add_keep_before(Changes *changes, FunctionCallInfo fcinfo)
 // Fails if keep_before is set and the view has no date column.
 void check_keep_before(Relation view)
 {
-    ViewSettings settings = view_settings::of(RelationGetRelid(view));
+    ViewSettings settings = view_settings::read(RelationGetRelid(view));
     row_condition::kept(view, shape::window_column(view, query::stored(view), settings.date_column),
                 settings.keep_before);
 }

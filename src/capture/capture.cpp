@@ -429,7 +429,7 @@ int most_rows = 1000000;
 void log_change(TriggerData *trigger)
 {
     TriggerEvent event = trigger->tg_event;
-    Logged *logged = logged_relation::of(trigger->tg_relation, trigger->tg_trigger);
+    Logged *logged = logged_relation::find(trigger->tg_relation, trigger->tg_trigger);
 
     if (TRIGGER_FIRED_BY_TRUNCATE(event)) {
         touched::note(logged->source, logged->on_commit);

@@ -83,7 +83,7 @@ Query *joined_parts(Query *original, const Anchoring &chosen, int place, List *c
                     QueryEnvironment *environment, const char **obstacle)
 {
     auto *query = static_cast<Query *>(copyObjectImpl(original));
-    Anchoring anchoring = anchor::again(query, chosen);
+    Anchoring anchoring = anchor::choose_same(query, chosen);
     Instance *changed = instance_at(anchoring, place);
     ListCell *cell;
 

@@ -425,7 +425,7 @@ bool hands_up(Query *query, TargetEntry *entry)
     return true;
 }
 
-Anchoring of(Query *query, List *changed)
+Anchoring choose(Query *query, List *changed)
 {
     Anchoring anchoring{};
     ListCell *cell;
@@ -448,10 +448,10 @@ Anchoring of(Query *query, List *changed)
         foreach (cell, choice.from.entries)
             consider_entry(&choice, static_cast<RangeTblRef *>(lfirst(cell))->rtindex, true);
     clear(anchoring.instances);
-    return again(query, anchoring);
+    return choose_same(query, anchoring);
 }
 
-Anchoring again(Query *query, const Anchoring &chosen)
+Anchoring choose_same(Query *query, const Anchoring &chosen)
 {
     Anchoring anchoring = chosen;
 

@@ -35,10 +35,10 @@ namespace anchor {
 // Analyses a normalized query, to which the result points.  Of several anchors takes
 // the one that leaves fewest of the changed relations to be read as a whole, then the
 // one that makes most and smallest parts.
-Anchoring of(Query *query, List *changed);
+Anchoring choose(Query *query, List *changed);
 
 // The same for a query with the same FROM, by the same anchor.
-Anchoring again(Query *query, const Anchoring &anchoring);
+Anchoring choose_same(Query *query, const Anchoring &anchoring);
 
 // Whether restricting the rows that a query joins by one of its output columns
 // restricts its result by just that: no LIMIT, and no grouping, DISTINCT ON or window

@@ -28,7 +28,8 @@ bool has_redo(const NamedRows &groups, const GroupShape &shape)
     return redo;
 }
 
-// Computes those groups anew of which a piece cannot be had by adding and subtracting.
+// Computes those groups anew of which a partial aggregate cannot be had by adding and
+// subtracting.
 bool redo(Work *work)
 {
     const GroupShape &shape = work->analysis.groups;
@@ -41,7 +42,7 @@ bool redo(Work *work)
                                         work->environment),
                        row_names::redo);
     key_shape::restrict_to(query, shape.keys, shape.nkeys, row_names::redo, work->environment);
-    group_shape::select_pieces(query, shape);
+    group_shape::select_partials(query, shape);
     if (!work->run_affordable(query, row_names::redone))
         return false;
     ephemeral_rows::show(work->environment, group_state::redone(shape, work->environment));
@@ -49,16 +50,16 @@ bool redo(Work *work)
 }
 
 // Finds what is to be added to the state, and what to be taken away.
-bool find_pieces(Work *work)
+bool find_partials(Work *work)
 {
     const GroupShape &shape = work->analysis.groups;
 
-    if (!work->run_both(row_names::pieces, [&](Query *query) { group_shape::select_pieces(query, shape); }))
+    if (!work->run_both(row_names::partials, [&](Query *query) { group_shape::select_partials(query, shape); }))
         return false;
-    for (int i = 0; i < shape.npieces; i++)
-        if (shape.pieces[i].kind == PieceKind::values
+    for (int i = 0; i < shape.npartials; i++)
+        if (shape.partials[i].kind == PartialKind::values
             && !work->run_both(row_names::values(i), [&](Query *query) {
-                   group_shape::select_values(query, shape, shape.pieces[i]);
+                   group_shape::select_values(query, shape, shape.partials[i]);
                }))
             return false;
     return true;
@@ -69,10 +70,10 @@ bool find_groups(Work *work)
 {
     const GroupShape &shape = work->analysis.groups;
 
-    if (!find_pieces(work))
+    if (!find_partials(work))
         return false;
     if (work->planned) {
-        work->expect_both(row_names::pieces, row_names::groups);
+        work->expect_both(row_names::partials, row_names::groups);
         return true;
     }
     NamedRows groups = group_state::next(RelationGetRelid(work->view), shape, work->environment);

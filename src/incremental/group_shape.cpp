@@ -176,16 +176,16 @@ Node *substitute(Node *node, void *context)
 }
 
 // CASE WHEN filter THEN value END: the filter comes first.
-Expr *counted_value(const Piece &piece)
+Expr *counted_value(const PartialAggregate &partial)
 {
-    auto *value = static_cast<Expr *>(copyObjectImpl(piece.value));
-    if (piece.filter == nullptr)
+    auto *value = static_cast<Expr *>(copyObjectImpl(partial.value));
+    if (partial.filter == nullptr)
         return value;
     CaseExpr *counted = makeNode(CaseExpr);
     CaseWhen *when = makeNode(CaseWhen);
     Oid type = exprType(reinterpret_cast<Node *>(value));
     Oid collation = exprCollation(reinterpret_cast<Node *>(value));
-    when->expr = static_cast<Expr *>(copyObjectImpl(piece.filter));
+    when->expr = static_cast<Expr *>(copyObjectImpl(partial.filter));
     when->result = value;
     when->location = counted->location = -1;
     counted->casetype = type;
@@ -230,7 +230,7 @@ void add_output(Query *query, Expr *expr, const char *name)
 
 namespace group_shape {
 
-GroupShape of(Query *query, const Anchoring &anchoring)
+GroupShape analyse(Query *query, const Anchoring &anchoring)
 {
     GroupShape shape{};
     Collection collection = {&shape, query, &anchoring};
@@ -240,7 +240,7 @@ GroupShape of(Query *query, const Anchoring &anchoring)
     if (shape.obstacle != nullptr)
         return shape;
     shape.keys = static_cast<Key *>(palloc0(sizeof(Key) * MaxTupleAttributeNumber));
-    shape.pieces = static_cast<Piece *>(palloc0(sizeof(Piece) * partial_aggregates::most));
+    shape.partials = static_cast<PartialAggregate *>(palloc0(sizeof(PartialAggregate) * partial_aggregates::most));
     foreach (cell, query->groupClause) {
         auto *clause = lfirst_node(SortGroupClause, cell);
         TargetEntry *entry = get_sortgroupclause_tle(clause, query->targetList);
@@ -263,39 +263,39 @@ const char *fingerprint(const GroupShape &shape)
     initStringInfo(&parts);
     for (int i = 0; i < shape.nkeys; i++)
         appendStringInfo(&parts, "%s %u\n", nodeToString(shape.keys[i].expr), shape.keys[i].clause->eqop);
-    for (int i = 0; i < shape.npieces; i++) {
-        const Piece &piece = shape.pieces[i];
-        appendStringInfo(&parts, "%d %s %s %s\n", static_cast<int>(piece.kind), nodeToString(piece.aggregate),
-                         nodeToString(piece.value), nodeToString(piece.filter));
+    for (int i = 0; i < shape.npartials; i++) {
+        const PartialAggregate &partial = shape.partials[i];
+        appendStringInfo(&parts, "%d %s %s %s\n", static_cast<int>(partial.kind), nodeToString(partial.aggregate),
+                         nodeToString(partial.value), nodeToString(partial.filter));
     }
     Datum md5 = DirectFunctionCall1(md5_text, PointerGetDatum(cstring_to_text_with_len(parts.data, parts.len)));
     return TextDatumGetCString(md5);
 }
 
-void select_pieces(Query *query, const GroupShape &shape)
+void select_partials(Query *query, const GroupShape &shape)
 {
     select_keys(query, shape);
     add_output(query, query::count_rows(), "n");
-    for (int i = 0; i < shape.npieces; i++) {
-        const Piece &piece = shape.pieces[i];
-        auto *expr = piece.aggregate ? static_cast<Expr *>(copyObjectImpl(piece.aggregate))
-                                     : reinterpret_cast<Expr *>(makeNullConst(piece.type, -1, InvalidOid));
-        add_output(query, expr, row_names::piece_column(i));
+    for (int i = 0; i < shape.npartials; i++) {
+        const PartialAggregate &partial = shape.partials[i];
+        auto *expr = partial.aggregate ? static_cast<Expr *>(copyObjectImpl(partial.aggregate))
+                                     : reinterpret_cast<Expr *>(makeNullConst(partial.type, -1, InvalidOid));
+        add_output(query, expr, row_names::partial_column(i));
     }
     query->hasAggs = true;
 }
 
-void select_values(Query *query, const GroupShape &shape, const Piece &piece)
+void select_values(Query *query, const GroupShape &shape, const PartialAggregate &partial)
 {
     Index ref = static_cast<Index>(shape.nkeys + 1);
     SortGroupClause *clause = makeNode(SortGroupClause);
-    TypeCacheEntry *type = lookup_type_cache(exprType(reinterpret_cast<Node *>(piece.value)), TYPECACHE_LT_OPR);
+    TypeCacheEntry *type = lookup_type_cache(exprType(reinterpret_cast<Node *>(partial.value)), TYPECACHE_LT_OPR);
 
     select_keys(query, shape);
-    add_output(query, counted_value(piece), "v");
+    add_output(query, counted_value(partial), "v");
     llast_node(TargetEntry, query->targetList)->ressortgroupref = ref;
     clause->tleSortGroupRef = ref;
-    clause->eqop = piece.equality;
+    clause->eqop = partial.equality;
     clause->sortop = type->lt_opr;
     clause->hashable = true;
     query->groupClause = lappend(query->groupClause, clause);
@@ -303,7 +303,7 @@ void select_values(Query *query, const GroupShape &shape, const Piece &piece)
     query->hasAggs = true;
 
     NullTest *test = makeNode(NullTest);
-    test->arg = counted_value(piece);
+    test->arg = counted_value(partial);
     test->nulltesttype = IS_NOT_NULL;
     test->location = -1;
     auto *condition = reinterpret_cast<Node *>(test);

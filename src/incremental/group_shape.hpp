@@ -1,9 +1,9 @@
 // A query that groups joined rows, taken apart for the delta method: its keys, and
-// its aggregates as pieces that can be added and subtracted.
+// its aggregates as partial ones that can be added and subtracted.
 //
 // Invariants:
-// - For a group, the pieces of two disjoint sets of joined rows together give those
-//   of their union, and the query's aggregates are expressions over the pieces, to
+// - For a group, the partial aggregates of two disjoint sets of joined rows together
+//   give those of their union, and the query's aggregates are expressions over them, to
 //   the last byte.  (The smallest and the largest value can only be added; where
 //   one that is lost was the extreme, the group is computed anew.)
 // - Values of a key that are equal have the same bytes, so that it does not matter
@@ -15,13 +15,13 @@
 
 namespace refresh_mv {
 
-// sum, count: added.  exact: a sum of numeric (see exact_sum.cpp).  smallest, largest:
+// sum, count: added.  exact: a sum of numeric (see values/numeric_sum.cpp).  smallest, largest:
 // combined.  values: how many distinct ones a table of its own has.
-enum class PieceKind { sum, count, exact, smallest, largest, values };
+enum class PartialKind { sum, count, exact, smallest, largest, values };
 
 // A column of the state, p1, p2, ...
-struct Piece {
-    PieceKind kind;
+struct PartialAggregate {
+    PartialKind kind;
     Expr *aggregate; // that computes it; of values null
     Expr *value;     // of values: what is counted
     Expr *filter;    // of values: in which rows
@@ -47,8 +47,8 @@ struct GroupShape {
     const char *obstacle; // why the delta method cannot be used; null: it can
     int nkeys;
     Key *keys;
-    int npieces;
-    Piece *pieces;
+    int npartials;
+    PartialAggregate *partials;
     List *aggregates; // Aggregate *
     bool single;      // no GROUP BY: one row whatever there is
     bool whole;       // the result is not made group by group (LIMIT, DISTINCT, windows)
@@ -57,18 +57,19 @@ struct GroupShape {
 namespace group_shape {
 
 // Takes a normalized query apart, to which the result points.
-GroupShape of(Query *query, const Anchoring &anchoring);
+GroupShape analyse(Query *query, const Anchoring &anchoring);
 
 // Something that changes whenever the state would have other columns, or others in
 // the same place.
 const char *fingerprint(const GroupShape &shape);
 
-// Makes a query return the keys, the count of rows and the pieces of each group.
-void select_pieces(Query *query, const GroupShape &shape);
+// Makes a query return the keys, the count of rows and the partial aggregates of each
+// group.
+void select_partials(Query *query, const GroupShape &shape);
 
-// Makes a query return the keys, each value of a piece of that kind, and the count
+// Makes a query return the keys, each value of a partial aggregate of that kind, and the count
 // of its rows.
-void select_values(Query *query, const GroupShape &shape, const Piece &piece);
+void select_values(Query *query, const GroupShape &shape, const PartialAggregate &partial);
 
 // The query's rows over the state's columns, of which columns is a SELECT by name (as
 // s); what is not made group by group included.

@@ -122,8 +122,8 @@ char *fill_text(const GroupShape &shape, Oid view)
     StringInfoData columns, joins;
     initStringInfo(&columns);
     initStringInfo(&joins);
-    for (int i = 0; i < shape.npieces; i++) {
-        if (shape.pieces[i].kind != PieceKind::values) {
+    for (int i = 0; i < shape.npartials; i++) {
+        if (shape.partials[i].kind != PartialKind::values) {
             appendStringInfo(&columns, ", r.p%d", i + 1);
             continue;
         }
@@ -178,11 +178,11 @@ bool is_empty(const char *rows, QueryEnvironment *environment)
     return ephemeral_rows::shown(environment, row_names::before(rows)).count == 0;
 }
 
-// The touched values of a piece with their new counts, and whether that makes them
-// come (1) or go (-1).
-NamedRows next_values(Oid view, const GroupShape &shape, int piece, QueryEnvironment *environment)
+// The touched values of a partial aggregate with their new counts, and whether that makes
+// them come (1) or go (-1).
+NamedRows next_values(Oid view, const GroupShape &shape, int partial, QueryEnvironment *environment)
 {
-    const char *name = row_names::values(piece);
+    const char *name = row_names::values(partial);
     const char *net = sql_template::fill(
         is_empty(name, environment) ? "SELECT u.* FROM {now} u"
                                     : "SELECT {keys}u.v, pg_catalog.sum(u.n * u.side)::pg_catalog.int8 AS n"
@@ -199,59 +199,59 @@ NamedRows next_values(Oid view, const GroupShape &shape, int piece, QueryEnviron
         {{"hash", value_hash(shape, "u.")},
          {"net", net},
          {"keys", key_list(shape, "c.")},
-         {"values", state_tables::values(view, piece)},
+         {"values", state_tables::values(view, partial)},
          {"same_keys", same_keys(shape, "s", "c")}});
     NamedRows rows = ephemeral_rows::result_of(query::unchecked(sql, environment), name, environment);
     ephemeral_rows::show(environment, rows);
     return rows;
 }
 
-// What a piece # will be, of a touched group d with the state s.
-const char *next_piece(const Piece &piece)
+// What a partial aggregate # will be, of a touched group d with the state s.
+const char *next_partial(const PartialAggregate &partial)
 {
-    switch (piece.kind) {
-    case PieceKind::sum:
-    case PieceKind::count:
+    switch (partial.kind) {
+    case PartialKind::sum:
+    case PartialKind::count:
         return sql_template::fill("coalesce(s.p#, '0'::{type}) + coalesce(d.a#, '0'::{type})"
                                   " - coalesce(d.b#, '0'::{type})",
-                                  {{"type", type_name(piece.type)}});
-    case PieceKind::exact:
+                                  {{"type", type_name(partial.type)}});
+    case PartialKind::exact:
         return "refresh_mv_internal.exact_add(s.p#, d.a#, d.b#)";
-    case PieceKind::smallest:
+    case PartialKind::smallest:
         return "CASE WHEN d.b# IS NULL OR d.b# > s.p# THEN LEAST(s.p#, d.a#) ELSE d.a# END";
-    case PieceKind::largest:
+    case PartialKind::largest:
         return "CASE WHEN d.b# IS NULL OR d.b# < s.p# THEN GREATEST(s.p#, d.a#) ELSE d.a# END";
-    case PieceKind::values:
+    case PartialKind::values:
         return "coalesce(s.p#, 0) + coalesce(v#.step, 0)";
     }
     return nullptr;
 }
 
-// Whether the pieces before and after do not tell what # is now, as a condition.
-const char *lost_piece(const Piece &piece)
+// Whether the partial aggregates before and after do not tell what # is now, as a condition.
+const char *lost_partial(const PartialAggregate &partial)
 {
-    if (piece.kind == PieceKind::smallest)
+    if (partial.kind == PartialKind::smallest)
         return " OR (f.b# <= f.s# AND (f.a# IS NULL OR f.a# > f.s#))";
-    if (piece.kind == PieceKind::largest)
+    if (partial.kind == PartialKind::largest)
         return " OR (f.b# >= f.s# AND (f.a# IS NULL OR f.a# < f.s#))";
     return "";
 }
 
-bool is_extreme(const Piece &piece)
+bool is_extreme(const PartialAggregate &partial)
 {
-    return piece.kind == PieceKind::smallest || piece.kind == PieceKind::largest;
+    return partial.kind == PartialKind::smallest || partial.kind == PartialKind::largest;
 }
 
-// Joins the distinct values of a piece that come and go to the touched groups d.
-char *join_values(const GroupShape &shape, int piece)
+// Joins the distinct values of a partial aggregate that come and go to the touched groups d.
+char *join_values(const GroupShape &shape, int partial)
 {
-    const char *name = psprintf("v%d", piece + 1);
+    const char *name = psprintf("v%d", partial + 1);
     return sql_template::fill(
         " LEFT JOIN (SELECT {hash} AS h, {keys}pg_catalog.sum(u.step)::pg_catalog.int8 AS step"
         " FROM {values} u{group_by}) {name} ON {name}.h = d.h{same_keys}",
         {{"hash", key_hash(shape, "u.")},
          {"keys", key_list(shape, "u.")},
-         {"values", row_names::values(piece)},
+         {"values", row_names::values(partial)},
          {"group_by", group_by(shape, "")},
          {"name", name},
          {"same_keys", same_keys(shape, name, "d")}});
@@ -259,9 +259,9 @@ char *join_values(const GroupShape &shape, int piece)
 
 // The columns of the touched groups, for the parts of next().
 struct NextText {
-    StringInfoData both;   // the pieces now and before, a1, b1, ..., of rows of both sides
+    StringInfoData both;   // partial aggregates now and before, a1, b1, ..., of rows of both sides
     StringInfoData gained; // the same if there was nothing before
-    StringInfoData next;   // the pieces as they will be, and what lost_piece() needs
+    StringInfoData next;   // as they will be, and what lost_partial() needs
     StringInfoData result;
     StringInfoData lost;
     StringInfoData joins;
@@ -272,22 +272,22 @@ NextText next_text(const GroupShape &shape)
     NextText text;
     for (StringInfo part : {&text.both, &text.gained, &text.next, &text.result, &text.lost, &text.joins})
         initStringInfo(part);
-    for (int i = 0; i < shape.npieces; i++) {
-        const Piece &piece = shape.pieces[i];
+    for (int i = 0; i < shape.npartials; i++) {
+        const PartialAggregate &partial = shape.partials[i];
         auto append = [&](StringInfo part, const char *sql) {
             appendStringInfoString(part, sql_template::number(sql, i + 1));
         };
-        if (piece.kind != PieceKind::values) {
+        if (partial.kind != PartialKind::values) {
             append(&text.both, ", pg_catalog.max(u.p#) FILTER (WHERE u.side = 1) AS a#,"
                                " pg_catalog.max(u.p#) FILTER (WHERE u.side = -1) AS b#");
-            append(&text.gained, psprintf(", u.p# AS a#, NULL::%s AS b#", type_name(piece.type)));
+            append(&text.gained, psprintf(", u.p# AS a#, NULL::%s AS b#", type_name(partial.type)));
         } else
             appendStringInfoString(&text.joins, join_values(shape, i));
-        append(&text.next, psprintf(", %s AS p#", next_piece(piece)));
-        if (is_extreme(piece))
+        append(&text.next, psprintf(", %s AS p#", next_partial(partial)));
+        if (is_extreme(partial))
             append(&text.next, ", d.a#, d.b#, s.p# AS s#");
         append(&text.result, ", f.p#");
-        append(&text.lost, lost_piece(piece));
+        append(&text.lost, lost_partial(partial));
     }
     return text;
 }
@@ -297,12 +297,12 @@ NextText next_text(const GroupShape &shape)
 // "n = f.n, p1 = f.p1" and so on.
 char *assignments(const GroupShape &shape)
 {
-    return psprintf("n = f.n%s", sql_template::number_all(", p# = f.p#", shape.npieces));
+    return psprintf("n = f.n%s", sql_template::number_all(", p# = f.p#", shape.npartials));
 }
 
-char *piece_list(const GroupShape &shape, const char *prefix)
+char *partial_list(const GroupShape &shape, const char *prefix)
 {
-    return psprintf("%sn%s", prefix, sql_template::number_all(psprintf(", %sp#", prefix), shape.npieces));
+    return psprintf("%sn%s", prefix, sql_template::number_all(psprintf(", %sp#", prefix), shape.npartials));
 }
 
 // Writes rows with their places: changes those that are there, removes those that
@@ -348,47 +348,47 @@ void fill(Oid view, Query *query, const GroupShape &shape)
 {
     state_tables::drop(view);
     List *columns = add_column(key_columns(shape), "n", INT8OID, InvalidOid);
-    for (int i = 0; i < shape.npieces; i++)
-        columns = add_column(columns, row_names::piece_column(i), shape.pieces[i].type,
-                             shape.pieces[i].collation);
+    for (int i = 0; i < shape.npartials; i++)
+        columns = add_column(columns, row_names::partial_column(i), shape.partials[i].type,
+                             shape.partials[i].collation);
     state_tables::create(state_tables::groups(view), columns);
-    for (int i = 0; i < shape.npieces; i++) {
-        const Piece &piece = shape.pieces[i];
-        if (piece.kind != PieceKind::values)
+    for (int i = 0; i < shape.npartials; i++) {
+        const PartialAggregate &partial = shape.partials[i];
+        if (partial.kind != PartialKind::values)
             continue;
-        auto *value = reinterpret_cast<Node *>(piece.value);
+        auto *value = reinterpret_cast<Node *>(partial.value);
         columns = add_column(key_columns(shape), "v", exprType(value), exprCollation(value));
         state_tables::create(state_tables::values(view, i), add_column(columns, "n", INT8OID, InvalidOid));
         auto *values = static_cast<Query *>(copyObjectImpl(query));
-        group_shape::select_values(values, shape, piece);
+        group_shape::select_values(values, shape, partial);
         fill_table(state_tables::values(view, i),
                    psprintf("SELECT %s, %sr.v, r.n FROM %s r", value_hash(shape, "r."), key_list(shape, "r."),
                             row_names::fill),
                    values);
         state_tables::create_index(state_tables::values(view, i));
     }
-    auto *pieces = static_cast<Query *>(copyObjectImpl(query));
-    group_shape::select_pieces(pieces, shape);
-    fill_table(state_tables::groups(view), fill_text(shape, view), pieces);
+    auto *partials = static_cast<Query *>(copyObjectImpl(query));
+    group_shape::select_partials(partials, shape);
+    fill_table(state_tables::groups(view), fill_text(shape, view), partials);
     state_tables::create_index(state_tables::groups(view));
     put_mark(view);
 }
 
 NamedRows next(Oid view, const GroupShape &shape, QueryEnvironment *environment)
 {
-    for (int i = 0; i < shape.npieces; i++)
-        if (shape.pieces[i].kind == PieceKind::values)
+    for (int i = 0; i < shape.npartials; i++)
+        if (shape.partials[i].kind == PartialKind::values)
             next_values(view, shape, i, environment);
     NextText text = next_text(shape);
-    bool gained = is_empty(row_names::pieces, environment);
+    bool gained = is_empty(row_names::partials, environment);
     const char *net = sql_template::fill(
         gained ? "SELECT {keys}u.n{gained} FROM {now} u"
                : "SELECT {keys}pg_catalog.sum(u.n * u.side)::pg_catalog.int8 AS n{both} FROM ({rows}) u{group_by}",
         {{"keys", key_list(shape, "u.")},
          {"gained", text.gained.data},
-         {"now", row_names::now(row_names::pieces)},
+         {"now", row_names::now(row_names::partials)},
          {"both", text.both.data},
-         {"rows", both_sides(row_names::pieces)},
+         {"rows", both_sides(row_names::partials)},
          {"group_by", group_by(shape, "")}});
     const char *sql = sql_template::fill(
         "WITH d AS (SELECT {hash} AS h, u.* FROM ({net}) u),"
@@ -410,18 +410,18 @@ NamedRows next(Oid view, const GroupShape &shape, QueryEnvironment *environment)
 
 NamedRows redone(const GroupShape &shape, QueryEnvironment *environment)
 {
-    StringInfoData pieces;
-    initStringInfo(&pieces);
-    for (int i = 0; i < shape.npieces; i++)
-        appendStringInfoString(&pieces, sql_template::number(shape.pieces[i].kind == PieceKind::values
+    StringInfoData partials;
+    initStringInfo(&partials);
+    for (int i = 0; i < shape.npartials; i++)
+        appendStringInfoString(&partials, sql_template::number(shape.partials[i].kind == PartialKind::values
                                                                  ? ", f.p#"
                                                                  : ", CASE WHEN f.redo THEN r.p# ELSE f.p# END AS p#",
                                                              i + 1));
     const char *sql = sql_template::fill(
-        "SELECT f.place, f.h, {keys}f.n{pieces}, false AS redo FROM {groups} f"
+        "SELECT f.place, f.h, {keys}f.n{partials}, false AS redo FROM {groups} f"
         " LEFT JOIN (SELECT {hash} AS h, r.* FROM {redone} r) r ON r.h = f.h{same_keys}",
         {{"keys", key_list(shape, "f.")},
-         {"pieces", pieces.data},
+         {"partials", partials.data},
          {"groups", row_names::groups},
          {"hash", key_hash(shape, "r.")},
          {"redone", row_names::redone},
@@ -432,10 +432,10 @@ NamedRows redone(const GroupShape &shape, QueryEnvironment *environment)
 void write(Oid view, const GroupShape &shape, const NamedRows &groups, QueryEnvironment *environment)
 {
     write_rows(state_tables::groups(view), groups, assignments(shape),
-               psprintf("h, %s%s", key_list(shape, ""), piece_list(shape, "")),
-               psprintf("f.h, %s%s", key_list(shape, "f."), piece_list(shape, "f.")), shape.single);
-    for (int i = 0; i < shape.npieces; i++)
-        if (shape.pieces[i].kind == PieceKind::values)
+               psprintf("h, %s%s", key_list(shape, ""), partial_list(shape, "")),
+               psprintf("f.h, %s%s", key_list(shape, "f."), partial_list(shape, "f.")), shape.single);
+    for (int i = 0; i < shape.npartials; i++)
+        if (shape.partials[i].kind == PartialKind::values)
             write_rows(state_tables::values(view, i),
                        ephemeral_rows::shown(environment, row_names::values(i)), "n = f.n",
                        psprintf("h, %sv, n", key_list(shape, "")),

@@ -1,9 +1,9 @@
 // The state of a view that is refreshed by delta: for each group of joined rows its
-// keys, their count, and the pieces of its aggregates.
+// keys, their count, and partial aggregates.
 //
 //     refresh_mv.group_state_OID     h, k1 .., n, p1 ..    a row for each group
-//     refresh_mv.group_values_OID_N  h, k1 .., v, n        of piece N: each distinct
-//                                                          value, and its rows
+//     refresh_mv.group_values_OID_N  h, k1 .., v, n        each distinct value of partial
+//                                                          aggregate N, and its rows
 //
 // Invariants:
 // - Together with a baseline whose fingerprint is that of the view's shape, the state
@@ -28,12 +28,12 @@ bool is_there(Oid view);
 void fill(Oid view, Query *query, const GroupShape &shape);
 
 // The touched groups as they will be, as rows "refresh_mv_groups" with the columns of
-// the state, and place (null: a new group) and redo (an extreme was lost: the pieces
-// tell nothing).  Of the pieces and values now and before, which queries of the
-// environment see as refresh_mv_pieces_now, refresh_mv_values_1_now and so on.
+// the state, and place (null: a new group) and redo (an extreme was lost: the partial
+// aggregates tell nothing).  Of the partial aggregates and values now and before, which queries
+// of the environment see as refresh_mv_partials_now, refresh_mv_values_1_now and so on.
 NamedRows next(Oid view, const GroupShape &shape, QueryEnvironment *environment);
 
-// The same with the pieces of refresh_mv_pieces_redone for groups to be computed anew.
+// The same with refresh_mv_partials_redone for groups to be computed anew.
 NamedRows redone(const GroupShape &shape, QueryEnvironment *environment);
 
 // Writes the touched groups, and the values that go with them.

@@ -21,8 +21,8 @@ Analysis analyse(Relation view, List *changed)
     Analysis analysis{};
     analysis.query = query::rewritten(view);
     normalize::normalize(&analysis.query);
-    analysis.anchoring = anchor::of(analysis.query, changed);
-    analysis.groups = group_shape::of(analysis.query, analysis.anchoring);
+    analysis.anchoring = anchor::choose(analysis.query, changed);
+    analysis.groups = group_shape::analyse(analysis.query, analysis.anchoring);
     return analysis;
 }
 
@@ -77,27 +77,64 @@ bool find_parts(Work *work, ephemeral_rows::Result result)
     return work->parts != nullptr;
 }
 
-// Finds the scope, or a reason why there is none.
-void find_scope(Work *work, const char *groups)
+// Whether the view has a state that a refresh can begin with.  A standby cannot read it, and
+// so not tell whether a crash has emptied it.
+bool has_usable_state(Work *work, const char *groups)
+{
+    Oid view = RelationGetRelid(work->view);
+    return has_state_of(work, groups)
+           && (RecoveryInProgress() ? state_tables::exist(view) : group_state::is_there(view));
+}
+
+// Finds the method, or an obstacle, before any query for the changes is run.
+void find_method(Work *work, const char *groups)
 {
     bool stateful = has_state(work->analysis);
     const char *obstacle = affected_parts::obstacle(work->analysis.anchoring, work->changes);
 
-    if (obstacle != nullptr) {
+    if (obstacle != nullptr)
         work->refuse(obstacle);
-        return;
-    }
-    if (stateful && !(has_state_of(work, groups) && group_state::is_there(RelationGetRelid(work->view)))) {
+    else if (stateful && !has_usable_state(work, groups))
         work->refuse("there is no state of its groups yet");
-        return;
-    }
-    if (!affected_parts::concerns(work->analysis.anchoring, work->changes)) {
+    else if (!affected_parts::concerns(work->analysis.anchoring, work->changes))
         work->scope.method = Method::skip; // a table that a CTE reads which nothing refers to
+    else
+        work->scope.method = stateful ? Method::delta : Method::keys;
+}
+
+// Begins a refresh after so many changes: reads them, and finds the method.  What refresh
+// carries out and what explain tells is decided here, for both.
+void begin(Work *work, List *sources, int64 pending, const char *groups)
+{
+    const char *reason = nullptr;
+    bool many = guard([&] {
+        work->limit = incremental::full_cost(work->view) * incremental::cost_limit;
+        set_options();
+        return static_cast<double>(pending) * cost_of_change > work->limit;
+    });
+    if (many) {
+        work->refuse("too many rows have changed");
         return;
     }
-    if (!find_parts(work, ephemeral_rows::result_of))
+    work->changes = net_changes::read(RelationGetRelid(work->view), sources, work->environment, &reason);
+    if (reason != nullptr) {
+        work->changes = nullptr;
+        work->refuse(reason);
+    } else if (work->changes == nullptr)
+        work->scope.method = Method::skip;
+    else
+        guard([&] {
+            analyse_for(work, groups);
+            find_method(work, groups);
+        });
+}
+
+// Finds the rows to compare, by the method that was found.
+void find_scope(Work *work, Method method, ephemeral_rows::Result result)
+{
+    if (!find_parts(work, result))
         return;
-    if (stateful)
+    if (method == Method::delta)
         delta::find_scope(work);
     else
         keys::find_scope(work);
@@ -114,31 +151,23 @@ double full_cost(Relation view)
     return query::checked_cost(query::rewritten(view)) + query::cost(query::select_held(view, nullptr));
 }
 
+Prospect prospect(Relation view, List *sources, int64 pending, const char *groups, QueryEnvironment *environment)
+{
+    Work work{};
+    work.view = view;
+    work.environment = environment;
+    begin(&work, sources, pending, groups);
+    return {work.scope.reason, work.scope.method, work.changes};
+}
+
 ExactScope scope(Relation view, List *sources, int64 pending, const char *groups)
 {
     Work work{};
-    const char *reason;
-    bool many = guard([&] {
-        work.view = view;
-        work.environment = work.scope.environment = create_queryEnv();
-        work.limit = incremental::full_cost(view) * cost_limit;
-        set_options();
-        return static_cast<double>(pending) * cost_of_change > work.limit;
-    });
-    if (many) {
-        work.scope.reason = "too many rows have changed";
-        return work.scope;
-    }
-    work.changes = net_changes::read(RelationGetRelid(view), sources, work.environment, &reason);
-    if (reason != nullptr)
-        work.scope.reason = reason;
-    else if (work.changes == NIL)
-        work.scope.method = Method::skip;
-    else
-        guard([&] {
-            analyse_for(&work, groups);
-            find_scope(&work, groups);
-        });
+    work.view = view;
+    work.environment = work.scope.environment = guard([] { return create_queryEnv(); });
+    begin(&work, sources, pending, groups);
+    if (work.scope.reason == nullptr && work.scope.method != Method::skip)
+        guard([&] { find_scope(&work, work.scope.method, ephemeral_rows::result_of); });
     return work.scope;
 }
 
@@ -160,18 +189,16 @@ ExactPlan plan(Relation view, const ExactQuestion &question)
     plan.anchoring = work.analysis.anchoring;
     plan.groups = work.analysis.groups;
     plan.stateful = has_state(work.analysis);
-    // Not read: that would lock it, and is impossible on a standby.
-    plan.has_state = plan.stateful && has_state_of(&work, question.groups)
-                     && state_tables::exist(RelationGetRelid(view));
+    plan.has_state = plan.stateful && has_usable_state(&work, question.groups);
     if (question.method == Method::delta && work.analysis.groups.obstacle != nullptr)
         work.scope.reason = work.analysis.groups.obstacle;
     else
         work.scope.reason = affected_parts::obstacle(work.analysis.anchoring, work.changes);
     plan.concerned = affected_parts::concerns(work.analysis.anchoring, work.changes);
-    if (work.scope.reason == nullptr && plan.concerned
-        && find_parts(&work, question.imagined ? ephemeral_rows::expected_of
-                                               : static_cast<ephemeral_rows::Result>(ephemeral_rows::result_of)))
-        question.method == Method::delta ? delta::find_scope(&work) : keys::find_scope(&work);
+    if (work.scope.reason == nullptr && plan.concerned)
+        find_scope(&work, question.method,
+                   question.imagined ? ephemeral_rows::expected_of
+                                     : static_cast<ephemeral_rows::Result>(ephemeral_rows::result_of));
     plan.obstacle = work.scope.reason;
     plan.cost = work.cost;
     plan.costly = plan.obstacle != nullptr && work.cost > work.limit;

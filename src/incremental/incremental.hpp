@@ -2,7 +2,7 @@
 // its baseline, and nothing else.
 //
 //     log -> net changes -> parts (values of the anchor)
-//     delta:  state += pieces of the parts now - pieces of the parts before;
+//     delta:  state += partial aggregates of the parts now - those of the parts before;
 //             the touched groups' rows out of the state
 //     keys:   the parts' keys, now and before; the query for just these keys
 //
@@ -28,6 +28,13 @@ struct ExactScope {
     Query *fresh;
     QueryEnvironment *environment;
     const char *groups; // as save_baseline() takes it
+};
+
+// What an exact refresh begins with, once the changes are read.
+struct Prospect {
+    const char *obstacle; // why there is no way, before any query is run; null: there may be
+    Method method;        // delta, keys, or skip, since the changes come to nothing
+    List *changes;        // NetChanges *, if they were read
 };
 
 // What would be run, and what its rows are called or for.
@@ -71,6 +78,10 @@ double full_cost(Relation view);
 // Plans an exact refresh of a view.  Nothing is run but queries for the parts of changes
 // that have really happened, and nothing is written.
 ExactPlan plan(Relation view, const ExactQuestion &question);
+
+// Begins an exact refresh as scope() does, and stops before it runs a query of its own; the
+// changes are shown in the environment.
+Prospect prospect(Relation view, List *sources, int64 pending, const char *groups, QueryEnvironment *environment);
 
 // Finds the scope of an exact refresh after so many changes.  sources as a list of
 // TrackedSource *; groups says what the baseline's state is of.  With method delta, the

@@ -117,7 +117,7 @@ char *match(int nkeys, char *const *columns, const char *name, QueryEnvironment 
 
 namespace key_shape {
 
-KeyShape of(Query *query, const Anchoring &anchoring)
+KeyShape analyse(Query *query, const Anchoring &anchoring)
 {
     KeyShape shape{};
     ListCell *cell;

@@ -24,7 +24,7 @@ struct KeyShape {
 namespace key_shape {
 
 // Takes a normalized query apart, to which the result points.
-KeyShape of(Query *query, const Anchoring &anchoring);
+KeyShape analyse(Query *query, const Anchoring &anchoring);
 
 // Makes a query return the distinct keys of its joined rows.
 void select_keys(Query *query, const KeyShape &shape);

@@ -51,7 +51,7 @@ namespace keys {
 
 void find_scope(Work *work)
 {
-    KeyShape shape = key_shape::of(work->analysis.query, work->analysis.anchoring);
+    KeyShape shape = key_shape::analyse(work->analysis.query, work->analysis.anchoring);
     Query *fresh = work->query();
 
     if (shape.obstacle != nullptr)

@@ -145,7 +145,7 @@ void apply(Query *query, const Anchoring &anchoring, List *changes, TableState s
            const Parts *parts, QueryEnvironment *environment)
 {
     ListCell *cell;
-    foreach (cell, anchor::again(query, anchoring).instances) {
+    foreach (cell, anchor::choose_same(query, anchoring).instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
         const NetChanges *own = state == TableState::before ? instance::changes_of(changes, instance)
                                                             : nullptr;

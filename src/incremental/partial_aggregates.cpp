@@ -13,14 +13,14 @@ void object(GroupShape *shape, const char *obstacle)
         shape->obstacle = obstacle;
 }
 
-int add(GroupShape *shape, PieceKind kind, Expr *aggregate, Oid type, Oid collation = InvalidOid)
+int add(GroupShape *shape, PartialKind kind, Expr *aggregate, Oid type, Oid collation = InvalidOid)
 {
-    if (shape->npieces == partial_aggregates::most) {
+    if (shape->npartials == partial_aggregates::most) {
         object(shape, "it has too many aggregates");
         return 1;
     }
-    shape->pieces[shape->npieces] = {kind, aggregate, nullptr, nullptr, type, collation, InvalidOid};
-    return ++shape->npieces;
+    shape->partials[shape->npartials] = {kind, aggregate, nullptr, nullptr, type, collation, InvalidOid};
+    return ++shape->npartials;
 }
 
 // The aggregate, computed by another function of the same arguments.
@@ -53,7 +53,7 @@ void add_filter(Aggref *aggregate, Expr *condition)
 
 int add_count(GroupShape *shape, Aggref *aggregate)
 {
-    return add(shape, PieceKind::count,
+    return add(shape, PartialKind::count,
                reinterpret_cast<Expr *>(with_function(aggregate, F_COUNT_ANY, INT8OID)), INT8OID);
 }
 
@@ -82,7 +82,7 @@ const char *of_numeric(GroupShape *shape, Aggref *aggregate, bool average)
 {
     Aggref *sum = with_function(aggregate, exact_sum_function(), NUMERICARRAYOID);
     return psprintf("refresh_mv_internal.exact_%s(s.p%d)", average ? "average" : "total",
-                    add(shape, PieceKind::exact, reinterpret_cast<Expr *>(sum), NUMERICARRAYOID));
+                    add(shape, PartialKind::exact, reinterpret_cast<Expr *>(sum), NUMERICARRAYOID));
 }
 
 Oid sum_function(Oid type)
@@ -95,7 +95,7 @@ const char *of_integers(GroupShape *shape, Aggref *aggregate, bool average)
 {
     Oid type = argument_type(aggregate);
     Oid sum_type = type == INT8OID ? NUMERICOID : INT8OID;
-    int sum = add(shape, PieceKind::sum,
+    int sum = add(shape, PartialKind::sum,
                   as_type(with_function(aggregate, sum_function(type), sum_type), NUMERICOID), NUMERICOID);
     int count = add_count(shape, aggregate);
     const char *total = average             ? psprintf("s.p%d / s.p%d::pg_catalog.numeric", sum, count)
@@ -107,7 +107,7 @@ const char *of_integers(GroupShape *shape, Aggref *aggregate, bool average)
 // Sums of intervals and of money are exact too.
 const char *exact_sum(GroupShape *shape, Aggref *aggregate)
 {
-    int sum = add(shape, PieceKind::sum, reinterpret_cast<Expr *>(aggregate), aggregate->aggtype);
+    int sum = add(shape, PartialKind::sum, reinterpret_cast<Expr *>(aggregate), aggregate->aggtype);
     return psprintf("CASE WHEN s.p%d > 0 THEN s.p%d END", add_count(shape, aggregate), sum);
 }
 
@@ -117,7 +117,7 @@ const char *of_booleans(GroupShape *shape, Aggref *aggregate, bool all)
     int count = add_count(shape, aggregate);
     Aggref *trues = with_function(aggregate, F_COUNT_ANY, INT8OID);
     add_filter(trues, argument(aggregate));
-    int count_true = add(shape, PieceKind::count, reinterpret_cast<Expr *>(trues), INT8OID);
+    int count_true = add(shape, PartialKind::count, reinterpret_cast<Expr *>(trues), INT8OID);
     return all ? psprintf("CASE WHEN s.p%d > 0 THEN s.p%d = s.p%d END", count, count_true, count)
                : psprintf("CASE WHEN s.p%d > 0 THEN s.p%d > 0 END", count, count_true);
 }
@@ -150,21 +150,21 @@ const char *distinct_count(GroupShape *shape, Query *query, const Anchoring &anc
     auto *value = reinterpret_cast<Expr *>(
         pg::flatten(query, static_cast<Node *>(copyObjectImpl(argument(aggregate)))));
     if (determines_anchor(query, anchoring, value))
-        return psprintf("s.p%d", add(shape, PieceKind::count, reinterpret_cast<Expr *>(aggregate), INT8OID));
+        return psprintf("s.p%d", add(shape, PartialKind::count, reinterpret_cast<Expr *>(aggregate), INT8OID));
     Oid equality = linitial_node(SortGroupClause, aggregate->aggdistinct)->eqop;
     if (!equality::is_plain(equality, value)) {
         object(shape, "it counts distinct values of a type without a hash function of its own");
         return "0";
     }
-    int number = add(shape, PieceKind::values, nullptr, INT8OID);
-    Piece *piece = &shape->pieces[number - 1];
-    piece->value = value;
-    piece->filter = aggregate->aggfilter;
-    piece->equality = equality;
+    int number = add(shape, PartialKind::values, nullptr, INT8OID);
+    PartialAggregate *partial = &shape->partials[number - 1];
+    partial->value = value;
+    partial->filter = aggregate->aggfilter;
+    partial->equality = equality;
     return psprintf("s.p%d", number);
 }
 
-const char *extreme(GroupShape *shape, Aggref *aggregate, PieceKind kind)
+const char *extreme(GroupShape *shape, Aggref *aggregate, PartialKind kind)
 {
     return psprintf("s.p%d", add(shape, kind, reinterpret_cast<Expr *>(aggregate), aggregate->aggtype,
                                  exprCollation(reinterpret_cast<Node *>(aggregate))));
@@ -191,7 +191,7 @@ const char *by_name(GroupShape *shape, Query *query, const Anchoring &anchoring,
     if (is("count") && aggregate->aggdistinct != NIL)
         return distinct_count(shape, query, anchoring, aggregate);
     if (is("count"))
-        return psprintf("s.p%d", add(shape, PieceKind::count, reinterpret_cast<Expr *>(aggregate), INT8OID));
+        return psprintf("s.p%d", add(shape, PartialKind::count, reinterpret_cast<Expr *>(aggregate), INT8OID));
     if (aggregate->aggdistinct == NIL && (is("sum") || is("avg"))) {
         if (integer)
             return of_integers(shape, aggregate, is("avg"));
@@ -205,7 +205,7 @@ const char *by_name(GroupShape *shape, Query *query, const Anchoring &anchoring,
     if (is("bool_and") || is("every") || is("bool_or"))
         return of_booleans(shape, aggregate, !is("bool_or"));
     if ((is("min") || is("max")) && has_extremes(aggregate))
-        return extreme(shape, aggregate, is("min") ? PieceKind::smallest : PieceKind::largest);
+        return extreme(shape, aggregate, is("min") ? PartialKind::smallest : PartialKind::largest);
     object(shape, psprintf("%s(%s) cannot be added and subtracted", name,
                            OidIsValid(type) ? format_type_be(type) : "..."));
     return "0";

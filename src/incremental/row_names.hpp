@@ -2,8 +2,8 @@
 //
 //     in both states (_now, _before):
 //     parts      part                     the affected values of the anchor
-//     pieces     k1 .., n, p1 ..          the groups of the parts: see group_shape.hpp
-//     values(i)  k1 .., v, n              their distinct values, of piece i
+//     partials   k1 .., n, p1 ..          the partial aggregates of the parts' groups
+//     values(i)  k1 .., v, n              their distinct values, of partial aggregate i
 //     keys       k1 ..                    the keys of the parts
 //
 //     groups     place, h, k1 .., n, p1 .., redo    the touched groups as they will be
@@ -24,16 +24,16 @@ enum class TableState { now, before };
 namespace row_names {
 
 constexpr char parts[] = "refresh_mv_parts";
-constexpr char pieces[] = "refresh_mv_pieces";
+constexpr char partials[] = "refresh_mv_partials";
 constexpr char keys[] = "refresh_mv_keys";
 constexpr char groups[] = "refresh_mv_groups";
 constexpr char redo[] = "refresh_mv_redo";
-constexpr char redone[] = "refresh_mv_pieces_redone";
+constexpr char redone[] = "refresh_mv_partials_redone";
 constexpr char touched[] = "refresh_mv_touched";
 constexpr char own[] = "refresh_mv_own";  // part, of one instance's changes
 constexpr char fill[] = "refresh_mv_rows"; // what a table of the state is filled with
 
-inline const char *values(int piece) { return psprintf("refresh_mv_values_%d", piece + 1); }
+inline const char *values(int partial) { return psprintf("refresh_mv_values_%d", partial + 1); }
 
 // The parts of a changed instance that has no anchor itself.
 inline const char *joined(int place) { return psprintf("refresh_mv_joined_%d", place); }
@@ -57,9 +57,9 @@ inline const char *unused_old(QueryEnvironment *environment)
     return name;
 }
 
-// The columns of keys and of pieces.
+// The columns of keys and of partial aggregates.
 inline char *key_column(int key) { return psprintf("k%d", key + 1); }
-inline char *piece_column(int piece) { return psprintf("p%d", piece + 1); }
+inline char *partial_column(int partial) { return psprintf("p%d", partial + 1); }
 
 } // namespace row_names
 

@@ -1,6 +1,7 @@
 #include "inspect/explain.hpp"
 
 #include "incremental/incremental.hpp"
+#include "inspect/explain_details.hpp"
 #include "query/ambiguity.hpp"
 #include "query/deparse.hpp"
 #include "query/determinism.hpp"
@@ -297,98 +298,14 @@ const char *shape_obstacle(const Examination *e, const ExactPlan &plan, Method m
     return nullptr;
 }
 
-// The same, its costs included.
-const char *exact_obstacle(const Examination *e, const ExactPlan &plan, Method method)
-{
-    return e->premise.changes != NIL && plan.costly ? plan.obstacle : shape_obstacle(e, plan, method);
-}
-
-void append_list(StringInfo text, const char *title, List *names)
-{
-    ListCell *cell;
-    if (names != NIL)
-        appendStringInfo(text, "%s: ", title);
-    foreach (cell, names)
-        appendStringInfo(text, "%s%s", foreach_current_index(cell) > 0 ? ", " : "",
-                         static_cast<const char *>(lfirst(cell)));
-    if (names != NIL)
-        appendStringInfoChar(text, '\n');
-}
-
-// Which tables have the anchor, and how the others are read.
-void append_anchor(StringInfo text, const Anchoring &anchoring)
-{
-    List *anchored = NIL;
-    List *joined = NIL;
-    List *whole = NIL;
-    ListCell *cell;
-    foreach (cell, anchoring.instances) {
-        auto *instance = static_cast<Instance *>(lfirst(cell));
-        const char *name = source::name(instance->relation);
-        if (instance->anchor != 0)
-            anchored = lappend(anchored, psprintf("%s.%s", name,
-                                                  quote_identifier(get_attname(instance->relation, instance->anchor, false))));
-        else if (instance->joined)
-            joined = lappend(joined, pstrdup(name));
-        else
-            whole = lappend(whole, pstrdup(name));
-    }
-    append_list(text, "anchor", anchored);
-    append_list(text, "joined without it", joined);
-    append_list(text, "read as a whole", whole);
-}
-
-const char *name_of(PieceKind kind)
-{
-    switch (kind) {
-    case PieceKind::sum:
-        return "sum";
-    case PieceKind::count:
-        return "count";
-    case PieceKind::exact:
-        return "exact sum";
-    case PieceKind::smallest:
-        return "smallest";
-    case PieceKind::largest:
-        return "largest";
-    case PieceKind::values:
-        return "distinct values";
-    }
-    return "";
-}
-
-// The columns of the state.
-void append_state(StringInfo text, const GroupShape &groups)
-{
-    List *columns = NIL;
-    for (int i = 0; i < groups.nkeys; i++)
-        columns = lappend(columns, psprintf("k%d %s", i + 1, format_type_be(exprType(
-                                                reinterpret_cast<Node *>(groups.keys[i].expr)))));
-    columns = lappend(columns, pstrdup("n bigint"));
-    for (int i = 0; i < groups.npieces; i++)
-        columns = lappend(columns, psprintf("p%d %s (%s)", i + 1, format_type_be(groups.pieces[i].type),
-                                            name_of(groups.pieces[i].kind)));
-    append_list(text, "state", columns);
-}
-
 const char *exact_details(const Examination *e, const ExactPlan &plan, Method method)
 {
-    StringInfoData text;
-    ListCell *cell;
     if (!e->with_details || e->premise.changes == NIL)
         return nullptr;
-    initStringInfo(&text);
-    append_anchor(&text, plan.anchoring);
-    if (method == Method::delta && plan.stateful)
-        append_state(&text, plan.groups);
-    if (e->by_source != nullptr && (method == Method::delta) == plan.stateful)
-        appendStringInfoString(&text, e->by_source);
     // Queries for real changes may show their keys, which are for those who may read them.
-    foreach (cell, e->premise.imagined || e->to_owner ? plan.queries : NIL) {
-        auto *planned = static_cast<PlannedQuery *>(lfirst(cell));
-        appendStringInfo(&text, "-- %s\n%s;\n", planned->name, deparse::text(planned->query));
-    }
-    return text.data;
+    return explain_details::text(plan, method == Method::delta && plan.stateful,
+                                 (method == Method::delta) == plan.stateful ? e->by_source : nullptr,
+                                 e->premise.imagined || e->to_owner);
 }
 
 bool is_affordable(const Examination *e, const ExactPlan &plan)
@@ -583,50 +500,60 @@ void decide(Examination *e, Method method, const char *why)
     e->why = why;
 }
 
+// What an approach is called before more is known.
+Method begun_by(Approach approach)
+{
+    switch (approach) {
+    case Approach::skip:
+        return Method::skip;
+    case Approach::by_log:
+        return Method::delta;
+    case Approach::window:
+        return Method::window;
+    case Approach::rebuild:
+        return Method::rebuild;
+    case Approach::full:
+    case Approach::where:
+        break;
+    }
+    return Method::full;
+}
+
 // The first decision, by the view's facts.
-void decide_by_facts(Examination *e)
+Approach decide_by_facts(Examination *e)
 {
     Facts facts = view_facts::of(e->view, e->knowledge, !e->knowledge.tracked, !e->knowledge.tracked);
     Decision decision = choose_method::choose({RefreshMode::smart, 0, false, true}, facts);
-    guard([&] { decide(e, decision.method, pstrdup(decision.reason.c_str())); });
+    guard([&] { decide(e, begun_by(decision.approach), pstrdup(decision.reason.c_str())); });
+    return decision.approach;
 }
 
-// Looks at the changes in the log, as an exact refresh does before it is planned.
-void look_at_changes(Examination *e)
+// The second one, by the changes in the log, as a refresh makes it.
+void decide_by_changes(Examination *e)
 {
-    const char *reason = nullptr;
-    List *changes = nullptr;
-    if (e->view.settings.keep_before != nullptr)
-        reason = "keep_before keeps rows that the query does not return";
-    else if (static_cast<double>(e->knowledge.pending) > e->full * incremental::cost_limit)
-        reason = "too many rows have changed";
-    else
-        changes = net_changes::read(RelationGetRelid(e->view.relation), e->knowledge.sources, e->environment, &reason);
+    Prospect prospect = incremental::prospect(e->view.relation, e->knowledge.sources, e->knowledge.pending,
+                                              e->knowledge.groups, e->environment);
     guard([&] {
-        if (reason != nullptr) {
-            e->hindrance = psprintf("%s, but %s", e->why, reason);
-            decide(e, Method::full, e->hindrance);
-        } else if (changes == NIL)
+        if (prospect.changes != NIL)
+            e->premise = {prospect.changes, false, changes_in_log(e)};
+        if (prospect.obstacle != nullptr) {
+            decide(e, Method::full, psprintf("%s, but %s", e->why, prospect.obstacle));
+            e->hindrance = prospect.changes == NIL ? e->why : nullptr;
+        } else if (prospect.method == Method::skip)
             decide(e, Method::skip, "the changes come to nothing");
         else
-            e->premise = {changes, false, changes_in_log(e)};
+            decide(e, prospect.method, e->why);
     });
 }
 
-// The last decision, by what the exact method is expected to cost.
+// The last one, by what the exact method is expected to cost.
 void decide_by_plans(Examination *e)
 {
-    Method method = e->delta.stateful ? Method::delta : Method::keys;
-    const ExactPlan &plan = method == Method::delta ? e->delta : e->keys;
-    const char *obstacle = exact_obstacle(e, plan, method);
-    if (obstacle != nullptr)
-        decide(e, Method::full, psprintf("%s, but %s", e->premise.words, obstacle));
-    else if (!plan.concerned)
-        decide(e, Method::skip, "the changes come to nothing");
+    const ExactPlan &plan = e->decision == Method::delta ? e->delta : e->keys;
+    if (plan.obstacle != nullptr)
+        decide(e, Method::full, psprintf("%s, but %s", e->premise.words, plan.obstacle));
     else if (!is_affordable(e, plan))
         decide(e, Method::full, psprintf("%s, but that costs more than a full refresh", e->premise.words));
-    else
-        decide(e, method, e->premise.words);
 }
 
 // Plans the exact methods of a view that can be tracked, and decides between them.
@@ -638,7 +565,7 @@ void examine_exact(Examination *e)
         return;
     const char *error = attempt(e, [&] {
         plan_exact(e);
-        if (real)
+        if (real && (e->decision == Method::delta || e->decision == Method::keys))
             decide_by_plans(e);
     });
     if (error == nullptr)
@@ -678,9 +605,8 @@ List *all_rows(const Examination *e, WindowPlan window)
 List *examine(Examination *e)
 {
     WindowPlan window{};
-    decide_by_facts(e);
-    if (e->decision == Method::delta)
-        look_at_changes(e);
+    if (decide_by_facts(e) == Approach::by_log)
+        decide_by_changes(e);
     if (e->untrackable == nullptr)
         examine_exact(e);
     if (RelationIsPopulated(e->view.relation) && e->view.window.attno != 0

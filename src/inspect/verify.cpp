@@ -78,7 +78,7 @@ Query *query_now(Relation view, right_answer::Variant variant)
     if (variant == right_answer::Variant::unchosen)
         latitude::unchoose(query);
     if (variant == right_answer::Variant::magnitudes)
-        latitude::take_magnitudes(query, latitude::of(query));
+        latitude::take_magnitudes(query, latitude::find(query));
     return query;
 }
 
@@ -88,7 +88,7 @@ Query *query_before(const Reference &reference, right_answer::Variant variant, c
 {
     Query *query = query_now(reference.view, variant);
     normalize::normalize(&query);
-    Anchoring anchoring = anchor::of(query, NIL);
+    Anchoring anchoring = anchor::choose(query, NIL);
     *reason = old_state::obstacle(anchoring);
     if (*reason != nullptr)
         return nullptr;
@@ -121,7 +121,7 @@ Answer compare(const OpenView &view, Reference reference, bool with_samples, boo
     }
     Query *query = query::rewritten(view.relation);
     if (judged && result->missing + result->extra > 0 && ambiguity::of(query) != nullptr)
-        answer = right_answer::judge(view.relation, kept, diff, latitude::of(query), variant_of, &reference,
+        answer = right_answer::judge(view.relation, kept, diff, latitude::find(query), variant_of, &reference,
                                      reference.environment);
     diff::release(diff);
     return answer;

@@ -1,4 +1,4 @@
-// Writing to the log, refresh_mv.log.  See netting.hpp for what entries hold.
+// Writing to the log, refresh_mv.log.  See net_effect.hpp for what entries hold.
 //
 // An entry's bytes begin with a checksum of the rest.
 //

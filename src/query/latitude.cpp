@@ -334,7 +334,7 @@ static Latitude of_level(Query *query, bool outermost)
     return latitude;
 }
 
-Latitude of(Query *query)
+Latitude find(Query *query)
 {
     return of_level(static_cast<Query *>(copyObjectImpl(query)), true);
 }

@@ -29,7 +29,7 @@ struct Latitude {
 namespace latitude {
 
 // Takes the rewritten query.
-Latitude of(Query *query);
+Latitude find(Query *query);
 
 // The query whose rows the chosen ones are taken from, changed in place.
 void unchoose(Query *query);

@@ -188,7 +188,7 @@ Prepared prepare(Oid oid, bool wait, bool check_rights)
     if (check_rights)
         check_right(oid);
     int guc_level = NewGUCNestLevel();
-    set_option("lock_timeout", view_settings::of(oid).lock_timeout, "ms");
+    set_option("lock_timeout", view_settings::read(oid).lock_timeout, "ms");
     Prepared prepared = take_locks(oid, wait);
     if (prepared.hindrance == Hindrance::none && is_dropped(oid))
         prepared.hindrance = Hindrance::dropped;
@@ -214,7 +214,7 @@ static OpenView enter(Relation relation)
 {
     OpenView view{};
     view.relation = relation;
-    view.settings = view_settings::of(RelationGetRelid(relation));
+    view.settings = view_settings::read(RelationGetRelid(relation));
     GetUserIdAndSecContext(&view.saved_user, &view.saved_context);
     SetUserIdAndSecContext(relation->rd_rel->relowner, view.saved_context | SECURITY_RESTRICTED_OPERATION);
     view.guc_level = NewGUCNestLevel();

@@ -9,37 +9,40 @@ namespace choose_method {
 static Decision choose_by_age(const Facts &facts)
 {
     if (!facts.doubt.empty())
-        return {Method::full, 0, facts.doubt};
+        return {Approach::full, 0, facts.doubt};
     if (!facts.has_data)
-        return {Method::full, 0, "the view has no dated rows"};
+        return {Approach::full, 0, "the view has no dated rows"};
     if (facts.days_behind > fresh_days)
-        return {Method::full, 0, "the newest data is older than 1 day"};
+        return {Approach::full, 0, "the newest data is older than 1 day"};
     int days = facts.window_days >= 0 ? facts.window_days : smart_window_days;
-    return {Method::window, days, "the newest data is at most 1 day old"};
+    return {Approach::window, days, "the newest data is at most 1 day old"};
 }
 
 // The rule for tracked views.
 static Decision choose_by_log(const Facts &facts)
 {
     if (!facts.unknown.empty())
-        return {Method::full, 0, facts.unknown};
+        return {Approach::full, 0, facts.unknown};
     if (facts.pending == 0)
-        return {Method::skip, 0, "nothing has changed since the last refresh"};
-    return {Method::delta, 0, std::to_string(facts.pending) + (facts.pending == 1 ? " change" : " changes") + " in the log"};
+        return {Approach::skip, 0, "nothing has changed since the last refresh"};
+    std::string changes = std::to_string(facts.pending) + (facts.pending == 1 ? " change" : " changes") + " in the log";
+    if (facts.keeps_rows)
+        return {Approach::full, 0, changes + ", but keep_before keeps rows that the query does not return"};
+    return {Approach::by_log, 0, changes};
 }
 
 Decision choose(const Request &request, const Facts &facts)
 {
     if (!facts.populated)
-        return {Method::rebuild, 0, "the view is not populated"};
+        return {Approach::rebuild, 0, "the view is not populated"};
     if (request.mode == RefreshMode::full)
-        return {Method::full, 0, "a full refresh was asked for"};
+        return {Approach::full, 0, "a full refresh was asked for"};
     if (request.mode == RefreshMode::smart && facts.tracked)
         return choose_by_log(facts);
     if (!facts.windowable)
-        return {Method::full, 0, facts.not_windowable};
+        return {Approach::full, 0, facts.not_windowable};
     if (request.mode == RefreshMode::incremental)
-        return {Method::window, request.days, "an incremental refresh was asked for"};
+        return {Approach::window, request.days, "an incremental refresh was asked for"};
     return choose_by_age(facts);
 }
 

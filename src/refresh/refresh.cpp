@@ -258,16 +258,16 @@ void announce(const Request &request, const Facts &facts, const Decision &decisi
         if (facts.has_data)
             notice("Last data date: %s (%d days behind)", facts.newest.c_str(),
                    facts.days_behind > 0 ? facts.days_behind : 0);
-        if (decision.method == Method::skip)
+        if (decision.approach == Approach::skip)
             return;
-        if (decision.method == Method::delta)
+        if (decision.approach == Approach::by_log)
             notice("Performing exact refresh: %s", decision.reason.c_str());
-        else if (decision.method == Method::window)
+        else if (decision.approach == Approach::window)
             notice("Performing incremental refresh of the last %d days: %s", decision.days,
                    decision.reason.c_str());
         else
             notice("Performing full refresh: %s", decision.reason.c_str());
-    } else if (request.mode == RefreshMode::incremental && decision.method != Method::window)
+    } else if (request.mode == RefreshMode::incremental && decision.approach != Approach::window)
         notice("Performing full refresh instead: %s", decision.reason.c_str());
 }
 
@@ -292,7 +292,7 @@ void fall_back(const Request &request, Decision *decision, const std::string &re
 {
     if (!request.quiet)
         notice("Performing full refresh instead: %s", reason.c_str());
-    *decision = {Method::full, 0, reason, decision->trouble};
+    *decision = {Approach::full, 0, reason, decision->trouble};
 }
 
 struct NoWay {};
@@ -340,7 +340,7 @@ Merged carry_out(const OpenView &view, const Request &request, const Knowledge &
     Scope scope;
     Merged merged;
 
-    if (decision->method == Method::window) {
+    if (decision->approach == Approach::window) {
         if (!window_scope(view, decision->days, &scope))
             fall_back(request, decision, "the start of the window cannot be determined for its date column");
         else if (merge_part(view, scope, Method::window, &merged))
@@ -348,11 +348,9 @@ Merged carry_out(const OpenView &view, const Request &request, const Knowledge &
         else
             fall_back(request, decision, "a row has moved into the window, with the same unique key as before");
     }
-    if (decision->method == Method::delta) {
+    if (decision->approach == Approach::by_log) {
         std::string reason;
-        if (kept_rows(view) != nullptr)
-            reason = "keep_before keeps rows that the query does not return";
-        else if (merge_exactly(view, knowledge, &merged, decision, &reason))
+        if (merge_exactly(view, knowledge, &merged, decision, &reason))
             return merged;
         fall_back(request, decision, decision->reason + ", but " + reason);
     }
@@ -397,16 +395,16 @@ Refreshed refresh(Oid oid, const Request &request)
     Decision decision = choose_method::choose(request, facts);
     if (!request.quiet)
         announce(request, facts, decision);
-    if (decision.method == Method::window && !facts.doubt.empty())
+    if (decision.approach == Approach::window && !facts.doubt.empty())
         warn_of_stale_rows(view, facts.doubt);
 
     Merged merged{{}, Method::skip, nullptr};
-    if (decision.method == Method::rebuild)
+    if (decision.approach == Approach::rebuild)
         merged = guard([&] {
             view::hand_over(&view);
             return refresh_by_core(oid);
         });
-    else if (decision.method != Method::skip)
+    else if (decision.approach != Approach::skip)
         merged = carry_out(view, request, knowledge, &decision);
     guard([&] {
         if (becomes_baseline(merged.method, knowledge))
@@ -443,7 +441,7 @@ Refreshed refresh_where(Oid oid, const std::string &condition)
 {
     Scope scope;
     Merged merged;
-    Decision decision = {Method::where, 0, "a condition was given"};
+    Decision decision = {Approach::where, 0, "a condition was given"};
     const char *text = condition.c_str();
 
     Knowledge knowledge{};

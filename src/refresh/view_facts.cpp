@@ -56,6 +56,7 @@ Facts of(const OpenView &view, const Knowledge &knowledge, bool with_dates, bool
     facts.tracked = knowledge.tracked;
     facts.unknown = knowledge.unknown ? knowledge.unknown : "";
     facts.pending = knowledge.pending;
+    facts.keeps_rows = view.settings.keep_before != nullptr;
     return facts;
 }
 

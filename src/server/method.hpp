@@ -12,6 +12,10 @@ enum class RefreshMode { full, incremental, smart, where };
 // none: the view was left alone; skip: so was it, for nothing has changed.
 enum class Method { none, skip, delta, keys, window, full, rebuild, where };
 
+// The way in which a refresh begins: by the log is either delta or keys, as the query and
+// the changes have it, or skip, if these come to nothing.
+enum class Approach { skip, by_log, window, full, rebuild, where };
+
 constexpr const char *name_of(RefreshMode mode)
 {
     switch (mode) {
@@ -81,12 +85,13 @@ struct Facts {
     bool tracked;
     std::string unknown; // why changes since the last refresh are not known
     int64_t pending;     // changed rows in the log, if they are known
+    bool keeps_rows;     // that the query may not return any more, by keep_before
 };
 
 // How to refresh a view, and why.
 struct Decision {
-    Method method;
-    int days; // reach of the window, for Method::window
+    Approach approach;
+    int days; // reach of the window, for Approach::window
     std::string reason;
     std::string trouble = {}; // see Refreshed
 };

@@ -75,9 +75,9 @@ const char *groups(Oid view)
     return psprintf("refresh_mv.group_state_%u", view);
 }
 
-const char *values(Oid view, int piece)
+const char *values(Oid view, int partial)
 {
-    return psprintf("refresh_mv.group_values_%u_%d", view, piece + 1);
+    return psprintf("refresh_mv.group_values_%u_%d", view, partial + 1);
 }
 
 bool exist(Oid view)

@@ -13,10 +13,10 @@ namespace refresh_mv {
 
 namespace state_tables {
 
-// The name of the table of a view's groups, and of those of the values of a piece, for
+// The name of the table of a view's groups, and of those of the values of a partial aggregate, for
 // queries.
 const char *groups(Oid view);
-const char *values(Oid view, int piece);
+const char *values(Oid view, int partial);
 
 // Whether a view has such tables.
 bool exist(Oid view);

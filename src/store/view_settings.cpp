@@ -18,7 +18,7 @@ int int_or(int column, int if_null)
 
 namespace view_settings {
 
-ViewSettings of(Oid view)
+ViewSettings read(Oid view)
 {
     statement::Values values;
     MemoryContext context = CurrentMemoryContext;

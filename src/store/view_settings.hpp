@@ -28,7 +28,7 @@ struct SettingChange {
 namespace view_settings {
 
 // The settings of a view, and whether refreshes of all views leave it out.
-ViewSettings of(Oid view);
+ViewSettings read(Oid view);
 bool is_disabled(Oid view);
 
 // Changes settings of a view.

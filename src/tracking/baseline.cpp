@@ -87,7 +87,7 @@ Knowledge of(Relation view, bool tracked)
 
     knowledge.settings = setting_values::text(constancy);
     knowledge.meaning = meaning::fingerprint(view);
-    knowledge.files = source_files::of(knowledge.sources);
+    knowledge.files = source_files::fingerprint(knowledge.sources);
     Standing standing = registry::standing(RelationGetRelid(view));
     knowledge.other_meaning = standing.meaning != nullptr && strcmp(standing.meaning, knowledge.meaning) != 0;
     knowledge.unknown = unlogged_rows(sources);

@@ -21,7 +21,7 @@ struct Knowledge {
     const char *meaning;  // of its query, as meaning::fingerprint() has it
     bool other_meaning;   // than at the baseline
     const char *groups;   // what the baseline's state of groups is of
-    const char *files;    // of the sources, as source_files::of() has it
+    const char *files;    // of the sources, as source_files::fingerprint() has it
     List *sources;        // TrackedSource *
 };
 

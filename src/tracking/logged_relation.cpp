@@ -144,7 +144,7 @@ Oid source_of(Relation relation)
     return ancestors == NIL ? RelationGetRelid(relation) : llast_oid(ancestors);
 }
 
-Logged *of(Relation relation, const Trigger *trigger)
+Logged *find(Relation relation, const Trigger *trigger)
 {
     Logged *entry = entry_of(RelationGetRelid(relation));
     if (entry->valid)

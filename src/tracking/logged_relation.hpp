@@ -44,7 +44,7 @@ char *argument(bool exact, bool on_commit, bool hypertable, List *key, List *oth
 
 // What the trigger logs of its relation.  Valid until the next invalidation:
 // do not keep it while anything is locked or looked up.
-Logged *of(Relation relation, const Trigger *trigger);
+Logged *find(Relation relation, const Trigger *trigger);
 
 // A number for the columns of an entry's images, key columns first: another one
 // for other names, types or order.

@@ -23,7 +23,7 @@ struct Member {
 // A source as it is being logged, and what one view uses of it.
 struct TrackedSource {
     Oid relation;
-    int64 layout;  // of its entries (see logged.hpp)
+    int64 layout;  // of its entries (see logged_relation.hpp)
     bool exact;
     bool on_commit;
     Oid key_index;
@@ -39,7 +39,7 @@ struct Standing {
     const char *settings; // under which the view was computed; null: does not matter
     const char *meaning;  // of its query then, as meaning::fingerprint() has it
     const char *groups;   // what its state of groups is of; null: there is none
-    const char *files;    // of its sources then, as source_files::of() has it
+    const char *files;    // of its sources then, as source_files::fingerprint() has it
     int64 entries;       // that had to be looked at
     int64 pending;       // new records
     const char *reason;  // why they do not tell all that has changed; null: they do
@@ -74,7 +74,7 @@ struct Circumstances {
     const char *settings; // or null
     const char *meaning;  // as meaning::fingerprint() has it
     const char *groups;   // the fingerprint of the groups whose state goes with it, or null
-    const char *files;    // as source_files::of() has it
+    const char *files;    // as source_files::fingerprint() has it
 };
 
 // Makes the active snapshot the view's baseline.  The floor is raised only if entries

@@ -140,7 +140,7 @@ const char *of_relation(Oid relation)
     return text.data;
 }
 
-const char *of(List *sources)
+const char *fingerprint(List *sources)
 {
     StringInfoData text;
     ListCell *cell, *member, *chunk;

@@ -20,7 +20,7 @@ namespace source_files {
 
 // The files of sources (TrackedSource *) that are locked, as text to be compared.  Their
 // members are those that there are (track::damage).
-const char *of(List *sources);
+const char *fingerprint(List *sources);
 
 // What has become of the files since they were before, in words; null if they are the same,
 // or if nothing was added but new tables that were empty when they were made.

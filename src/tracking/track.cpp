@@ -347,7 +347,7 @@ bool is_whole(Oid view, List *sources, bool on_commit)
 {
     List *saved = registry::sources_now(view);
     return saved != NIL && track::damage(sources, saved) == nullptr
-           && view_settings::of(view).tracked && view_settings::of(view).on_commit == on_commit;
+           && view_settings::read(view).tracked && view_settings::read(view).on_commit == on_commit;
 }
 
 void set(Oid view, bool tracked, bool on_commit)
@@ -477,7 +477,7 @@ void track(Oid view, const bool *on_commit)
 {
     check_isolation("refresh_mv.track()");
     List *sources = permitted_sources(view);
-    bool commit = on_commit ? *on_commit : view_settings::of(view).on_commit;
+    bool commit = on_commit ? *on_commit : view_settings::read(view).on_commit;
     if (is_whole(view, sources, commit))
         return;
     // Locks before rows: a refresh has its locks when it writes the rows.
@@ -508,7 +508,7 @@ void untrack(List *views)
     foreach (cell, views) {
         view::check_kind(lfirst_oid(cell));
         view::check_owner(lfirst_oid(cell));
-        if (view_settings::of(lfirst_oid(cell)).tracked)
+        if (view_settings::read(lfirst_oid(cell)).tracked)
             tracked = lappend_oid(tracked, lfirst_oid(cell));
     }
     view_locks::take(locks_to_untrack(tracked));
@@ -536,7 +536,7 @@ void sweep()
 
 bool is_damaged(Oid view)
 {
-    if (!view_settings::of(view).tracked)
+    if (!view_settings::read(view).tracked)
         return false;
     Relation relation = table_open(view, NoLock);
     bool damaged = damage(source::of(query::rewritten(relation)), registry::sources_of(view)) != nullptr;
@@ -557,7 +557,7 @@ bool resume(Oid view)
                 (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                  errmsg("triggers of refresh_mv have been disabled"),
                  errhint("Enable them, or call refresh_mv.track().")));
-    bool resumed = save(view, sources, view_settings::of(view).on_commit, false);
+    bool resumed = save(view, sources, view_settings::read(view).on_commit, false);
     SetUserIdAndSecContext(saved_user, saved_context);
     return resumed;
 }

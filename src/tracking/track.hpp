@@ -19,7 +19,7 @@ namespace refresh_mv {
 
 namespace track {
 
-// Adds the locks that it takes to track a view (see lock_order.hpp).  Fails, as track()
+// Adds the locks that it takes to track a view (see query/view_locks.hpp).  Fails, as track()
 // does, if it cannot be tracked or the caller lacks the rights.
 List *locks(List *wanted, Oid view);
 

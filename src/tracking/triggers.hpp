@@ -28,7 +28,7 @@ namespace refresh_mv {
 
 namespace triggers {
 
-// What the triggers log (see logged.hpp).
+// What the triggers log (see logged_relation.hpp).
 struct Arguments {
     bool exact;
     bool transitions; // rows are handed over; else just that there was a statement

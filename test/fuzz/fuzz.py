@@ -24,9 +24,10 @@ import time
 sys.dont_write_bytecode = True  # nothing is left in this folder
 
 # pylint: disable=wrong-import-position
+from runner import Report, Runner, TEMPLATE
 from schema import Schema, relations
 from script import Failure, Step, as_sql, plain
-from session import INTRANS, Report, Runner, TEMPLATE, administer, Session
+from session import INTRANS, create_database, drop_database
 from shrink import Shrinker
 from views import Grammar
 from writes import Ddl, Writes
@@ -359,14 +360,6 @@ def one_seed(seed, rounds, report):
     return failure is None
 
 
-def set_up():
-    """Makes the database that the others are copies of."""
-    administer(f"DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)", f"CREATE DATABASE {TEMPLATE}")
-    session = Session(TEMPLATE)
-    session.execute("CREATE EXTENSION refresh_mv")
-    session.connection.close()
-
-
 def summarize(report, seconds):
     """Prints the figures; returns whether delta and keys were used often enough."""
     exact, whole = (sum(report.methods[mode, method] for mode in ("smart", "on commit") for method in methods)
@@ -395,7 +388,7 @@ def main():
     seed = first = 1 if arguments.seed is None else arguments.seed
     schemas = arguments.schemas or (1 if arguments.seed is not None else None)
     report, right, start = Report(), True, time.monotonic()
-    set_up()
+    create_database(TEMPLATE)
     try:
         while seed - first < schemas if schemas else report.refreshes < REFRESHES:
             right = one_seed(seed, arguments.rounds, report) and right
@@ -403,7 +396,7 @@ def main():
             if not right and not arguments.all:
                 break
     finally:
-        administer(f"DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)")
+        drop_database(TEMPLATE)
     enough = summarize(report, time.monotonic() - start) or schemas is not None
     return 0 if right and enough else 1
 

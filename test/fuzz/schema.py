@@ -3,6 +3,7 @@ import collections
 import dataclasses
 
 from script import either
+from triggers import trigger
 
 # Types by the name that format_type() gives.  Any two values of LABELS that are equal are
 # the same, so that a group or an extreme has one right answer.
@@ -135,7 +136,7 @@ class Schema:
         if kind == "key" and key[0][1] == "integer":
             self.parents.append(name)
         if dice.random() < 0.12:
-            yield from self.trigger(name, names)
+            yield from self.trigger(name, names, [column for column, _ in key] if kind != "none" else [])
 
     def column(self, name, position):
         """A column's definition."""
@@ -170,9 +171,13 @@ class Schema:
             else:
                 yield f"CREATE TABLE {part} PARTITION OF {name} {values}"
 
-    def trigger(self, name, names):
-        """A row trigger that changes the same table or another one."""
+    def trigger(self, name, names, key):
+        """A trigger that changes the same table or another one."""
         function = f"touch_{name.strip(chr(34)).replace(' ', '')}"
+        if key and self.dice.random() < 0.6:
+            statements, _ = trigger(name, function, names[0], key, [*key, *names], self.dice)
+            yield from statements
+            return
         other = self.dice.choice([name, *self.parents])
         body = self.dice.choice([f"DELETE FROM {other} WHERE id::text = '3'",
                                  f"UPDATE {name} SET {names[0]} = 1 WHERE id = NEW.id AND {names[0]} IS NULL"])

@@ -1,13 +1,14 @@
 """Random statements that change rows, and random DDL."""
 from schema import COMMON, NAMES, RECENT, VALUES
 from script import either
+from statements import Statements
 
 
-class Writes:
+class Writes(Statements):
     """Makes statements on the tables that there are."""
 
     def __init__(self, dice, relations, recent):
-        self.dice = dice
+        super().__init__(dice)
         self.recent = recent     # dates are near today's
         self.relations = relations
         self.tables = [table for table in relations.values() if table.kind in "rp" and not table.partition]
@@ -52,9 +53,13 @@ class Writes:
         """The columns that can be given."""
         return [column for column in table.columns if not column.computed]
 
-    def names(self, table):
+    def columns(self, table):
         """Their names."""
-        return ", ".join(column.name for column in self.written(table))
+        return [column.name for column in self.written(table)]
+
+    def key(self, table):
+        """The names of the key's columns."""
+        return [column.name for column in table.key]
 
     def same_key(self, table):
         """A condition on the key."""
@@ -72,6 +77,39 @@ class Writes:
             f"{plain.name} = {self.value(plain)}", f"{column.name} IS NULL",
             f"hashtext({first}::text) % {dice.choice([2, 3, 7])} = 0",
             f"{first} = (SELECT {first} FROM {table.name} ORDER BY {first}{extreme} LIMIT 1)"])
+
+    def some(self, table, alias):
+        """Some of the rows of an alias."""
+        if table.rest and self.dice.random() < 0.3:
+            return f"{alias}.{self.dice.choice(table.rest).name} IS NULL"
+        return f"hashtext({alias}.{table.key[0].name}::text) % {self.dice.choice([2, 3, 5])} = 0"
+
+    def change(self, table):
+        """For SET of other columns than the key, if there are any."""
+        return self.assignments(table)
+
+    def conflict_change(self, table):
+        """For ON CONFLICT: what was to be inserted, or another value."""
+        column = self.dice.choice([*table.rest, None])
+        return f"{column.name} = EXCLUDED.{column.name}" if column else self.change(table)
+
+    def merge_change(self, table):
+        """For MERGE; of the key, too."""
+        return self.assignments(table, [self.dice.choice(self.dice.choice([table.rest, self.written(table)]))])
+
+    def replaced(self, table):
+        """A column and its new value."""
+        column = self.dice.choice(table.rest)
+        return column.name, self.value(column)
+
+    def new_key(self, table):
+        """The first column, and a value."""
+        column = self.written(table)[0]
+        return column.name, self.column_value(table, column)
+
+    def other(self, _table):
+        """Any table."""
+        return self.dice.choice(self.tables)
 
     # -------------------------------------------------------------- statements
 
@@ -104,19 +142,6 @@ class Writes:
         return "".join(("" if i == 0 else ", ") + f"{column.name} = {self.value(column)}"
                        for i, column in enumerate(columns))
 
-    def insert(self, table):
-        """INSERT."""
-        rows = self.rows(table, self.dice.choice([1, 1, 2, 4, 8]))
-        conflict = self.dice.choice(["", " ON CONFLICT DO NOTHING", " ON CONFLICT DO NOTHING"])
-        if table.key and table.rest and self.dice.random() < 0.3:
-            key = ", ".join(column.name for column in table.key)
-            conflict = f" ON CONFLICT ({key}) DO UPDATE SET {self.assignments(table)}"
-        return f"INSERT INTO {self.target(table)} ({self.names(table)}) VALUES {rows}{conflict}"
-
-    def update(self, table):
-        """UPDATE of other columns than the key."""
-        return f"UPDATE {self.target(table)} SET {self.assignments(table)} WHERE {self.condition(table)}"
-
     def update_from(self, table):
         """UPDATE by another table."""
         other, column = self.dice.choice(self.tables), self.dice.choice(table.rest)
@@ -126,10 +151,6 @@ class Writes:
         a, b = self.dice.choice(same)
         return (f"UPDATE {table.name} u SET {column.name} = {self.value(column)} FROM {other.name} o"
                 f" WHERE u.{a.name} = o.{b.name}")
-
-    def delete(self, table):
-        """DELETE."""
-        return f"DELETE FROM {self.target(table)} WHERE {self.condition(table)}"
 
     def update_key(self, table):
         """UPDATE of the key, or of a part of it."""
@@ -141,51 +162,10 @@ class Writes:
         column = self.dice.choice([column for column in [*table.rest, *table.key[-1:]] if column.type != "json"])
         one, two = self.column_value(table, column), self.column_value(table, column)
         value = f"CASE {column.name} WHEN {one} THEN {two} ELSE {one} END"
-        where = f"WHERE {column.name} IN ({one}, {two})"
+        where = f"{column.name} IN ({one}, {two})"
         if not column.key:
-            return f"UPDATE {table.name} SET {column.name} = {value} {where}"
-        return self.moved(table, where, column, value)
-
-    def moved(self, table, where, column, value):
-        """Rows deleted, and inserted again with another value, in one statement."""
-        values = ", ".join(value if other is column else other.name for other in self.written(table))
-        return (f"WITH gone AS (DELETE FROM {table.name} {where} RETURNING *) INSERT INTO {table.name}"
-                f" ({self.names(table)}) SELECT {values} FROM gone")
-
-    def replace(self, table):
-        """As above, of rows picked at random."""
-        column = self.dice.choice(table.rest)
-        return self.moved(table, f"WHERE {self.condition(table)}", column, self.value(column))
-
-    def merge(self, table):
-        """MERGE that does all three."""
-        names = self.names(table)
-        same = " AND ".join(f"t.{column.name} = s.{column.name}" for column in table.key)
-        column = self.dice.choice(self.dice.choice([table.rest, self.written(table)]))
-        values = ", ".join(f"s.{column.name}" for column in self.written(table))
-        arms = [f" WHEN MATCHED AND s.{table.rest[0].name} IS NULL THEN DELETE",
-                f" WHEN MATCHED THEN UPDATE SET {column.name} = {self.value(column)}",
-                f" WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})"]
-        rows = self.rows(table, 4)
-        return f"MERGE INTO {table.name} t USING (VALUES {rows}) s ({names}) ON {same}{''.join(map(either, arms))}"
-
-    def both(self, table):
-        """Two statements in one."""
-        other = self.dice.choice(self.tables)
-        first = self.dice.choice([self.insert, self.update, self.delete] if other.rest else [self.insert, self.delete])
-        return f"WITH one AS ({first(other)} RETURNING 1) {self.simple(table)}"
-
-    def simple(self, table):
-        """One that WITH may hold."""
-        choices = [self.insert, self.update, self.delete] if table.rest else [self.insert, self.delete]
-        return self.dice.choice(choices)(table)
-
-    def copy(self, table):
-        """Rows copied from the table itself."""
-        values = ", ".join(self.column_value(table, column) if column is self.written(table)[0] else column.name
-                           for column in self.written(table))
-        return (f"INSERT INTO {table.name} ({self.names(table)}) SELECT {values} FROM {table.name}"
-                f" WHERE {self.condition(table)} ON CONFLICT DO NOTHING")
+            return f"UPDATE {table.name} SET {column.name} = {value} WHERE {where}"
+        return self.moved(table.name, table.name, table, where, {column.name: value})
 
     def any(self):
         """One of all these."""
@@ -194,7 +174,8 @@ class Writes:
             return self.simple(table)
         return self.dice.choice([self.insert, self.insert, self.insert, self.update, self.update, self.update,
                                  self.delete, self.update_key, self.update_key, self.swap, self.replace, self.merge,
-                                 self.both, self.copy, self.update_from])(table)
+                                 self.both, self.copied, self.update_from,
+                                 self.dice.choice([self.caught, self.loop, self.cursor])])(table)
 
 
 class Ddl:

@@ -137,6 +137,8 @@ on_provider query "INSERT INTO plain SELECT i, i % 7, i, repeat('long', 1000) FR
     CREATE MATERIALIZED VIEW published AS SELECT 1 AS one;
     SET client_min_messages = warning;
     SELECT FROM refresh_mv.configure('published', window_days => 3);
+    ALTER TABLE refresh_mv.settings REPLICA IDENTITY DEFAULT;
+    ALTER TABLE refresh_mv.journal REPLICA IDENTITY DEFAULT;
     SELECT FROM unnest(ARRAY['plain', 'parts_low', 'parts_high', 'logs', 'refresh_mv.settings',
         'refresh_mv.journal']::regclass[]) AS r, pglogical.replication_set_add_table('default', r)"
 query "SELECT FROM pglogical.create_subscription('subscription',
@@ -160,12 +162,15 @@ restart_with "pglogical.use_spi = on"
 test_changes "by SQL" 30000
 test_triggers "by SQL"
 
-# What is in refresh_mv's tables is of here; what a refresh writes there stays.
+# What is in refresh_mv's tables is of here, though somebody has changed them by hand
+# there; what a refresh writes there stays.
 on_provider query "SET client_min_messages = error; SELECT FROM refresh_materialized_views();
-    SELECT FROM refresh_mv.configure('published', window_days => 4)"
+    INSERT INTO refresh_mv.settings (view_schema, view_name) VALUES ('public', 'by_hand');
+    INSERT INTO refresh_mv.journal SELECT j.* FROM refresh_mv.journal i,
+        jsonb_populate_record(i, jsonb_build_object('id', -i.id)) j"
 catch_up
 expect "0|0|t" "$(query "SELECT (SELECT count(*) FROM refresh_mv.journal WHERE view_name = 'published'),
-    (SELECT count(*) FROM refresh_mv.settings WHERE view_name = 'published'),
+    (SELECT count(*) FROM refresh_mv.settings WHERE view_name IN ('published', 'by_hand')),
     (SELECT count(*) > 20 FROM refresh_mv.history WHERE source = 'on commit' AND method = 'delta')")" \
     "what is in the subscriber's journal"
 query "SELECT FROM pglogical.drop_subscription('subscription')"

@@ -10,7 +10,8 @@ to name the method of the catalogue.
 A scenario is 40 such rounds on tables that are filled anew; it is the same each
 time. exact.py [--seed N] [--only REGEX]: the scenario N, the views whose names
 match (and what they read), and the copies of tables. TEST_LONG=1 runs 1520 rounds.
-Now and then all views are explained with the queries that would be run. On a server
+Now and then all views are explained with the queries that would be run; the method that is
+chosen there has to be the one that the refresh takes. On a server
 that was built with --enable-cassert (PG_CONFIG says which) each changed query tree is
 printed, written, read and planned before it is used.
 """
@@ -265,6 +266,7 @@ class Scenario:
         self.open = None      # those of the transaction that is open
         self.contents = {}    # of the sources at the last refresh
         self.changed = set()  # sources that were different at the one before
+        self.expected = {}    # views: the methods that explain() has chosen for this refresh
         with contextlib.suppress(psycopg2.Error):
             self.main.execute("SET refresh_mv.exact_cost_limit = 1e9")
 
@@ -283,11 +285,15 @@ class Scenario:
 
     def explain(self):
         """Has the queries of all methods printed, of all views; on a server with assertions, and
-        in each refresh there, trees are also written, read and planned."""
+        in each refresh there, trees are also written, read and planned.  Notes what is chosen for
+        the views that read tables alone: nothing will have changed of these by their refresh."""
         for view in self.views.values():
-            details = dict(self.main.execute(
-                "SELECT method, details FROM refresh_mv.explain(%s, verbose => true)", [view.name]))
-            assert "SELECT" in details["full"], f"nothing is printed of {view.name}"
+            rows = self.main.execute(
+                "SELECT method, details, chosen FROM refresh_mv.explain(%s, verbose => true)", [view.name])
+            assert any(method == "full" and "SELECT" in details for method, details, _ in rows), \
+                f"nothing is printed of {view.name}"
+            if not view.sources & set(self.views):
+                self.expected[view.name], = [method for method, _, chosen in rows if chosen]
 
     def fill(self):
         """Fills all tables anew."""
@@ -360,7 +366,9 @@ class Scenario:
         for view in self.views.values():
             method, reason = history.get(f"public.{view.name}", ("none", "not in the history"))
             if self.round:  # the first one is a full refresh
-                report.count(view, method, reason, self.allowed(view), f"seed {self.seed} round {self.round}")
+                place = f"seed {self.seed} round {self.round}"
+                report.count(view, method, reason, self.allowed(view), place)
+                report.compare(view, self.expected.get(view.name, method), method, reason, place)
             difference = self.main.execute(
                 f"SELECT sum(n), r FROM (SELECT v::text AS r, -1 AS n FROM {view.name} v"
                 f" UNION ALL SELECT q::text, 1 FROM ({view.query}) q) d GROUP BY r HAVING sum(n) <> 0 ORDER BY r")
@@ -372,6 +380,7 @@ class Scenario:
             print(f"seed {self.seed}, round {self.round}:", *[f"  {sql:.150}" for sql in self.new.statements],
                   *[*wrong.values()][:3], f"{len(wrong)} wrong: {', '.join(wrong)}", sep="\n")
         self.new = Changes()
+        self.expected = {}
         return not wrong
 
     def look(self):
@@ -414,6 +423,13 @@ class Report:
         self.used[view.name].add(method)
         if method not in allowed:
             what = f"{method} instead of {' or '.join(sorted(allowed - {'skip'} or allowed))}: {reason}"
+            self.wrong[re.sub(r"\d+", "N", what)].setdefault(view.name, place)
+
+    def compare(self, view, expected, method, reason, place):
+        """Notes if a refresh took another method than explain() had chosen.  That the largest value
+        of all rows has gone shows only when the rows are read."""
+        if method != expected and "value of all has gone" not in reason:
+            what = f"{method} and not {expected}, as explain() has it: {reason}"
             self.wrong[re.sub(r"\d+", "N", what)].setdefault(view.name, place)
 
     def print(self, views):

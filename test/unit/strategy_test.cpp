@@ -6,7 +6,7 @@ using namespace refresh_mv;
 
 static Facts dated(int days_behind)
 {
-    return {true, true, "", true, days_behind, "2026-11-21", "", -1, false, "", 0};
+    return {true, true, "", true, days_behind, "2026-11-21", "", -1, false, "", 0, false};
 }
 
 static void unpopulated_views_are_rebuilt()
@@ -14,14 +14,14 @@ static void unpopulated_views_are_rebuilt()
     Facts facts = dated(0);
     facts.populated = false;
     for (RefreshMode mode : {RefreshMode::full, RefreshMode::incremental, RefreshMode::smart})
-        CHECK(choose_method::choose({mode, 2, false, false}, facts).method == Method::rebuild);
+        CHECK(choose_method::choose({mode, 2, false, false}, facts).approach == Approach::rebuild);
 }
 
 static void the_mode_asked_for_is_used()
 {
-    CHECK(choose_method::choose({RefreshMode::full, 2, false, false}, dated(0)).method == Method::full);
+    CHECK(choose_method::choose({RefreshMode::full, 2, false, false}, dated(0)).approach == Approach::full);
     Decision decision = choose_method::choose({RefreshMode::incremental, 7, false, false}, dated(30));
-    CHECK(decision.method == Method::window);
+    CHECK(decision.approach == Approach::window);
     CHECK(decision.days == 7);
 }
 
@@ -30,16 +30,31 @@ static void smart_goes_by_the_newest_data()
     const Request smart = {RefreshMode::smart, 0, false, false};
     for (int days : {-3, 0, 1}) {
         Decision decision = choose_method::choose(smart, dated(days));
-        CHECK(decision.method == Method::window);
+        CHECK(decision.approach == Approach::window);
         CHECK(decision.days == 2);
     }
-    CHECK(choose_method::choose(smart, dated(2)).method == Method::full);
+    CHECK(choose_method::choose(smart, dated(2)).approach == Approach::full);
     Facts configured = dated(1);
     configured.window_days = 5;
     CHECK(choose_method::choose(smart, configured).days == 5);
     Facts empty = dated(0);
     empty.has_data = false;
-    CHECK(choose_method::choose(smart, empty).method == Method::full);
+    CHECK(choose_method::choose(smart, empty).approach == Approach::full);
+}
+
+static void what_keep_before_keeps_is_no_matter_of_the_log()
+{
+    Facts facts = dated(0);
+    facts.tracked = true;
+    facts.pending = 3;
+    const Request smart = {RefreshMode::smart, 0, false, false};
+    CHECK(choose_method::choose(smart, facts).approach == Approach::by_log);
+    facts.keeps_rows = true;
+    Decision decision = choose_method::choose(smart, facts);
+    CHECK(decision.approach == Approach::full);
+    CHECK(decision.reason == "3 changes in the log, but keep_before keeps rows that the query does not return");
+    facts.pending = 0;
+    CHECK(choose_method::choose(smart, facts).approach == Approach::skip);
 }
 
 static void smart_trusts_no_view_whose_old_rows_change()
@@ -47,9 +62,9 @@ static void smart_trusts_no_view_whose_old_rows_change()
     Facts facts = dated(0);
     facts.doubt = "it looks at the clock";
     Decision decision = choose_method::choose({RefreshMode::smart, 0, false, false}, facts);
-    CHECK(decision.method == Method::full);
+    CHECK(decision.approach == Approach::full);
     CHECK(decision.reason == "it looks at the clock");
-    CHECK(choose_method::choose({RefreshMode::incremental, 2, false, false}, facts).method == Method::window);
+    CHECK(choose_method::choose({RefreshMode::incremental, 2, false, false}, facts).approach == Approach::window);
 }
 
 static void views_without_a_date_are_refreshed_whole()
@@ -59,7 +74,7 @@ static void views_without_a_date_are_refreshed_whole()
     facts.not_windowable = "it has no date";
     for (RefreshMode mode : {RefreshMode::incremental, RefreshMode::smart}) {
         Decision decision = choose_method::choose({mode, 2, false, false}, facts);
-        CHECK(decision.method == Method::full);
+        CHECK(decision.approach == Approach::full);
         CHECK(decision.reason == "it has no date");
     }
 }
@@ -69,19 +84,19 @@ static void tracked_views_go_by_their_log()
     const Request smart = {RefreshMode::smart, 0, false, false};
     Facts facts = dated(0);
     facts.tracked = true;
-    CHECK(choose_method::choose(smart, facts).method == Method::skip);
+    CHECK(choose_method::choose(smart, facts).approach == Approach::skip);
     facts.pending = 3;
-    CHECK(choose_method::choose(smart, facts).method == Method::delta);
+    CHECK(choose_method::choose(smart, facts).approach == Approach::by_log);
     CHECK(choose_method::choose(smart, facts).reason == "3 changes in the log");
     facts.pending = 1;
     CHECK(choose_method::choose(smart, facts).reason == "1 change in the log");
     facts.pending = 0;
     facts.unknown = "TRUNCATE";
-    CHECK(choose_method::choose(smart, facts).method == Method::full);
+    CHECK(choose_method::choose(smart, facts).approach == Approach::full);
     CHECK(choose_method::choose(smart, facts).reason == "TRUNCATE");
-    CHECK(choose_method::choose({RefreshMode::incremental, 2, false, false}, facts).method == Method::window);
+    CHECK(choose_method::choose({RefreshMode::incremental, 2, false, false}, facts).approach == Approach::window);
     facts.populated = false;
-    CHECK(choose_method::choose(smart, facts).method == Method::rebuild);
+    CHECK(choose_method::choose(smart, facts).approach == Approach::rebuild);
 }
 
 static void only_large_changes_are_rebuilt()
@@ -98,6 +113,7 @@ void test_strategy()
     unpopulated_views_are_rebuilt();
     the_mode_asked_for_is_used();
     smart_goes_by_the_newest_data();
+    what_keep_before_keeps_is_no_matter_of_the_log();
     smart_trusts_no_view_whose_old_rows_change();
     views_without_a_date_are_refreshed_whole();
     tracked_views_go_by_their_log();

@@ -1,5 +1,5 @@
-"""What the tests of faults share: a server of their own, which may be killed, tracked
-views of all kinds, writers, and what has to hold after any fault.
+"""What the tests of faults share: a server of their own, which may be killed, tracked views
+of all kinds, writers, and what has to hold after any fault.
 """
 import contextlib
 import os
@@ -100,6 +100,8 @@ INCONSISTENT = {
         "SELECT view FROM refresh_mv.uses WHERE view NOT IN (SELECT view FROM refresh_mv.tracked)",
     "entries in the log about relations that nobody reads":
         "SELECT relation FROM refresh_mv.log WHERE relation NOT IN (SELECT relation FROM refresh_mv.readers)",
+}
+LEFTOVERS = {
     "transient relations":
         "SELECT relname FROM pg_class WHERE relname ~ '^pg_temp_' AND relnamespace = 'public'::regnamespace",
     "temporary files":
@@ -160,6 +162,14 @@ class Session:
         """Runs SQL; returns the rows, if it returns any."""
         self.cursor.execute(sql, parameters or None)
         return self.cursor.fetchall() if self.cursor.description else None
+
+    def is_lost(self):
+        """True if the server has ended it."""
+        try:
+            self.execute("SELECT 1")
+            return False
+        except psycopg2.OperationalError:
+            return True
 
     def __enter__(self):
         return self
@@ -251,6 +261,13 @@ class Server:
             except psycopg2.OperationalError:
                 return False
         await_true(connects, "the server takes connections")
+
+    def crash(self, pid):
+        """Kills a backend, and waits until all others have been ended for that, and one can connect again."""
+        with self.session() as bystander:
+            kill(pid)
+            await_true(bystander.is_lost, "the server has noticed a crash")
+        self.await_connections()
 
     def __enter__(self):
         return self
@@ -412,13 +429,23 @@ def set_up(server):
     server.execute("CALL refresh_mv.run()")
 
 
-def check_consistency(session):
-    """Fails if what the extension knows of views and tables does not agree."""
-    for what, sql in INCONSISTENT.items():
+def check_leftovers(session, of=None):
+    """Fails if a refresh has left something that was only for a while, or what else must not be there."""
+    for what, sql in (of or LEFTOVERS).items():
         found = session.execute(sql)
         require(not found, f"{what}: {found}")
+
+
+def check_sound(session):
+    """Fails unless the indexes and tables of views and of the extension are sound."""
     damaged = session.execute(SOUND)
     require(not damaged, "damaged tables:", damaged)
+
+
+def check_consistency(session):
+    """Fails if what the extension knows of views and tables does not agree."""
+    check_leftovers(session, {**INCONSISTENT, **LEFTOVERS})
+    check_sound(session)
 
 
 def check_log(session):
@@ -440,13 +467,18 @@ def check_failures(session, *expected):
     require(not failures, "failures:", failures)
 
 
+def compare(session, view):
+    """Fails unless a view holds what its query returns, byte for byte."""
+    (query,), = session.execute(f"SELECT rtrim(pg_get_viewdef('{view}'), ';')")
+    rows = session.execute(f"SELECT sum(n), r FROM (SELECT v::text AS r, -1 AS n FROM {view} v"
+                           f" UNION ALL SELECT q::text, 1 FROM ({query}) q) d GROUP BY r HAVING sum(n) <> 0")
+    require(not rows, f"{view} differs from its query in {len(rows)} rows:", rows[:4])
+
+
 def check_views(session, views=tuple(METHODS)):
-    """Fails unless the views hold what their queries return, byte for byte."""
+    """The same of all views, which verify() has to see, too."""
     for view in views:
-        (query,), = session.execute(f"SELECT rtrim(pg_get_viewdef('{view}'), ';')")
-        rows = session.execute(f"SELECT sum(n), r FROM (SELECT v::text AS r, -1 AS n FROM {view} v"
-                               f" UNION ALL SELECT q::text, 1 FROM ({query}) q) d GROUP BY r HAVING sum(n) <> 0")
-        require(not rows, f"{view} differs from its query in {len(rows)} rows:", rows[:4])
+        compare(session, view)
         (verdict,), = session.execute(f"SELECT verdict FROM refresh_mv.verify('{view}')")
         require(verdict == "correct", f"{view} is {verdict}")
 

@@ -1,0 +1,978 @@
+-- complain if script is sourced in psql, rather than via ALTER EXTENSION
+\echo Use "ALTER EXTENSION refresh_mv UPDATE" to load this file. \quit
+
+-- Operators and functions in the objects below must not be found in a schema
+-- that somebody else can write to.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+ALTER TABLE refresh_mv.settings
+    ADD COLUMN window_days integer,
+    ADD COLUMN keep_before interval,
+    ADD COLUMN enabled boolean NOT NULL DEFAULT true,
+    ADD COLUMN statement_timeout integer,
+    ADD COLUMN lock_timeout integer,
+    ADD COLUMN work_mem integer;
+
+DROP FUNCTION @extschema@.refresh_materialized_views_smart(regclass[]);
+DROP FUNCTION @extschema@.refresh_materialized_views(boolean, integer, regclass[]);
+DROP FUNCTION refresh_mv.configure(regclass, text);
+
+-- New in 1.0: from here on the Makefile makes the upgrade from 0.9 of this.
+
+-- Whether a view is to be tracked is a setting, so that it survives a dump;
+-- what tracking knows (the tables below) is made anew after a restore.
+ALTER TABLE refresh_mv.settings
+    ADD COLUMN tracked   boolean NOT NULL DEFAULT false,
+    ADD COLUMN on_commit boolean NOT NULL DEFAULT false;
+
+-- The baseline of a tracked view: what its last refresh had seen.
+ALTER TABLE refresh_mv.state
+    ADD COLUMN snapshot   pg_snapshot,
+    ADD COLUMN own_xid    xid8,    -- the refresh's own transaction ...
+    ADD COLUMN own_seq    bigint,  -- ... and the last log entry it had seen of it
+    ADD COLUMN floor_seq  bigint,  -- entries up to this one are all in the snapshot
+    ADD COLUMN next_floor bigint,  -- and up to this one, once all transactions ...
+    ADD COLUMN next_xid   xid8,    -- ... before this one have ended
+    ADD COLUMN settings   text,    -- under which it was computed; null: does not matter
+    ADD COLUMN uses       text,    -- the functions, types and views that it used, as they were
+    ADD COLUMN groups     text,    -- what the state of its groups is of; null: there is none
+    ADD COLUMN files      text;    -- the files of its sources, as they were
+
+-- A relation whose changes are logged: a table, the root of a partition tree,
+-- a materialized view.
+CREATE TABLE refresh_mv.sources (
+    relation  oid PRIMARY KEY,
+    layout    bigint NOT NULL,   -- of its log entries: a hash of the columns
+    exact     boolean NOT NULL,  -- rows are logged; else just that there were changes
+    on_commit boolean NOT NULL,
+    key_index oid NOT NULL,      -- 0: none
+    key       text[] NOT NULL,   -- columns, as the index has them
+    columns   text[] NOT NULL    -- all that are logged, in the relation's order
+);
+
+-- Every relation that has this extension's triggers: the source itself and the
+-- partitions below it.
+CREATE TABLE refresh_mv.members (
+    member      oid PRIMARY KEY,
+    relation    oid NOT NULL,
+    fingerprint text NOT NULL      -- of its triggers, as they were installed
+);
+CREATE INDEX members_relation_idx ON refresh_mv.members (relation);
+
+-- Which tracked view reads which source, and what of it.
+CREATE TABLE refresh_mv.tracked (
+    view      oid NOT NULL,
+    relation  oid NOT NULL,
+    columns   text[] NOT NULL,
+    on_commit boolean NOT NULL,
+    since     timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (view, relation)
+);
+CREATE INDEX tracked_relation_idx ON refresh_mv.tracked (relation);
+
+-- Functions, types, ordinary views and so on that the meaning of a tracked view's
+-- query depends on: see src/meaning.cpp.
+CREATE TABLE refresh_mv.uses (
+    view    oid NOT NULL,
+    classid oid NOT NULL,
+    objid   oid NOT NULL,
+    PRIMARY KEY (classid, objid, view)
+);
+
+-- What was changed, as undo images.  Written by triggers, directly.  An entry
+-- without data says that anything may have changed; its relation may be a
+-- tracked view too, whose definition has changed, say.
+CREATE TABLE refresh_mv.log (
+    relation oid NOT NULL,
+    seq      bigint NOT NULL,      -- the WAL position, taken with the rows locked
+    xid      xid8 NOT NULL,        -- of the top-level transaction
+    layout   bigint NOT NULL,
+    nested   boolean NOT NULL,
+    records  bigint NOT NULL,
+    data     bytea,
+    reason   text
+) WITH (toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0,
+        autovacuum_vacuum_threshold = 10000, vacuum_truncate = false);
+ALTER TABLE refresh_mv.log ALTER COLUMN data SET STORAGE EXTERNAL;
+CREATE INDEX log_idx ON refresh_mv.log (relation, seq);
+
+-- Which view reads the entries of which relation: those of its sources, and
+-- those about itself.
+CREATE VIEW refresh_mv.readers AS
+SELECT view, relation, layout FROM refresh_mv.tracked JOIN refresh_mv.sources USING (relation)
+UNION ALL
+SELECT DISTINCT view, view, 0 FROM refresh_mv.tracked;
+
+-- The entries that a view's next refresh has to look at, and whether its last
+-- one had seen them.
+CREATE VIEW refresh_mv.unread AS
+SELECT r.view, l.relation, l.seq, l.layout, l.nested, l.records, l.data,
+       CASE WHEN l.data IS NULL OR l.layout <> r.layout THEN pg_catalog.concat(
+                CASE WHEN l.data IS NULL THEN coalesce(l.reason, 'something has changed')
+                     ELSE 'other columns are logged now' END,
+                (SELECT ' (' || c.relname || ')' FROM pg_catalog.pg_class c
+                 WHERE c.oid = l.relation AND l.relation <> r.view)) END AS reason,
+       CASE WHEN l.xid = s.own_xid THEN l.seq >= s.own_seq
+            ELSE NOT pg_catalog.pg_visible_in_snapshot(l.xid, s.snapshot) END AS is_new
+FROM refresh_mv.readers r
+JOIN refresh_mv.state s USING (view)
+JOIN refresh_mv.log l ON l.relation = r.relation AND l.seq >= s.floor_seq
+WHERE s.snapshot IS NOT NULL
+  -- not the view's own merges, nor that the baseline of a view below is lost
+  AND CASE WHEN r.relation = r.view THEN l.data IS NULL ELSE l.layout <> -1 END;
+
+COMMENT ON COLUMN refresh_mv.settings.statement_timeout IS 'milliseconds';
+COMMENT ON COLUMN refresh_mv.settings.lock_timeout IS 'milliseconds';
+COMMENT ON COLUMN refresh_mv.settings.work_mem IS 'kilobytes';
+
+-- One row per view and run; no run, if it was refreshed on commit.  Users read it
+-- through refresh_mv.history.  The id is made of the time, not by a sequence: what
+-- happens on commit must not be what lastval() tells the client.
+CREATE TABLE refresh_mv.journal (
+    id             bigint PRIMARY KEY,
+    run            bigint,
+    view_schema    text NOT NULL,
+    view_name      text NOT NULL,
+    mode           text NOT NULL,
+    method         text NOT NULL,
+    reason         text NOT NULL,
+    started        timestamptz NOT NULL,
+    duration       interval NOT NULL,
+    rows_inserted  bigint NOT NULL,
+    rows_updated   bigint NOT NULL,
+    rows_deleted   bigint NOT NULL,
+    rows_unchanged bigint NOT NULL,
+    snapshot_time  timestamptz,
+    success        boolean NOT NULL,
+    sqlstate       text,
+    message        text,
+    role           name NOT NULL,
+    source         text NOT NULL
+);
+CREATE INDEX journal_view_idx ON refresh_mv.journal (view_schema, view_name, id);
+CREATE INDEX journal_started_idx ON refresh_mv.journal (view_schema, view_name, started);
+SELECT pg_catalog.pg_extension_config_dump('refresh_mv.journal', '');
+
+-- What the views that have settings or a journal were called last, so that
+-- both can follow a view that is renamed.
+CREATE TABLE refresh_mv.names (
+    view        oid PRIMARY KEY,
+    view_schema text NOT NULL,
+    view_name   text NOT NULL
+);
+
+CREATE SEQUENCE refresh_mv.run_ids;
+SELECT pg_catalog.pg_extension_config_dump('refresh_mv.run_ids', '');
+
+-- Whoever created the extension, perhaps no superuser, can dump and restore it.
+DO $$
+BEGIN
+    EXECUTE (
+        SELECT pg_catalog.format(
+            'GRANT SELECT, INSERT ON refresh_mv.settings, refresh_mv.journal TO %1$I;'
+            'GRANT SELECT, UPDATE ON refresh_mv.run_ids TO %1$I',
+            pg_catalog.pg_get_userbyid(extowner))
+        FROM pg_catalog.pg_extension WHERE extname = 'refresh_mv');
+END
+$$;
+
+-- ------------------------------------------------------------ refreshing
+
+CREATE FUNCTION @extschema@.refresh_materialized_views_smart(
+    views regclass[] DEFAULT NULL, cascade boolean DEFAULT false,
+    OUT success boolean, OUT views_refreshed text[], OUT duration_seconds double precision,
+    OUT refresh_type text, OUT message text)
+AS 'MODULE_PATHNAME', 'refresh_mv_smart' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.refresh_materialized_views_smart(regclass[], boolean) IS
+    'refreshes materialized views, each by the method that suits it';
+
+CREATE FUNCTION @extschema@.refresh_materialized_views(
+    incremental boolean DEFAULT false, date_range_days integer DEFAULT 2,
+    views regclass[] DEFAULT NULL, cascade boolean DEFAULT false,
+    OUT success boolean, OUT views_refreshed text[], OUT duration_seconds double precision,
+    OUT refresh_type text, OUT message text)
+AS 'MODULE_PATHNAME', 'refresh_mv_refresh' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.refresh_materialized_views(boolean, integer, regclass[], boolean) IS
+    'refreshes materialized views in full, or the rows of the last days';
+
+CREATE PROCEDURE refresh_mv.run(
+    mode text DEFAULT 'smart', date_range_days integer DEFAULT 2,
+    views regclass[] DEFAULT NULL, cascade boolean DEFAULT false, wait boolean DEFAULT false)
+AS 'MODULE_PATHNAME', 'refresh_mv_run' LANGUAGE C;
+COMMENT ON PROCEDURE refresh_mv.run(text, integer, regclass[], boolean, boolean) IS
+    'refreshes materialized views, commits after each, and fails if one failed';
+
+CREATE FUNCTION refresh_mv.refresh_where(
+    view regclass, condition text,
+    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
+AS 'MODULE_PATHNAME', 'refresh_mv_refresh_where' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.refresh_where(regclass, text) IS
+    'refreshes the rows of a materialized view that satisfy a condition on its columns';
+
+CREATE FUNCTION refresh_mv.configure(
+    view regclass, date_column text DEFAULT '', window_days integer DEFAULT -1,
+    keep_before interval DEFAULT '-1 days', enabled boolean DEFAULT NULL,
+    statement_timeout text DEFAULT '', lock_timeout text DEFAULT '', work_mem text DEFAULT '')
+RETURNS void
+AS 'MODULE_PATHNAME', 'refresh_mv_configure' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.configure(regclass, text, integer, interval, boolean, text, text, text) IS
+    'changes the settings of a materialized view; NULL resets one';
+
+-- ----------------------------------------------------------- information
+
+-- What each materialized view reads: tables and materialized views, also
+-- through ordinary views and through functions whose bodies are known to
+-- pg_depend.
+CREATE VIEW refresh_mv.dependencies AS
+WITH RECURSIVE uses AS (
+    -- what a relation's rule reads
+    SELECT 'pg_catalog.pg_class'::pg_catalog.regclass AS class, r.ev_class AS object,
+           d.refclassid AS used_class, d.refobjid AS used
+    FROM pg_catalog.pg_rewrite r
+    JOIN pg_catalog.pg_depend d
+      ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid
+    WHERE d.refclassid IN ('pg_catalog.pg_class'::pg_catalog.regclass,
+                           'pg_catalog.pg_proc'::pg_catalog.regclass)
+      AND r.ev_type = '1'
+    UNION ALL
+    -- what a function's body reads
+    SELECT d.classid, d.objid, d.refclassid, d.refobjid
+    FROM pg_catalog.pg_depend d
+    WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+      AND d.refclassid IN ('pg_catalog.pg_class'::pg_catalog.regclass,
+                           'pg_catalog.pg_proc'::pg_catalog.regclass)
+), reach AS (
+    SELECT c.oid AS view, u.used_class, u.used
+    FROM pg_catalog.pg_class c
+    JOIN uses u ON u.class = 'pg_catalog.pg_class'::pg_catalog.regclass AND u.object = c.oid
+    WHERE c.relkind = 'm'
+    UNION
+    SELECT r.view, u.used_class, u.used
+    FROM reach r
+    JOIN uses u ON u.class = r.used_class AND u.object = r.used
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c
+                      WHERE c.oid = r.used AND c.relkind = 'm'
+                        AND r.used_class = 'pg_catalog.pg_class'::pg_catalog.regclass)
+)
+SELECT DISTINCT r.view::pg_catalog.regclass AS view, c.oid::pg_catalog.regclass AS depends_on,
+       CASE c.relkind WHEN 'm' THEN 'materialized view' WHEN 'p' THEN 'partitioned table'
+                      WHEN 'f' THEN 'foreign table' ELSE 'table' END AS kind
+FROM reach r
+JOIN pg_catalog.pg_class c
+  ON r.used_class = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.oid = r.used
+WHERE c.relkind IN ('r', 'p', 'f', 'm') AND c.oid <> r.view;
+COMMENT ON VIEW refresh_mv.dependencies IS 'what each materialized view reads';
+
+-- Errors may quote data, so their texts are for those who have the rights of
+-- the view's owner; the rest is for those who may read the view.
+CREATE VIEW refresh_mv.history WITH (security_barrier) AS
+SELECT j.run, pg_catalog.format('%I.%I', j.view_schema, j.view_name) AS view,
+       j.mode, j.method,
+       CASE WHEN j.success OR o.owned THEN j.reason END AS reason,
+       j.started, j.duration, j.rows_inserted, j.rows_updated, j.rows_deleted, j.rows_unchanged,
+       j.snapshot_time, j.success, j.sqlstate,
+       CASE WHEN o.owned THEN j.message END AS message,
+       j.role, j.source
+FROM refresh_mv.journal j
+LEFT JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace)
+  ON n.nspname = j.view_schema AND c.relname = j.view_name AND c.relkind = 'm'
+CROSS JOIN LATERAL (
+    SELECT coalesce(pg_catalog.pg_has_role(c.relowner, 'USAGE'),
+                    (SELECT rolsuper FROM pg_catalog.pg_roles
+                     WHERE rolname = current_user)) AS owned) o
+WHERE o.owned OR pg_catalog.has_table_privilege(c.oid, 'SELECT')
+   OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
+GRANT SELECT ON refresh_mv.history TO PUBLIC;
+COMMENT ON VIEW refresh_mv.history IS 'what each run did to each view';
+
+-- The journal summed up by view.  A run that left the view alone is neither a
+-- success nor a failure.
+CREATE VIEW refresh_mv.outcomes AS
+WITH latest AS (
+    SELECT view_schema, view_name,
+           max(id) FILTER (WHERE success AND method <> 'none') AS success,
+           max(id) FILTER (WHERE NOT success) AS failure,
+           pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY duration)
+               FILTER (WHERE success AND method <> 'none') AS median_duration
+    FROM refresh_mv.journal
+    GROUP BY view_schema, view_name
+)
+SELECT l.view_schema, l.view_name, l.median_duration,
+       s.started AS last_success, s.method AS last_method, s.duration AS last_duration,
+       (SELECT count(*)::integer FROM refresh_mv.journal j
+        WHERE j.view_schema = l.view_schema AND j.view_name = l.view_name
+          AND NOT j.success AND j.id > coalesce(l.success, 0)) AS consecutive_failures,
+       CASE WHEN l.failure > coalesce(l.success, 0) THEN f.message END AS last_error
+FROM latest l
+LEFT JOIN refresh_mv.journal s ON s.id = l.success
+LEFT JOIN refresh_mv.journal f ON f.id = l.failure;
+
+-- What the triggers on a table look like now; members.fingerprint is what they
+-- were installed as.
+CREATE FUNCTION refresh_mv.fingerprint(member oid) RETURNS text
+AS 'MODULE_PATHNAME', 'refresh_mv_fingerprint' LANGUAGE C STRICT STABLE;
+
+-- How each tracked view stands to the log: the changed rows in it, or why they
+-- are not known.
+CREATE VIEW refresh_mv.pending AS
+SELECT t.view, t.since,
+       CASE WHEN s.snapshot IS NULL THEN 'the view has not been refreshed since it is tracked'
+            ELSE coalesce(d.reason, l.reason) END AS reason,
+       CASE WHEN s.snapshot IS NOT NULL AND d.reason IS NULL AND l.reason IS NULL
+            THEN coalesce(l.records, 0) END AS pending
+FROM (SELECT view, min(since) AS since FROM refresh_mv.tracked GROUP BY view
+      UNION ALL
+      -- tracked views that read no table
+      SELECT view, merged_at FROM refresh_mv.state
+      WHERE snapshot IS NOT NULL AND view NOT IN (SELECT view FROM refresh_mv.tracked)) t
+LEFT JOIN refresh_mv.state s USING (view)
+LEFT JOIN (SELECT u.view, sum(u.records)::bigint AS records, min(u.reason) AS reason
+           FROM refresh_mv.unread u WHERE u.is_new GROUP BY u.view) l USING (view)
+LEFT JOIN (SELECT DISTINCT r.view, 'triggers are not as they were installed' AS reason
+           FROM refresh_mv.tracked r JOIN refresh_mv.members m USING (relation)
+           WHERE m.fingerprint <> refresh_mv.fingerprint(m.member)) d USING (view);
+
+CREATE FUNCTION refresh_mv.data_through(view regclass) RETURNS date
+AS 'MODULE_PATHNAME', 'refresh_mv_data_through' LANGUAGE C STABLE STRICT;
+COMMENT ON FUNCTION refresh_mv.data_through(regclass) IS
+    'the newest date in a materialized view; null if it has none, or may not or cannot be read now';
+
+-- The same by another of its date columns; null if the view cannot be refreshed by it.
+CREATE FUNCTION refresh_mv.newest_date(view regclass, date_column text) RETURNS date
+AS 'MODULE_PATHNAME', 'refresh_mv_newest_date' LANGUAGE C STABLE STRICT;
+
+-- The size of a view with its indexes; null while somebody has it locked.
+CREATE FUNCTION refresh_mv.total_size(view regclass) RETURNS bigint
+AS 'MODULE_PATHNAME', 'refresh_mv_total_size' LANGUAGE C STABLE STRICT;
+
+CREATE VIEW refresh_mv.freshness AS
+SELECT f.view_name, f.last_data_date, current_date - f.last_data_date AS days_behind
+FROM (SELECT c.oid::pg_catalog.regclass::text AS view_name,
+             CASE c.relkind WHEN 'm' THEN refresh_mv.data_through(c.oid) END AS last_data_date
+      FROM pg_catalog.pg_class c WHERE c.relkind = 'm') f;
+GRANT SELECT ON refresh_mv.freshness TO PUBLIC;
+COMMENT ON VIEW refresh_mv.freshness IS 'how far the data of each materialized view reach';
+
+-- One row per materialized view.  What cannot be known is null: whether an
+-- untracked view is stale, for one.
+CREATE VIEW refresh_mv.status WITH (security_barrier) AS
+SELECT n.nspname AS schema, c.relname AS name, pg_catalog.pg_get_userbyid(c.relowner) AS owner,
+       c.relispopulated AS populated,
+       CASE WHEN r.readable THEN coalesce(s.tracked, false) END AS tracked,
+       CASE WHEN r.readable AND s.tracked THEN t.since END AS tracked_since,
+       o.last_success, o.last_method, o.last_duration, o.median_duration,
+       CASE WHEN r.readable THEN t.pending END AS pending_changes,
+       CASE WHEN NOT c.relispopulated THEN true
+            WHEN r.readable AND s.tracked AND t.reason IS NULL THEN t.pending > 0 END AS stale,
+       CASE WHEN r.readable AND s.tracked THEN
+            CASE WHEN t.view IS NULL THEN 'changes are not logged yet' ELSE t.reason END
+       END AS unknown_reason,
+       d.data_through, current_date - d.data_through AS days_behind,
+       CASE WHEN r.readable THEN s.enabled IS NOT FALSE END AS enabled,
+       CASE WHEN r.readable THEN s.keep_before END AS keep_before,
+       CASE WHEN r.readable THEN coalesce(o.consecutive_failures, 0) END AS consecutive_failures,
+       CASE WHEN r.owned THEN o.last_error END AS last_error,
+       c.reltuples::bigint AS row_estimate,
+       refresh_mv.total_size(c.oid) AS total_bytes
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN refresh_mv.settings s ON s.view_schema = n.nspname AND s.view_name = c.relname
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.pg_has_role(c.relowner, 'USAGE') AS owned,
+           pg_catalog.pg_has_role(c.relowner, 'USAGE')
+           OR pg_catalog.has_table_privilege(c.oid, 'SELECT')
+           OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') AS readable) r
+CROSS JOIN LATERAL (
+    SELECT CASE c.relkind WHEN 'm' THEN refresh_mv.data_through(c.oid) END AS data_through) d
+LEFT JOIN refresh_mv.pending t ON t.view = c.oid
+LEFT JOIN refresh_mv.outcomes o
+  ON r.readable AND o.view_schema = n.nspname AND o.view_name = c.relname
+WHERE c.relkind = 'm';
+GRANT SELECT ON refresh_mv.status, refresh_mv.dependencies TO PUBLIC;
+COMMENT ON VIEW refresh_mv.status IS 'the state of each materialized view';
+
+-- The number of views is not known to the planner where catalogs are not analyzed: nested
+-- loops would take its square in time. (Costs that stand for "never" would have it compile.)
+CREATE FUNCTION refresh_mv.graph() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off
+AS $$
+    WITH edges AS MATERIALIZED (
+        SELECT d.view, d.depends_on FROM refresh_mv.dependencies d
+    ), nodes AS (
+        SELECT e.view AS node FROM edges e
+        UNION SELECT e.depends_on FROM edges e
+        UNION SELECT c.oid::regclass FROM pg_class c WHERE c.relkind = 'm'
+    ), named AS (
+        SELECT n.node, c.relkind, replace(n.node::text, '"', '#quot;') AS name,
+               row_number() OVER (ORDER BY n.node::text COLLATE "C") AS number,
+               concat_ws(', ', coalesce(s.last_method, 'never refreshed'),
+                         CASE WHEN NOT s.populated THEN 'not populated' END,
+                         CASE WHEN NOT s.enabled THEN 'disabled' END,
+                         CASE WHEN s.consecutive_failures > 0
+                              THEN s.consecutive_failures || ' failures' END) AS state
+        FROM nodes n
+        JOIN pg_class c ON c.oid = n.node
+        JOIN pg_namespace ns ON ns.oid = c.relnamespace
+        LEFT JOIN refresh_mv.status s ON s.schema = ns.nspname AND s.name = c.relname
+    )
+    SELECT concat_ws(E'\n', 'graph LR',
+        (SELECT string_agg(CASE relkind
+             WHEN 'm' THEN format('    n%s["%s<br/>%s"]', number, name, state)
+             ELSE format('    n%s[("%s")]', number, name) END, E'\n' ORDER BY number)
+         FROM named),
+        (SELECT string_agg(format('    n%s --> n%s', s.number, v.number), E'\n'
+                           ORDER BY s.number, v.number)
+         FROM edges e
+         JOIN named s ON s.node = e.depends_on
+         JOIN named v ON v.node = e.view))
+$$;
+COMMENT ON FUNCTION refresh_mv.graph() IS
+    'the materialized views and what they read, as a Mermaid graph';
+
+-- ------------------------------------------------------------ scheduling
+
+-- Fails unless pg_cron can run jobs in this database.
+CREATE FUNCTION refresh_mv.require_cron() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
+        RAISE EXCEPTION 'pg_cron is not installed in database "%"', current_database()
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  -- the name quoted for the shell
+                  HINT = format('Install it, or let the system''s cron run: '
+                                '*/15 * * * * psql -X -d ''%s'' -c "CALL refresh_mv.run()"',
+                                replace(current_database(), $q$'$q$, $q$'\''$q$));
+    END IF;
+END
+$$;
+
+CREATE FUNCTION refresh_mv.schedule(smart text DEFAULT '*/15 * * * *', "full" text DEFAULT '0 2 * * *')
+RETURNS SETOF text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job record;
+BEGIN
+    PERFORM refresh_mv.require_cron();
+    FOR job IN VALUES ('refresh_mv smart', smart, 'CALL refresh_mv.run(''smart'')'),
+                      ('refresh_mv full', "full", 'CALL refresh_mv.run(''full'')') LOOP
+        IF job.column2 IS NULL THEN
+            PERFORM cron.unschedule(j.jobid) FROM cron.job j
+            WHERE j.jobname = job.column1 AND j.username = current_user
+              AND j.database = current_database();
+        ELSE
+            PERFORM cron.schedule(job.column1, job.column2, job.column3);
+            RETURN NEXT format('%s: %s %s', job.column1, job.column2, job.column3);
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION refresh_mv.schedule(text, text) IS
+    'creates or updates the pg_cron jobs that refresh this database; NULL removes one';
+
+CREATE FUNCTION refresh_mv.unschedule() RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    removed integer;
+BEGIN
+    PERFORM refresh_mv.require_cron();
+    SELECT count(cron.unschedule(j.jobid)) INTO removed FROM cron.job j
+    WHERE j.jobname IN ('refresh_mv smart', 'refresh_mv full')
+      AND j.username = current_user AND j.database = current_database();
+    RETURN removed;
+END
+$$;
+COMMENT ON FUNCTION refresh_mv.unschedule() IS
+    'removes the jobs made by refresh_mv.schedule(); returns how many';
+
+-- -------------------------------------------------------------- tracking
+
+CREATE FUNCTION refresh_mv.track(
+    view regclass DEFAULT NULL, on_commit boolean DEFAULT NULL,
+    OUT view_name regclass, OUT tracked boolean, OUT reason text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'refresh_mv_track' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.track(regclass, boolean) IS
+    'logs the changes of what a materialized view reads, so that its refresh knows them; NULL: of all views that allow it';
+
+CREATE FUNCTION refresh_mv.untrack(view regclass DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'refresh_mv_untrack' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.untrack(regclass) IS
+    'stops tracking a materialized view; NULL: all of them';
+
+CREATE FUNCTION refresh_mv.changes(
+    view regclass, source regclass, OUT key text, OUT old_row text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'refresh_mv_changes' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.changes(regclass, regclass) IS
+    'the rows of a table that have changed since a tracked view was refreshed, as they were then';
+
+-- -------------------------------------------------------------- looking
+
+CREATE FUNCTION refresh_mv.explain(
+    view regclass, verbose boolean DEFAULT false,
+    OUT method text, OUT possible boolean, OUT chosen boolean, OUT cost double precision,
+    OUT reason text, OUT advice text, OUT details text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'refresh_mv_explain' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.explain(regclass, boolean) IS
+    'how a materialized view could be refreshed now, what each method would cost, and what would help';
+
+-- The advice of explain(), line by line.
+CREATE FUNCTION refresh_mv.remedies(view regclass, OUT statement text, OUT reason text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'refresh_mv_remedies' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+-- A date column of a view whose data are recent, where those of the one that is used
+-- are not; null if there is none.
+CREATE FUNCTION refresh_mv.better_date_column(view regclass, OUT name text, OUT newest date)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF refresh_mv.data_through(view) >= current_date - 1 THEN
+        RETURN;
+    END IF;
+    FOR name IN
+        SELECT a.attname FROM pg_attribute a
+        WHERE a.attrelid = view AND a.attnum > 0 AND NOT a.attisdropped
+          AND a.atttypid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
+        ORDER BY a.attnum
+    LOOP
+        newest := refresh_mv.newest_date(view, name);
+        IF newest BETWEEN current_date - 1 AND current_date + 1 THEN
+            RETURN;
+        END IF;
+    END LOOP;
+    name := NULL;
+    newest := NULL;
+END
+$$;
+
+-- A schedule by what the scheduled runs of the last week found, if these were enough to
+-- judge by: more often if nearly all had something to do and took little of the time
+-- between them, less often if few had, or if they take long.  current: the one that they
+-- seem to follow.
+CREATE FUNCTION refresh_mv.better_schedule(
+    OUT runs bigint, OUT current text, OUT smart text, OUT nightly boolean, OUT reason text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH runs AS (
+        SELECT h.run, min(h.started) AS started, sum(extract(epoch FROM h.duration)) AS seconds,
+               bool_or(h.method <> 'skip') AS busy
+        FROM refresh_mv.history h
+        WHERE h.source = 'procedure' AND h.mode = 'smart' AND h.started > now() - interval '7 days'
+        GROUP BY h.run
+    ), gaps AS (
+        SELECT *, extract(epoch FROM started - lag(started) OVER (ORDER BY started)) AS gap FROM runs
+    ), observed AS (
+        SELECT count(*) AS runs, avg(busy::int) AS busy,
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY gap) AS gap,
+               percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) AS seconds
+        FROM gaps
+    ), wanted AS (
+        SELECT *, CASE WHEN runs < 20 THEN 900
+                       WHEN seconds > gap / 2 THEN gap * 4
+                       WHEN busy < 0.1 THEN gap * 4
+                       WHEN busy > 0.9 AND seconds < gap / 20 THEN gap / 3
+                       ELSE gap END AS seconds_between
+        FROM observed
+    ), schedules (below, schedule) AS (
+        VALUES (150, '* * * * *'), (600, '*/5 * * * *'), (1350, '*/15 * * * *'), (2700, '*/30 * * * *'),
+               (7200, '0 * * * *'), (43200, '0 */4 * * *'), (1e9, '0 3 * * *')
+    )
+    SELECT runs, (SELECT s.schedule FROM schedules s WHERE gap < s.below ORDER BY s.below LIMIT 1),
+           (SELECT s.schedule FROM schedules s WHERE seconds_between < s.below ORDER BY s.below LIMIT 1),
+           EXISTS (SELECT FROM refresh_mv.status s WHERE s.enabled AND NOT s.tracked),
+           CASE WHEN runs = 0 THEN 'no scheduled run in the last 7 days'
+                ELSE format('%s scheduled runs in the last 7 days, one in %s s, %s %% of them with something to do,'
+                            ' up to %s s long',
+                            runs, round(gap::numeric), round(100 * busy), ceil(seconds::numeric)) END
+    FROM wanted
+$$;
+
+-- The schedule of the caller's smart job in this database; null if there is none.
+CREATE FUNCTION refresh_mv.current_schedule() RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found text;
+BEGIN
+    IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
+        EXECUTE $q$SELECT j.schedule FROM cron.job j
+                   WHERE j.jobname = 'refresh_mv smart' AND j.active
+                     AND j.username = current_user AND j.database = current_database()$q$ INTO found;
+    END IF;
+    RETURN found;
+END
+$$;
+
+CREATE FUNCTION refresh_mv.advise(OUT view regclass, OUT statement text, OUT reason text)
+RETURNS SETOF record
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    candidate record;
+    better record;
+BEGIN
+    FOR candidate IN
+        -- how often a view was recomputed as a whole of late, and how long that took
+        WITH last_week AS (
+            SELECT h.view, count(*) AS refreshes, count(*) FILTER (WHERE h.method IN ('full', 'rebuild')) AS whole,
+                   percentile_cont(0.5) WITHIN GROUP (ORDER BY h.duration)
+                       FILTER (WHERE h.method IN ('full', 'rebuild')) AS whole_duration
+            FROM refresh_mv.history h
+            WHERE h.success AND h.started > now() - interval '7 days' AND h.method <> 'none'
+            GROUP BY h.view)
+        SELECT c.oid::regclass AS view, format('%I.%I', s.schema, s.name) AS name, s.tracked, s.data_through,
+               w.refreshes, w.whole, w.whole_duration, u.n_tup_upd, u.n_tup_hot_upd,
+               c.reloptions::text LIKE '%fillfactor=%' IS TRUE AS has_fillfactor
+        FROM refresh_mv.status s
+        JOIN pg_namespace n ON n.nspname = s.schema
+        JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.name AND c.relkind = 'm'
+        LEFT JOIN last_week w ON w.view = format('%I.%I', s.schema, s.name)
+        LEFT JOIN pg_stat_all_tables u ON u.relid = c.oid
+        WHERE s.enabled AND pg_has_role(c.relowner, 'USAGE')
+        ORDER BY s.schema, s.name
+    LOOP
+        advise.view := candidate.view;
+        BEGIN
+            FOR statement, reason IN SELECT r.statement, r.reason FROM refresh_mv.remedies(candidate.view) r LOOP
+                IF statement LIKE 'SELECT * FROM refresh\_mv.track(%' AND candidate.whole > 0 THEN
+                    reason := format('%s of its %s refreshes in the last 7 days recomputed everything, in %s ms each',
+                                     candidate.whole, candidate.refreshes,
+                                     round(1000 * extract(epoch FROM candidate.whole_duration)));
+                END IF;
+                RETURN NEXT;
+            END LOOP;
+            IF NOT candidate.tracked THEN
+                SELECT d.* INTO better FROM refresh_mv.better_date_column(candidate.view) d;
+                IF better.name IS NOT NULL THEN
+                    statement := format('SELECT refresh_mv.configure(%L, date_column => %L)', candidate.name, better.name);
+                    reason := format('its data reach to %s by this column, but to %s by the one in use:'
+                                     ' smart refreshes all of them', better.newest, candidate.data_through);
+                    RETURN NEXT;
+                END IF;
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            statement := '-- it cannot be refreshed';
+            reason := SQLERRM;
+            RETURN NEXT;
+        END;
+        IF candidate.n_tup_upd >= 1000 AND candidate.n_tup_hot_upd < candidate.n_tup_upd / 2
+           AND NOT candidate.has_fillfactor THEN
+            statement := format('ALTER MATERIALIZED VIEW %s SET (fillfactor = 85)', candidate.name);
+            reason := format('%s of %s updates of its rows found no room in their page (it shows as pages are written anew)',
+                             candidate.n_tup_upd - candidate.n_tup_hot_upd, candidate.n_tup_upd);
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+
+    FOR candidate IN SELECT * FROM refresh_mv.publications() p WHERE pg_has_role(p.owner, 'USAGE') LOOP
+        advise.view := NULL;
+        statement := coalesce(candidate.remedy, '-- on each subscriber of ' || quote_ident(candidate.publication)
+                                                || ': CREATE EXTENSION refresh_mv');
+        reason := format('publication %I includes the tables of refresh_mv: subscriptions cannot be made or'
+                         ' refreshed where these are missing', candidate.publication);
+        RETURN NEXT;
+    END LOOP;
+
+    -- A schedule that somebody has chosen is not to be changed for want of runs.
+    SELECT b.* INTO better FROM refresh_mv.better_schedule() b;
+    IF better.smart IS DISTINCT FROM better.current AND better.smart IS DISTINCT FROM refresh_mv.current_schedule()
+       AND (better.runs >= 20 OR refresh_mv.current_schedule() IS NULL AND better.runs = 0)
+       AND EXISTS (SELECT FROM refresh_mv.status s WHERE s.enabled) THEN
+        advise.view := NULL;
+        reason := better.reason;
+        statement := CASE
+            WHEN NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')
+            THEN format('-- crontab: %s psql -X -d ''%s'' -c "CALL refresh_mv.run()"', better.smart,
+                        translate(replace(current_database(), $q$'$q$, $q$'\''$q$), E'\n\r', '  '))
+            WHEN better.nightly THEN format('SELECT refresh_mv.schedule(smart => %L)', better.smart)
+            ELSE format('SELECT refresh_mv.schedule(smart => %L, "full" => NULL)', better.smart) END;
+        RETURN NEXT;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION refresh_mv.advise() IS
+    'what would make refreshes of the caller''s materialized views cheaper, as statements to run';
+
+CREATE FUNCTION refresh_mv.verify(
+    view regclass, repair boolean DEFAULT false,
+    OUT view_name regclass, OUT verdict text, OUT missing bigint, OUT extra bigint,
+    OUT missing_sample text[], OUT extra_sample text[],
+    OUT pending_changes bigint, OUT repaired boolean, OUT remark text)
+AS 'MODULE_PATHNAME', 'refresh_mv_verify' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.verify(regclass, boolean) IS
+    'compares a materialized view with its query; repair: refreshes it in full unless it is correct';
+
+CREATE PROCEDURE refresh_mv.verify_all()
+AS 'MODULE_PATHNAME', 'refresh_mv_verify_all' LANGUAGE C;
+COMMENT ON PROCEDURE refresh_mv.verify_all() IS
+    'verifies all materialized views that the caller may refresh, and fails if one is not what it should be';
+
+-- The function of the triggers on tracked tables.  Whoever owns a table may
+-- restore its triggers from a dump.
+CREATE FUNCTION refresh_mv.log_change() RETURNS trigger
+AS 'MODULE_PATHNAME', 'refresh_mv_log_change' LANGUAGE C;
+
+-- Whether a row of a hypertable is changed by no statement on it, but on its chunk: the
+-- condition of row triggers.
+CREATE FUNCTION refresh_mv.unseen_row(hypertable oid) RETURNS boolean
+AS 'MODULE_PATHNAME', 'refresh_mv_unseen_row' LANGUAGE C STRICT VOLATILE;
+
+-- A sum of numeric that can be added and subtracted: see src/exact_sum.cpp.
+CREATE FUNCTION refresh_mv.exact_step(internal, numeric) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_step' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv.exact_combine(internal, internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv.exact_serial(internal) RETURNS bytea
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_serial' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION refresh_mv.exact_deserial(bytea, internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_deserial' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION refresh_mv.exact_final(internal) RETURNS numeric[]
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE AGGREGATE refresh_mv.exact_sum(numeric) (
+    SFUNC = refresh_mv.exact_step, STYPE = internal, FINALFUNC = refresh_mv.exact_final,
+    COMBINEFUNC = refresh_mv.exact_combine, SERIALFUNC = refresh_mv.exact_serial,
+    DESERIALFUNC = refresh_mv.exact_deserial, PARALLEL = SAFE
+);
+CREATE FUNCTION refresh_mv.exact_add(numeric[], plus numeric[], minus numeric[]) RETURNS numeric[]
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_add' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv.exact_total(numeric[]) RETURNS numeric
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_total' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION refresh_mv.exact_average(numeric[]) RETURNS numeric
+AS 'MODULE_PATHNAME', 'refresh_mv_exact_average' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+-- Logs that anything may have changed in a source, or about a tracked view.
+CREATE FUNCTION refresh_mv.log_everything(relation oid, reason text) RETURNS void
+AS 'MODULE_PATHNAME', 'refresh_mv_log_everything' LANGUAGE C STRICT VOLATILE;
+REVOKE ALL ON FUNCTION refresh_mv.log_everything(oid, text) FROM PUBLIC;
+
+-- Drops the state tables of a view.
+CREATE FUNCTION refresh_mv.drop_groups(view oid) RETURNS void
+AS 'MODULE_PATHNAME', 'refresh_mv_drop_groups' LANGUAGE C STRICT VOLATILE;
+REVOKE ALL ON FUNCTION refresh_mv.drop_groups(oid) FROM PUBLIC;
+
+-- Whoever changes the log by hand takes away what views have not seen yet.  (This
+-- extension does not use SQL for that.)
+CREATE FUNCTION refresh_mv.guard_log() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM refresh_mv.log_everything(s.relation, 'the log was changed by hand')
+    FROM refresh_mv.sources s;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER guard AFTER UPDATE OR DELETE OR TRUNCATE ON refresh_mv.log
+    FOR EACH STATEMENT EXECUTE FUNCTION refresh_mv.guard_log();
+ALTER TABLE refresh_mv.log ENABLE ALWAYS TRIGGER guard;
+
+-- Changes rows of a table of this extension's, such that subscribers are sent nothing:
+-- see src/tables.hpp.
+CREATE FUNCTION refresh_mv.change_rows(relation text, query text, VARIADIC parameters text[])
+RETURNS void AS 'MODULE_PATHNAME', 'refresh_mv_change_rows' LANGUAGE C STRICT VOLATILE;
+REVOKE ALL ON FUNCTION refresh_mv.change_rows(text, text, text[]) FROM PUBLIC;
+
+-- After an upgrade there are settings already.
+SELECT refresh_mv.change_rows('names', $$
+    SELECT NULL::tid, c.oid AS view, s.view_schema, s.view_name
+    FROM refresh_mv.settings s
+    JOIN pg_namespace n ON n.nspname = s.view_schema
+    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.view_name
+    WHERE c.relkind = 'm' $$, VARIADIC '{}');
+
+-- What another database has in these tables says nothing here, should somebody
+-- publish all of its tables.
+CREATE FUNCTION refresh_mv.keep_out() RETURNS trigger
+AS 'MODULE_PATHNAME', 'refresh_mv_keep_out' LANGUAGE C;
+
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['settings', 'state', 'journal', 'names', 'sources', 'members',
+                                'tracked', 'uses', 'log'] LOOP
+        EXECUTE format('CREATE TRIGGER keep_out BEFORE INSERT OR UPDATE OR DELETE ON refresh_mv.%1$I'
+                       ' FOR EACH ROW EXECUTE FUNCTION refresh_mv.keep_out();'
+                       'ALTER TABLE refresh_mv.%1$I ENABLE REPLICA TRIGGER keep_out;'
+                       'ALTER TABLE refresh_mv.%1$I REPLICA IDENTITY NOTHING', name);
+    END LOOP;
+END
+$$;
+
+-- The publications that these tables belong to, and how to take them out of one (from
+-- PostgreSQL 19 on).
+CREATE FUNCTION refresh_mv.publications(OUT publication name, OUT owner oid, OUT remedy text)
+RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH ours AS (
+        SELECT c.oid, c.relnamespace FROM pg_class c
+        WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'refresh_mv')
+          AND c.relkind = 'r' AND c.relpersistence = 'p'
+    )
+    SELECT p.pubname, p.pubowner, CASE
+        WHEN p.puballtables AND current_setting('server_version_num')::integer >= 190000 THEN
+            format('ALTER PUBLICATION %I SET ALL TABLES EXCEPT (TABLE %s)', p.pubname,
+                   (SELECT string_agg(DISTINCT e.relid::regclass::text, ', ' ORDER BY e.relid::regclass::text)
+                    FROM (SELECT o.oid FROM ours o UNION
+                          SELECT r.prrelid FROM pg_publication_rel r WHERE r.prpubid = p.oid) e (relid)))
+        END
+    FROM pg_publication p
+    WHERE EXISTS (
+        SELECT FROM ours o
+        -- a publication of all tables lists those that it leaves out
+        WHERE p.puballtables <> EXISTS (SELECT FROM pg_publication_rel r
+                                        WHERE r.prpubid = p.oid AND r.prrelid = o.oid)
+           OR EXISTS (SELECT FROM pg_publication_namespace n
+                      WHERE n.pnpubid = p.oid AND n.pnnspid = o.relnamespace))
+    ORDER BY 1
+$$;
+
+CREATE FUNCTION refresh_mv.warn_of_publications() RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    p record;
+BEGIN
+    FOR p IN SELECT * FROM refresh_mv.publications() LOOP
+        RAISE WARNING USING
+            MESSAGE = format('publication "%s" includes the tables of extension refresh_mv', p.publication),
+            DETAIL = 'None of their rows is sent, but a subscription that is made or refreshed'
+                     ' fails if the subscriber does not have these tables.',
+            HINT = coalesce(format('Run %s, or CREATE EXTENSION refresh_mv on the subscriber, too.', p.remedy),
+                            'CREATE EXTENSION refresh_mv on the subscriber, too, or publish tables by name'
+                            ' or by schema.');
+    END LOOP;
+END
+$$;
+SELECT refresh_mv.warn_of_publications();
+
+-- Notes what makes the changes of a tracked view unknown.
+CREATE FUNCTION refresh_mv.note_ddl() RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'refresh_mv_note_ddl' LANGUAGE C;
+
+-- Has the triggers that TimescaleDB has handed on to chunks go with the extension, as those
+-- do from which they were made.
+CREATE FUNCTION refresh_mv.let_go() RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'refresh_mv_let_go' LANGUAGE C;
+
+-- --------------------------------------------------- following the views
+
+-- Settings and journal are keyed by name and follow a view whose name is not
+-- the one noted.  Whatever is left under the new name belonged to no view.
+-- Core's REFRESH comes after the data in a restore: the first moment to note
+-- the names of views that have settings there.
+CREATE FUNCTION refresh_mv.follow_names() RETURNS event_trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    moved record;
+BEGIN
+    -- Wait for another session that is renaming the same, then look afresh.
+    PERFORM FROM refresh_mv.names n
+    JOIN pg_class c ON c.oid = n.view
+    JOIN pg_event_trigger_ddl_commands() d
+      ON d.objid IN (n.view, c.relnamespace) OR d.object_type = 'extension'
+    FOR UPDATE OF n;
+
+    FOR moved IN
+        SELECT DISTINCT n.view, n.view_schema, n.view_name, ns.nspname, c.relname
+        FROM refresh_mv.names n
+        JOIN pg_class c ON c.oid = n.view AND c.relkind = 'm'
+        JOIN pg_namespace ns ON ns.oid = c.relnamespace
+        JOIN pg_event_trigger_ddl_commands() d
+          ON d.objid IN (n.view, c.relnamespace) OR d.object_type = 'extension'
+        WHERE (n.view_schema, n.view_name) IS DISTINCT FROM (ns.nspname::text, c.relname::text)
+    LOOP
+        PERFORM refresh_mv.change_rows(t, format(
+            'SELECT ctid FROM refresh_mv.%I WHERE view_schema = $1 AND view_name = $2 FOR UPDATE', t),
+            moved.nspname, moved.relname) FROM unnest(ARRAY['settings', 'journal']) t;
+        PERFORM refresh_mv.change_rows(t, format(
+            'SELECT ctid, $3 AS view_schema, $4 AS view_name FROM refresh_mv.%I'
+            ' WHERE view_schema = $1 AND view_name = $2 FOR UPDATE', t),
+            moved.view_schema, moved.view_name, moved.nspname, moved.relname)
+        FROM unnest(ARRAY['settings', 'journal']) t;
+        PERFORM refresh_mv.change_rows('names',
+            'SELECT ctid, $2 AS view_schema, $3 AS view_name FROM refresh_mv.names WHERE view = $1::oid FOR UPDATE',
+            moved.view::text, moved.nspname, moved.relname);
+    END LOOP;
+
+    IF tg_tag = 'REFRESH MATERIALIZED VIEW' THEN
+        FOR moved IN
+            SELECT c.oid, s.view_schema, s.view_name
+            FROM pg_event_trigger_ddl_commands() d
+            JOIN pg_class c ON c.oid = d.objid
+            JOIN pg_namespace ns ON ns.oid = c.relnamespace
+            JOIN refresh_mv.settings s ON s.view_schema = ns.nspname AND s.view_name = c.relname
+            WHERE NOT EXISTS (SELECT FROM refresh_mv.names n WHERE n.view = c.oid)
+        LOOP
+            PERFORM refresh_mv.change_rows('names',
+                'SELECT NULL::tid, $1::oid AS view, $2 AS view_schema, $3 AS view_name',
+                moved.oid::text, moved.view_schema, moved.view_name);
+        END LOOP;
+    END IF;
+END
+$$;
+
+-- A namesake made later, perhaps by somebody else, must not inherit anything.
+-- Triggers on tables stay until refresh_mv.run() or untrack() sweeps them: the
+-- tables are not to be locked here.
+CREATE FUNCTION refresh_mv.forget_dropped() RETURNS event_trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    dropped record;
+BEGIN
+    FOR dropped IN SELECT objid, schema_name, object_name FROM pg_event_trigger_dropped_objects()
+                   WHERE object_type = 'materialized view' LOOP
+        PERFORM refresh_mv.change_rows(t, format(
+            'SELECT ctid FROM refresh_mv.%I WHERE view_schema = $1 AND view_name = $2 FOR UPDATE', t),
+            dropped.schema_name, dropped.object_name) FROM unnest(ARRAY['settings', 'journal']) t;
+        PERFORM refresh_mv.change_rows(t, format(
+            'SELECT ctid FROM refresh_mv.%I WHERE view = $1::oid FOR UPDATE', t), dropped.objid::text)
+        FROM unnest(ARRAY['names', 'state', 'tracked', 'uses']) t;
+        PERFORM refresh_mv.drop_groups(dropped.objid);
+    END LOOP;
+
+    -- a source of views that are still there, or a partition of one
+    FOR dropped IN SELECT d.objid, m.relation FROM pg_event_trigger_dropped_objects() d
+                   JOIN refresh_mv.members m ON m.member = d.objid
+                   WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0 LOOP
+        IF dropped.objid = dropped.relation THEN
+            PERFORM refresh_mv.log_everything(t.view, 'a table was dropped')
+            FROM refresh_mv.tracked t WHERE t.relation = dropped.objid;
+            PERFORM refresh_mv.change_rows('tracked',
+                'SELECT ctid FROM refresh_mv.tracked WHERE relation = $1::oid FOR UPDATE', dropped.objid::text);
+        ELSE
+            PERFORM refresh_mv.log_everything(dropped.relation, 'a partition was dropped');
+            PERFORM refresh_mv.change_rows('members',
+                'SELECT ctid FROM refresh_mv.members WHERE member = $1::oid FOR UPDATE', dropped.objid::text);
+        END IF;
+    END LOOP;
+EXCEPTION WHEN serialization_failure OR deadlock_detected THEN
+    -- Rows of what is gone do no harm, and are cleared away later.
+    RAISE WARNING 'refresh_mv could not forget dropped objects now: %', SQLERRM;
+END
+$$;
+
+REVOKE EXECUTE ON FUNCTION refresh_mv.guard_log(), refresh_mv.keep_out(), refresh_mv.follow_names(),
+    refresh_mv.note_ddl(), refresh_mv.forget_dropped(), refresh_mv.let_go() FROM PUBLIC;
+
+CREATE EVENT TRIGGER refresh_mv_follow_names ON ddl_command_end
+    WHEN TAG IN ('ALTER MATERIALIZED VIEW', 'ALTER TABLE', 'ALTER INDEX', 'ALTER SCHEMA',
+                 'ALTER EXTENSION', 'REFRESH MATERIALIZED VIEW')
+    EXECUTE FUNCTION refresh_mv.follow_names();
+CREATE EVENT TRIGGER refresh_mv_note_ddl ON ddl_command_end
+    EXECUTE FUNCTION refresh_mv.note_ddl();
+CREATE EVENT TRIGGER refresh_mv_forget_dropped ON sql_drop
+    EXECUTE FUNCTION refresh_mv.forget_dropped();
+CREATE EVENT TRIGGER refresh_mv_let_go ON ddl_command_start WHEN TAG IN ('DROP EXTENSION')
+    EXECUTE FUNCTION refresh_mv.let_go();
+ALTER EVENT TRIGGER refresh_mv_let_go ENABLE ALWAYS;
+ALTER EVENT TRIGGER refresh_mv_follow_names ENABLE ALWAYS;
+ALTER EVENT TRIGGER refresh_mv_note_ddl ENABLE ALWAYS;
+ALTER EVENT TRIGGER refresh_mv_forget_dropped ENABLE ALWAYS;
