@@ -39,7 +39,8 @@ CREATE TABLE refresh_mv.settings (
 );
 SELECT pg_catalog.pg_extension_config_dump('refresh_mv.settings', '');
 COMMENT ON TABLE refresh_mv.settings IS
-    'The settings of views, made by configure() and track(); by name, so that a dump can restore them before the views.';
+    'The settings of views, made by configure() and track(); by name, so that a dump can restore them '
+    'before the views.';
 COMMENT ON COLUMN refresh_mv.settings.statement_timeout IS 'milliseconds';
 COMMENT ON COLUMN refresh_mv.settings.lock_timeout IS 'milliseconds';
 COMMENT ON COLUMN refresh_mv.settings.work_mem IS 'kilobytes';
@@ -90,7 +91,8 @@ CREATE INDEX journal_view_idx ON refresh_mv.journal (view_schema, view_name, id)
 CREATE INDEX journal_started_idx ON refresh_mv.journal (view_schema, view_name, started);
 SELECT pg_catalog.pg_extension_config_dump('refresh_mv.journal', '');
 COMMENT ON TABLE refresh_mv.journal IS
-    'The history: a row for each view and run (none: it was refreshed on commit). Users read it through refresh_mv.history.';
+    'The history: a row for each view of each run; run is NULL where it was refreshed on commit. Users '
+    'read it through refresh_mv.history.';
 
 CREATE SEQUENCE refresh_mv.run_ids;
 SELECT pg_catalog.pg_extension_config_dump('refresh_mv.run_ids', '');
@@ -102,7 +104,8 @@ CREATE TABLE refresh_mv.names (
     view_name   text NOT NULL
 );
 COMMENT ON TABLE refresh_mv.names IS
-    'What the views that have settings or a history were called last, so that both can follow a view that is renamed.';
+    'What the views that have settings or a history were called last, so that both can follow a view that '
+    'is renamed.';
 
 CREATE TABLE refresh_mv.sources (
     relation  oid PRIMARY KEY,
@@ -183,7 +186,8 @@ CREATE FUNCTION @extschema@.refresh_materialized_views_smart(
     OUT refresh_type text, OUT message text)
 AS 'MODULE_PATHNAME', 'refresh_mv_smart' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.refresh_materialized_views_smart(regclass[], boolean) IS
-    'Refreshes materialized views (NULL: all that the caller may refresh), each by the method that suits it. Returns which were refreshed, in seconds, and a message; success is false if one failed.';
+    'Refreshes materialized views (NULL: all that the caller may refresh), each by the method that suits '
+    'it. Returns which were refreshed, the seconds it took, and a message; success is false if one failed.';
 
 CREATE FUNCTION @extschema@.refresh_materialized_views(
     incremental boolean DEFAULT false, date_range_days integer DEFAULT 2,
@@ -192,21 +196,26 @@ CREATE FUNCTION @extschema@.refresh_materialized_views(
     OUT refresh_type text, OUT message text)
 AS 'MODULE_PATHNAME', 'refresh_mv_refresh' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.refresh_materialized_views(boolean, integer, regclass[], boolean) IS
-    'Refreshes materialized views (NULL: all that the caller may refresh) in full, or the rows of the last days. Returns which were refreshed, in seconds, and a message; success is false if one failed.';
+    'Refreshes materialized views (NULL: all that the caller may refresh) in full, or the rows of the '
+    'last days. Returns which were refreshed, the seconds it took, and a message; success is false if one '
+    'failed.';
 
 CREATE PROCEDURE refresh_mv.run(
     mode text DEFAULT 'smart', date_range_days integer DEFAULT 2,
     views regclass[] DEFAULT NULL, cascade boolean DEFAULT false, wait boolean DEFAULT false)
 AS 'MODULE_PATHNAME', 'refresh_mv_run' LANGUAGE C;
 COMMENT ON PROCEDURE refresh_mv.run(text, integer, regclass[], boolean, boolean) IS
-    'Refreshes materialized views (NULL: all that the caller may refresh) by mode smart, full or incremental, and commits after each. Fails at the end if one failed; one that is locked is skipped unless it is to wait.';
+    'Refreshes materialized views (NULL: all that the caller may refresh) by mode smart, full or '
+    'incremental, and commits after each. Fails at the end if one failed; one that is locked is skipped '
+    'unless it is to wait.';
 
 CREATE FUNCTION refresh_mv.refresh_where(
     view regclass, condition text,
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 AS 'MODULE_PATHNAME', 'refresh_mv_refresh_where' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION refresh_mv.refresh_where(regclass, text) IS
-    'Refreshes the rows of a materialized view that satisfy a condition on its columns. Returns how many were written. Fails for others than the owner, or if rows outside could change too.';
+    'Refreshes the rows of a materialized view that satisfy a condition on its columns. Returns how many '
+    'were written. Fails for others than the owner, or if rows outside could change too.';
 
 CREATE FUNCTION refresh_mv.configure(
     view regclass, date_column text DEFAULT '', window_days integer DEFAULT -1,
@@ -215,7 +224,8 @@ CREATE FUNCTION refresh_mv.configure(
 RETURNS void
 AS 'MODULE_PATHNAME', 'refresh_mv_configure' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION refresh_mv.configure(regclass, text, integer, interval, boolean, text, text, text) IS
-    'Changes the settings of a materialized view: those that are named, and NULL resets one. Timeouts and memory are given with units, as for SET. Fails for others than the owner.';
+    'Changes the settings of a materialized view: those that are named, and NULL resets one. Timeouts and '
+    'memory are given with units, as for SET. Fails for others than the owner.';
 
 -- ------------------------------------------------------------------- tracking
 
@@ -225,7 +235,9 @@ CREATE FUNCTION refresh_mv.track(
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'refresh_mv_track' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION refresh_mv.track(regclass, boolean) IS
-    'Logs the changes of what a materialized view reads, so that its refresh knows them. Fails if that is not possible; NULL tracks all of the caller''s that allow it, and returns the reason for each that does not.';
+    'Logs the changes of what a materialized view reads, so that its refresh knows them. Fails if that is '
+    'not possible; NULL tracks all of the caller''s that allow it, and returns the reason for each that '
+    'does not.';
 
 CREATE FUNCTION refresh_mv.untrack(view regclass DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'refresh_mv_untrack' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -237,7 +249,8 @@ CREATE FUNCTION refresh_mv.changes(
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'refresh_mv_changes' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION refresh_mv.changes(regclass, regclass) IS
-    'Returns the rows of a table that have changed since a tracked view was refreshed: their keys, and what they were then (NULL: not there). Fails if that is not known.';
+    'Returns the rows of a table that have changed since a tracked view was refreshed: their keys, and '
+    'what they were then (NULL: not there). Fails if that is not known.';
 
 -- The next two are in the definitions of triggers on tables.  Whoever owns a table may
 -- restore these from a dump, so that everybody can name and call them.
@@ -245,12 +258,14 @@ COMMENT ON FUNCTION refresh_mv.changes(regclass, regclass) IS
 CREATE FUNCTION refresh_mv.log_change() RETURNS trigger
 AS 'MODULE_PATHNAME', 'refresh_mv_log_change' LANGUAGE C;
 COMMENT ON FUNCTION refresh_mv.log_change() IS
-    'The function of the triggers that track() puts on tables: logs what a statement changes. Fails if it is called otherwise.';
+    'The function of the triggers that track() puts on tables: logs what a statement changes. Fails if it '
+    'is called otherwise.';
 
 CREATE FUNCTION refresh_mv.unseen_row(hypertable oid) RETURNS boolean
 AS 'MODULE_PATHNAME', 'refresh_mv_unseen_row' LANGUAGE C STRICT VOLATILE;
 COMMENT ON FUNCTION refresh_mv.unseen_row(oid) IS
-    'The condition of the triggers that track() puts on hypertables: whether a row is changed by a statement on its chunk.';
+    'The condition of the triggers that track() puts on hypertables: whether a row is changed by a '
+    'statement on its chunk.';
 
 CREATE VIEW refresh_mv.readers AS
 SELECT view, relation, layout FROM refresh_mv.tracked JOIN refresh_mv.sources USING (relation)
@@ -275,12 +290,14 @@ WHERE s.snapshot IS NOT NULL
   -- not the view's own merges, nor that the baseline of a view below is lost
   AND CASE WHEN r.relation = r.view THEN l.data IS NULL ELSE l.layout <> -1 END;
 COMMENT ON VIEW refresh_mv.unread IS
-    'The log entries that the next refresh of each tracked view has to look at, and whether its last one had seen them.';
+    'The log entries that the next refresh of each tracked view has to look at, and whether its last one '
+    'had seen them.';
 
 CREATE FUNCTION refresh_mv_internal.fingerprint(member oid) RETURNS text
 AS 'MODULE_PATHNAME', 'refresh_mv_fingerprint' LANGUAGE C STRICT STABLE;
 COMMENT ON FUNCTION refresh_mv_internal.fingerprint(oid) IS
-    'Returns what the triggers of this extension on a table look like now; refresh_mv.members has what they were installed as.';
+    'Returns what the triggers of this extension on a table look like now; refresh_mv.members has what '
+    'they were installed as.';
 
 CREATE VIEW refresh_mv.pending AS
 SELECT t.view, t.since,
@@ -370,7 +387,8 @@ WHERE o.owned OR pg_catalog.has_table_privilege(c.oid, 'SELECT')
    OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
 GRANT SELECT ON refresh_mv.history TO PUBLIC;
 COMMENT ON VIEW refresh_mv.history IS
-    'What each run did to each view. Shows those that the caller may read, and the texts of errors to the owner of the view.';
+    'What each run did to each view. Shows those that the caller may read, and the texts of errors to the '
+    'owner of the view.';
 
 -- The journal summed up by view.  A run that left the view alone is neither a
 -- success nor a failure.
@@ -399,12 +417,14 @@ COMMENT ON VIEW refresh_mv.outcomes IS
 CREATE FUNCTION refresh_mv.data_through(view regclass) RETURNS date
 AS 'MODULE_PATHNAME', 'refresh_mv_data_through' LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION refresh_mv.data_through(regclass) IS
-    'Returns the newest date in a materialized view, by the date column that it is refreshed by; NULL if it has none, or may not or cannot be read now.';
+    'Returns the newest date in a materialized view, by the date column that it is refreshed by; NULL if '
+    'it has none, or may not or cannot be read now.';
 
 CREATE FUNCTION refresh_mv.data_through(view regclass, date_column text) RETURNS date
 AS 'MODULE_PATHNAME', 'refresh_mv_newest_date' LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION refresh_mv.data_through(regclass, text) IS
-    'Returns the newest date in a materialized view, by one of its date columns; NULL if it cannot be refreshed by that, or may not or cannot be read now.';
+    'Returns the newest date in a materialized view, by one of its date columns; NULL if it cannot be '
+    'refreshed by that, or may not or cannot be read now.';
 
 CREATE FUNCTION refresh_mv_internal.total_size(view regclass) RETURNS bigint
 AS 'MODULE_PATHNAME', 'refresh_mv_total_size' LANGUAGE C STABLE STRICT;
@@ -504,13 +524,16 @@ CREATE FUNCTION refresh_mv.explain(
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'refresh_mv_explain' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION refresh_mv.explain(regclass, boolean) IS
-    'Returns for each method whether a materialized view could be refreshed by it now, what that would cost by the planner''s estimates, why, and what would help. Fails for those who may not read the view.';
+    'Returns for each method whether a materialized view could be refreshed by it now, what that would '
+    'cost by the planner''s estimates, why, and what would help. Fails for those who may not read the '
+    'view.';
 
 CREATE FUNCTION refresh_mv.remedies(view regclass, OUT statement text, OUT reason text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'refresh_mv_remedies' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION refresh_mv.remedies(regclass) IS
-    'Returns the advice of explain() line by line: statements to run, each once, and what they bring. Fails for those who may not read the view.';
+    'Returns the advice of explain() line by line: statements to run, each once, and what they bring. '
+    'Fails for those who may not read the view.';
 
 CREATE FUNCTION refresh_mv.verify(
     view regclass, repair boolean DEFAULT false,
@@ -519,12 +542,15 @@ CREATE FUNCTION refresh_mv.verify(
     OUT pending_changes bigint, OUT repaired boolean, OUT remark text)
 AS 'MODULE_PATHNAME', 'refresh_mv_verify' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION refresh_mv.verify(regclass, boolean) IS
-    'Compares a materialized view with its query, byte for byte. Returns the verdict, how many rows are missing and extra, and some of these; with repair the view is then refreshed in full unless it is correct. Fails for those who may not refresh the view.';
+    'Compares a materialized view with its query, byte for byte. Returns the verdict, how many rows are '
+    'missing and extra, and some of these; with repair the view is then refreshed in full unless it is '
+    'correct. Fails for those who may not refresh the view.';
 
 CREATE PROCEDURE refresh_mv.verify_all()
 AS 'MODULE_PATHNAME', 'refresh_mv_verify_all' LANGUAGE C;
 COMMENT ON PROCEDURE refresh_mv.verify_all() IS
-    'Verifies all materialized views that the caller may refresh, a transaction each. Fails at the end if one is wrong or different.';
+    'Verifies all materialized views that the caller may refresh, a transaction each. Fails at the end if '
+    'one is wrong or different.';
 
 -- ----------------------------------------------------------------- scheduling
 
@@ -575,7 +601,8 @@ BEGIN ATOMIC
     SELECT s.job FROM refresh_mv_internal.schedule(smart, "full") s (job);
 END;
 COMMENT ON FUNCTION refresh_mv.schedule(text, text) IS
-    'Creates or updates the caller''s pg_cron jobs that refresh this database, NULL removes one; schedules are those of cron. Returns the jobs. Fails without pg_cron.';
+    'Creates or updates the caller''s pg_cron jobs that refresh this database, NULL removes one; '
+    'schedules are those of cron. Returns the jobs. Fails without pg_cron.';
 
 CREATE FUNCTION refresh_mv_internal.unschedule() RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -660,7 +687,8 @@ BEGIN ATOMIC
     FROM wanted;
 END;
 COMMENT ON FUNCTION refresh_mv_internal.better_schedule() IS
-    'Returns the schedule that the runs of the last week call for, as cron has it, the one that they seem to follow, and why.';
+    'Returns the schedule that the runs of the last week call for, as cron has it, the one that they seem '
+    'to follow, and why.';
 
 -- --------------------------------------------------------------------- advice
 
@@ -691,7 +719,8 @@ AS $$
     ORDER BY 1
 $$;
 COMMENT ON FUNCTION refresh_mv.publications() IS
-    'Returns the publications that the tables of this extension belong to, and the statement that takes them out where there is one, from PostgreSQL 19 on.';
+    'Returns the publications that the tables of this extension belong to, and the statement that takes '
+    'them out where there is one, from PostgreSQL 19 on.';
 
 -- Its text is parsed when the caller runs it, so that it must do with what he can name.
 CREATE FUNCTION refresh_mv_internal.advise_on_views(OUT view regclass, OUT statement text, OUT reason text)
@@ -811,7 +840,8 @@ BEGIN ATOMIC
     SELECT NULL, s.statement, s.reason FROM refresh_mv_internal.advise_on_schedule() s;
 END;
 COMMENT ON FUNCTION refresh_mv.advise() IS
-    'Returns what would make refreshes of the caller''s materialized views cheaper, as statements to run, and why; view is NULL where it concerns all.';
+    'Returns what would make refreshes of the caller''s materialized views cheaper, as statements to run, '
+    'and why; view is NULL where it concerns all.';
 
 -- --------------------------------------------------------- internal functions
 
@@ -864,7 +894,8 @@ COMMENT ON FUNCTION refresh_mv_internal.drop_groups(oid) IS
 CREATE FUNCTION refresh_mv_internal.change_rows(relation text, query text, VARIADIC parameters text[])
 RETURNS void AS 'MODULE_PATHNAME', 'refresh_mv_change_rows' LANGUAGE C STRICT VOLATILE;
 COMMENT ON FUNCTION refresh_mv_internal.change_rows(text, text, text[]) IS
-    'Changes rows of a table of this extension to what a query returns: the ctid of each (NULL: a new one) and its columns (none: it is deleted). Subscribers are sent nothing of it.';
+    'Changes rows of a table of this extension to what a query returns: the ctid of each (NULL: a new '
+    'one) and its columns (none: it is deleted). Subscribers are sent nothing of it.';
 
 CREATE FUNCTION refresh_mv_internal.guard_log() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -876,7 +907,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION refresh_mv_internal.guard_log() IS
-    'The function of the trigger on the log: makes all changes unknown after one by hand. (This extension does not use SQL there.)';
+    'The function of the trigger on the log: makes all changes unknown after one by hand. (This extension '
+    'does not use SQL there.)';
 CREATE TRIGGER guard AFTER UPDATE OR DELETE OR TRUNCATE ON refresh_mv.log
     FOR EACH STATEMENT EXECUTE FUNCTION refresh_mv_internal.guard_log();
 ALTER TABLE refresh_mv.log ENABLE ALWAYS TRIGGER guard;
@@ -884,7 +916,8 @@ ALTER TABLE refresh_mv.log ENABLE ALWAYS TRIGGER guard;
 CREATE FUNCTION refresh_mv_internal.keep_out() RETURNS trigger
 AS 'MODULE_PATHNAME', 'refresh_mv_keep_out' LANGUAGE C;
 COMMENT ON FUNCTION refresh_mv_internal.keep_out() IS
-    'The function of triggers on the tables of this extension: skips rows of another database that logical replication brings.';
+    'The function of triggers on the tables of this extension: skips rows of another database that '
+    'logical replication brings.';
 DO $$
 DECLARE
     name text;
@@ -925,12 +958,14 @@ SELECT refresh_mv_internal.warn_of_publications();
 CREATE FUNCTION refresh_mv_internal.note_ddl() RETURNS event_trigger
 AS 'MODULE_PATHNAME', 'refresh_mv_note_ddl' LANGUAGE C;
 COMMENT ON FUNCTION refresh_mv_internal.note_ddl() IS
-    'Logs what makes the changes of a tracked view unknown, and has the triggers of its sources follow their tables.';
+    'Logs what makes the changes of a tracked view unknown, and has the triggers of its sources follow '
+    'their tables.';
 
 CREATE FUNCTION refresh_mv_internal.let_go() RETURNS event_trigger
 AS 'MODULE_PATHNAME', 'refresh_mv_let_go' LANGUAGE C;
 COMMENT ON FUNCTION refresh_mv_internal.let_go() IS
-    'Has the triggers that TimescaleDB has handed on to chunks go with the extension, as those do from which they were made.';
+    'Has the triggers that TimescaleDB has handed on to chunks go with the extension, as those do from '
+    'which they were made.';
 
 -- Settings and journal are keyed by name and follow a view whose name is not
 -- the one noted.  Whatever is left under the new name belonged to no view.

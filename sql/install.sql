@@ -34,6 +34,13 @@ WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = (SELECT oid FROM 
     AND d.classid <> 'pg_type'::regclass AND coalesce(obj_description(d.objid, d.classid::regclass::text::name), '') = '';
 SELECT extversion, extrelocatable, 'refresh_mv.settings'::regclass = ANY (extconfig) AS settings_dumped
 FROM pg_extension WHERE extname = 'refresh_mv';
+-- With the objects of another version the library says what to do.
+UPDATE pg_extension SET extversion = '0.9' WHERE extname = 'refresh_mv';
+SELECT refresh_materialized_views();
+SELECT refresh_materialized_views_smart();
+SELECT refresh_mv.track();
+CALL refresh_mv.run();
+UPDATE pg_extension SET extversion = '1.0' WHERE extname = 'refresh_mv';
 -- No trace is left.
 DROP EXTENSION refresh_mv;
 SELECT contents = before AS no_trace FROM contents, before;
