@@ -283,27 +283,35 @@ const char *log_rows(TriggerData *trigger, Logged *logged, bool nested)
     return nullptr;
 }
 
-// Logs, once per command, that rows of a chunk were changed without a statement on its
-// hypertable, whose oid is the trigger's second argument.
-void log_chunk(TriggerData *trigger, Logged *logged)
+// Logs "everything" for a row, once for all rows of a command: nothing that was done
+// before it can be seen apart from what was done by it.
+void log_everything_for_row(Oid source, const char *reason)
 {
-    static FullTransactionId last_transaction;
-    static SubTransactionId last_subtransaction;
-    static CommandId last_command;
-    static Oid last_source;
-    Oid source = atooid(trigger->tg_trigger->tgargs[1]);
-    FullTransactionId transaction = GetTopFullTransactionId();
+    static struct {
+        FullTransactionId xid;
+        SubTransactionId subid;
+        CommandId command;
+        Oid source;
+    } last;
+    FullTransactionId xid = GetTopFullTransactionId();
+    SubTransactionId subid = GetCurrentSubTransactionId();
     CommandId command = GetCurrentCommandId(false);
 
-    if (source == last_source && FullTransactionIdEquals(transaction, last_transaction)
-        && GetCurrentSubTransactionId() == last_subtransaction && command == last_command)
+    if (FullTransactionIdEquals(last.xid, xid) && last.subid == subid && last.command == command
+        && last.source == source)
         return;
+    log_writer::everything(source, reason);
+    last = {xid, subid, command, source};
+}
+
+// Logs that rows of a chunk were changed without a statement on its hypertable, whose oid
+// is the trigger's second argument.
+void log_chunk(TriggerData *trigger, Logged *logged)
+{
+    Oid source = atooid(trigger->tg_trigger->tgargs[1]);
+
     touched::note(source, logged->on_commit);
-    log_writer::everything(source, "rows of a chunk were changed by its own name");
-    last_transaction = transaction;
-    last_subtransaction = GetCurrentSubTransactionId();
-    last_command = command;
-    last_source = source;
+    log_everything_for_row(source, "rows of a chunk were changed by its own name");
 }
 
 // Logs a row that was deleted from a hypertable, by a statement on that or on its chunk; in
@@ -351,27 +359,6 @@ void log_at_end(TriggerData *trigger, Logged *logged)
     if (reason != nullptr)
         log_writer::everything(logged->source, reason);
     log_retention::limit(logged->source, log_writer::take_written());
-}
-
-// Logs "everything" for a row, once for all rows of a command: nothing that was done
-// before it can be seen apart from what was done by it.
-void log_everything_for_row(Oid source, const char *reason)
-{
-    static struct {
-        FullTransactionId xid;
-        SubTransactionId subid;
-        CommandId command;
-        Oid source;
-    } last;
-    FullTransactionId xid = GetTopFullTransactionId();
-    SubTransactionId subid = GetCurrentSubTransactionId();
-    CommandId command = GetCurrentCommandId(false);
-
-    if (FullTransactionIdEquals(last.xid, xid) && last.subid == subid && last.command == command
-        && last.source == source)
-        return;
-    log_writer::everything(source, reason);
-    last = {xid, subid, command, source};
 }
 
 // The command of this transaction that has changed a row; the first, where only the

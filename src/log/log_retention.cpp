@@ -11,7 +11,6 @@ namespace {
 // Tells this lock from others on the log: who holds it deletes entries.
 constexpr uint16 delete_lock_id = 0x7276;
 
-
 Oid log_table()
 {
     return get_relname_relid("log", get_namespace_oid("refresh_mv", false));
