@@ -331,6 +331,12 @@ class Scenario(Checks):
             self.compare(self.checker, view)
         self.take_away()
 
+    def await_crash(self):
+        """Waits until the server has noticed that it has crashed, and has ended all sessions for that."""
+        end = time.monotonic() + 10
+        while not all(session.is_lost() for session in self.sessions) and time.monotonic() < end:
+            time.sleep(0.01)
+
     def run(self):
         """The whole scenario; returns its failure, or None."""
         try:
@@ -341,6 +347,8 @@ class Scenario(Checks):
             self.dice = random.Random(f"end {self.seed}")
             self.finish()
         except Failure as failure:
+            if failure.kind == "crash":
+                self.await_crash()
             return failure
         finally:
             for session in [*self.sessions, self.checker]:

@@ -75,6 +75,8 @@ class LogSession(Connection):
             else:
                 self.cursor.copy_expert(sql, io.StringIO(copy))
         except psycopg2.Error as error:
+            if self.connection.closed:
+                raise Failure("crash", f"{self.name}: the server has closed the connection in: {sql}") from error
             self.scenario.note(self, f"-- {error.pgcode} {str(error).splitlines()[0]}", comment=True)
             self.scenario.errors[error.pgcode] += 1
             if error.pgcode not in EXPECTED and error.pgcode != also and not self.tolerable(error):

@@ -1,5 +1,7 @@
 """Databases and connections that are there for a fuzzer alone."""
 import contextlib
+import re
+import time
 
 import psycopg2
 from psycopg2 import extensions
@@ -9,16 +11,29 @@ from script import Failure
 IDLE, INTRANS, FAILED = (extensions.TRANSACTION_STATUS_IDLE, extensions.TRANSACTION_STATUS_INTRANS,
                          extensions.TRANSACTION_STATUS_INERROR)
 PREPARED = "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()"
+RECOVERS = re.compile("recovery mode|starting up|not yet accepting")  # the server, after a crash
+
+
+def connect(database, settings=""):
+    """A connection in autocommit; waits for a server that recovers from a crash."""
+    end = time.monotonic() + 60
+    while True:
+        try:
+            connection = psycopg2.connect(dbname=database, options=settings)
+            connection.autocommit = True
+            return connection
+        except psycopg2.OperationalError as error:
+            if not RECOVERS.search(str(error)) or time.monotonic() > end:
+                raise
+            time.sleep(0.05)
 
 
 def execute(database, *statements):
     """Executes statements in a session of their own; returns the rows of the last one, if there are any."""
-    with contextlib.closing(psycopg2.connect(dbname=database)) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            for sql in statements:
-                cursor.execute(sql)
-            return cursor.fetchall() if cursor.description else None
+    with contextlib.closing(connect(database)) as connection, connection.cursor() as cursor:
+        for sql in statements:
+            cursor.execute(sql)
+        return cursor.fetchall() if cursor.description else None
 
 
 def drop_database(database):
@@ -41,9 +56,14 @@ class Connection:
     """A connection; transactions are begun and ended by the statements themselves."""
 
     def __init__(self, database, settings):
-        self.connection = psycopg2.connect(dbname=database, options=settings)
-        self.connection.autocommit = True
+        self.connection = connect(database, settings)
         self.cursor = self.connection.cursor()
+
+    def is_lost(self):
+        """True if the server has ended it."""
+        with contextlib.suppress(psycopg2.Error):
+            self.cursor.execute("SELECT 1")
+        return bool(self.connection.closed)
 
     def status(self):
         """idle, in a transaction, or in a failed one."""
