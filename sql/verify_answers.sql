@@ -46,6 +46,7 @@ FROM unnest(ARRAY[
     'SELECT DISTINCT s, c, CASE WHEN n > 60 THEN 1 ELSE 0 END AS n FROM d',
     'SELECT s FROM d WHERE n < 60 UNION SELECT n FROM d WHERE n % 10 < 3',
     'SELECT k, max(s) AS s, min(c) AS c, sum(n) AS n FROM d GROUP BY k',
+    'SELECT k, sum(DISTINCT s) AS s, sum(n) AS n FROM d GROUP BY k',
     'SELECT k, sum(f) AS f, avg(f) AS a FROM d GROUP BY k',
     'SELECT k, sum(f) AS f, sum(n) AS n FROM d GROUP BY k',
     'SELECT k, sum(r) AS r, sum(n) AS n FROM d GROUP BY k',

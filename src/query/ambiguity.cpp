@@ -36,6 +36,20 @@ bool collects(const char *name)
                             "jsonb_object_agg_strict", "json_object_agg_unique", "json_object_agg_unique_strict"});
 }
 
+// Whether DISTINCT has an aggregate take any one of values that are equal and look different.
+bool picks_labels(const Aggref *aggregate)
+{
+    ListCell *cell;
+    foreach (cell, aggregate->aggdistinct) {
+        auto *clause = lfirst_node(SortGroupClause, cell);
+        Expr *expr = get_sortgroupref_tle(clause->tleSortGroupRef, aggregate->args)->expr;
+        Oid type = exprType(reinterpret_cast<Node *>(expr));
+        if (type != FLOAT4OID && type != FLOAT8OID && !equality::is_plain_and_means_same(clause->eqop, expr))
+            return true;
+    }
+    return false;
+}
+
 const char *of_aggregate(const Aggref *aggregate)
 {
     char *name = get_func_name(aggregate->aggfnoid);
@@ -43,6 +57,8 @@ const char *of_aggregate(const Aggref *aggregate)
     bool floats = aggregate->aggtype == FLOAT4OID || aggregate->aggtype == FLOAT8OID;
     if (ambiguity::is_extreme_of_labels(aggregate) && !floats)
         return psprintf("%s() of values that are equal and look different can be any of them", name);
+    if (!is_one_of(name, {"count"}) && picks_labels(aggregate))
+        return psprintf("%s(DISTINCT) of values that are equal and look different can take any of them", name);
     if (aggregate->aggorder != NIL || aggregate->aggdistinct != NIL || aggregate->aggkind != AGGKIND_NORMAL)
         return nullptr;
     if (adds_floats(aggregate->aggfnoid))

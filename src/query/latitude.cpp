@@ -134,7 +134,8 @@ static Likeness of_aggregate(const Level *level, Aggref *aggregate)
         return Likeness::any;
     if (counts)
         return Likeness::same;
-    if (ambiguity::is_extreme_of_labels(aggregate))
+    bool sums_equals = aggregate->aggfnoid == F_SUM_NUMERIC && aggregate->aggdistinct != NIL;
+    if (ambiguity::is_extreme_of_labels(aggregate) || sums_equals)
         return Likeness::equal;
     if (aggregate->aggfnoid >= FirstGenbkiObjectId && aggregate->aggorder == NIL)
         return Likeness::any; // nobody knows

@@ -251,10 +251,12 @@ class Smith:
             return
         self.counts["compared"] += 1
         held = self.contents("v")
-        if held != results[0]:
-            raise Failure(f"v holds {held} instead of {results[0]}")
         (verdict,), = self.execute("SELECT verdict FROM refresh_mv.verify('v')")
-        if verdict != "correct":
+        if held != results[0] and verdict == "ambiguous":  # 2.20 in sum(DISTINCT), where the query takes 2.2
+            self.counts["another right answer"] += 1
+        elif held != results[0]:
+            raise Failure(f"v holds {held} instead of {results[0]}, and is {verdict}")
+        elif verdict != "correct":
             raise Failure(f"the view is {verdict}")
 
     def change(self):
