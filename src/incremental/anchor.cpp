@@ -381,25 +381,32 @@ void consider_entry(Choice *choice, int rti, bool all)
     table_close(table, NoLock);
 }
 
-// Marks the tables that are read through FROM and queries that only select and join.
-void mark_joined(Anchoring *anchoring, Query *query)
+// Marks the tables that are read through FROM and queries that only select and join, and those
+// of them in which these are additive, if the query itself is where it is read.
+void mark_joined(Anchoring *anchoring, Query *query, bool linear)
 {
     ListCell *cell;
 
     check_stack_depth();
-    foreach (cell, from_clause::union_arms(query))
-        mark_joined(anchoring, static_cast<RangeTblEntry *>(lfirst(cell))->subquery);
+    foreach (cell, from_clause::union_arms(query)) {
+        Query *arm = static_cast<RangeTblEntry *>(lfirst(cell))->subquery;
+        mark_joined(anchoring, arm,
+                    linear && (from_clause::only_joins(arm) || from_clause::union_arms(arm) != NIL));
+    }
     if (query->setOperations != nullptr || query->jointree == nullptr)
         return;
-    foreach (cell, from_clause::of_query(query).entries) {
+    From from = from_clause::of_query(query);
+    foreach (cell, from.entries) {
         int rti = static_cast<RangeTblRef *>(lfirst(cell))->rtindex;
         RangeTblEntry *rte = rt_fetch(rti, query->rtable);
         Instance *instance = instance::find(anchoring->instances, query, rti);
-        if (instance != nullptr)
+        bool linear_here = linear && !from_clause::is_nullable(from, rti);
+        if (instance != nullptr) {
             instance->joined = true;
-        else if (rte->rtekind == RTE_SUBQUERY
+            instance->linear = linear_here;
+        } else if (rte->rtekind == RTE_SUBQUERY
                  && (from_clause::only_joins(rte->subquery) || from_clause::union_arms(rte->subquery) != NIL))
-            mark_joined(anchoring, rte->subquery);
+            mark_joined(anchoring, rte->subquery, linear_here);
     }
 }
 
@@ -434,7 +441,7 @@ Anchoring choose(Query *query, List *changed)
     if (query->setOperations != nullptr || query->jointree == nullptr)
         return anchoring;
     Choice choice = {&anchoring, from_clause::of_query(query), changed, 0, 0};
-    mark_joined(&anchoring, query);
+    mark_joined(&anchoring, query, true);
     foreach (cell, choice.from.entries)
         consider_entry(&choice, static_cast<RangeTblRef *>(lfirst(cell))->rtindex, false);
     foreach (cell, choice.from.links) {
@@ -456,7 +463,7 @@ Anchoring choose_same(Query *query, const Anchoring &chosen)
     Anchoring anchoring = chosen;
 
     anchoring.instances = instance::all(query);
-    mark_joined(&anchoring, query);
+    mark_joined(&anchoring, query, true);
     if (chosen.column == nullptr)
         return anchoring;
     attempt(anchoring.instances, from_clause::of_query(query), chosen.column, chosen.other);

@@ -2,6 +2,7 @@
 
 #include "incremental/group_state.hpp"
 #include "incremental/key_shape.hpp"
+#include "incremental/net.hpp"
 #include "query/query.hpp"
 #include "query/sql_template.hpp"
 #include "store/state_tables.hpp"
@@ -49,36 +50,44 @@ bool redo(Work *work)
     return true;
 }
 
-// Finds what is to be added to the state, and what to be taken away.
-bool find_partials(Work *work)
+// Finds the touched values of all partial aggregates that keep them, as they will be.
+bool find_values(Work *work, const Net &net)
 {
     const GroupShape &shape = work->analysis.groups;
-
-    if (!work->run_both(row_names::partials, [&](Query *query) { group_shape::select_partials(query, shape); }))
-        return false;
     for (int i = 0; i < shape.npartials; i++)
-        if (shape.partials[i].kind == PartialKind::values
-            && !work->run_both(row_names::values(i), [&](Query *query) {
-                   group_shape::select_values(query, shape, shape.partials[i]);
-               }))
+        if (net.values[i] != nullptr
+            && !work->run_affordable(group_state::next_values(RelationGetRelid(work->view), shape, i, net.values[i],
+                                                              work->environment),
+                                     row_names::values(i)))
             return false;
     return true;
+}
+
+// Plans the net alone, for which there need not be a state.
+bool expect_groups(Work *work, const Net &net)
+{
+    for (int i = 0; i < work->analysis.groups.npartials; i++)
+        if (net.values[i] != nullptr && !work->expect(net.values[i], row_names::values(i)))
+            return false;
+    work->note(row_names::net, net.partials);
+    return work->expect(net.partials, row_names::groups);
 }
 
 // Finds the touched groups as they will be.
 bool find_groups(Work *work)
 {
     const GroupShape &shape = work->analysis.groups;
+    Net net = work->by_terms ? net_by_terms::find(work) : net_by_parts::find(work);
 
-    if (!find_partials(work))
+    if (net.partials == nullptr)
         return false;
-    if (work->planned) {
-        work->expect_both(row_names::partials, row_names::groups);
-        return true;
-    }
-    NamedRows groups = group_state::next(RelationGetRelid(work->view), shape, work->environment);
-    ephemeral_rows::show(work->environment, groups);
-    return !has_redo(groups, shape) || redo(work);
+    if (work->planned)
+        return expect_groups(work, net);
+    if (!find_values(work, net)
+        || !work->run_affordable(group_state::next(RelationGetRelid(work->view), shape, net.partials, work->environment),
+                                 row_names::groups))
+        return false;
+    return !has_redo(ephemeral_rows::shown(work->environment, row_names::groups), shape) || redo(work);
 }
 
 // Brings the state up to date.

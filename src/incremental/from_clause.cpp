@@ -167,6 +167,14 @@ List *union_arms(Query *query)
     return arms;
 }
 
+int first_arm(Query *query)
+{
+    Node *node = query->setOperations;
+    while (IsA(node, SetOperationStmt))
+        node = reinterpret_cast<SetOperationStmt *>(node)->larg;
+    return castNode(RangeTblRef, node)->rtindex;
+}
+
 } // namespace from_clause
 
 } // namespace refresh_mv

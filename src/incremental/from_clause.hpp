@@ -64,6 +64,10 @@ bool only_joins(Query *query);
 // table; NIL for others.
 List *union_arms(Query *query);
 
+// The first arm of a set operation, after which its columns are called, as its number in the
+// range table.
+int first_arm(Query *query);
+
 } // namespace from_clause
 
 } // namespace refresh_mv

@@ -176,16 +176,16 @@ Node *substitute(Node *node, void *context)
 }
 
 // CASE WHEN filter THEN value END: the filter comes first.
-Expr *counted_value(const PartialAggregate &partial)
+Expr *filtered(Expr *original, Expr *filter)
 {
-    auto *value = static_cast<Expr *>(copyObjectImpl(partial.value));
-    if (partial.filter == nullptr)
+    auto *value = static_cast<Expr *>(copyObjectImpl(original));
+    if (filter == nullptr)
         return value;
     CaseExpr *counted = makeNode(CaseExpr);
     CaseWhen *when = makeNode(CaseWhen);
     Oid type = exprType(reinterpret_cast<Node *>(value));
     Oid collation = exprCollation(reinterpret_cast<Node *>(value));
-    when->expr = static_cast<Expr *>(copyObjectImpl(partial.filter));
+    when->expr = static_cast<Expr *>(copyObjectImpl(filter));
     when->result = value;
     when->location = counted->location = -1;
     counted->casetype = type;
@@ -194,6 +194,29 @@ Expr *counted_value(const PartialAggregate &partial)
     counted->defresult = reinterpret_cast<Expr *>(
         makeNullConst(type, exprTypmod(reinterpret_cast<Node *>(value)), collation));
     return reinterpret_cast<Expr *>(counted);
+}
+
+Expr *counted_value(const PartialAggregate &partial)
+{
+    return filtered(partial.value, partial.filter);
+}
+
+bool find_aggregate(Node *node, void *context)
+{
+    if (node == nullptr)
+        return false;
+    if (!IsA(node, Aggref))
+        return expression_tree_walker(node, pg::walker(find_aggregate), context);
+    *static_cast<Aggref **>(context) = reinterpret_cast<Aggref *>(node);
+    return true;
+}
+
+// The aggregate in the expression of a partial one.
+Aggref *aggregate_in(Expr *expr)
+{
+    Aggref *aggregate = nullptr;
+    find_aggregate(reinterpret_cast<Node *>(expr), &aggregate);
+    return aggregate;
 }
 
 // Clears what follows grouping.
@@ -283,6 +306,37 @@ void select_partials(Query *query, const GroupShape &shape)
         add_output(query, expr, row_names::partial_column(i));
     }
     query->hasAggs = true;
+}
+
+Expr *input(const PartialAggregate &partial)
+{
+    if (partial.value != nullptr)
+        return counted_value(partial);
+    Aggref *aggregate = aggregate_in(partial.aggregate);
+    auto *always = reinterpret_cast<Expr *>(makeBoolConst(true, false));
+    if (aggregate->args == NIL && aggregate->aggfilter == nullptr)
+        return nullptr;
+    return filtered(aggregate->args == NIL ? always : linitial_node(TargetEntry, aggregate->args)->expr,
+                    aggregate->aggfilter);
+}
+
+Expr *over_column(const PartialAggregate &partial, AttrNumber column, Expr *condition)
+{
+    auto *expr = static_cast<Expr *>(copyObjectImpl(partial.aggregate));
+    Aggref *aggregate = aggregate_in(expr);
+    aggregate->aggfilter = condition;
+    if (column == 0)
+        return expr;
+    Expr *value = input(partial);
+    auto *node = reinterpret_cast<Node *>(value);
+    Var *var = makeVar(1, column, exprType(node), exprTypmod(node), exprCollation(node), 0);
+    if (aggregate->aggstar) {
+        aggregate->aggfnoid = F_COUNT_ANY;
+        aggregate->aggargtypes = list_make1_oid(BOOLOID);
+        aggregate->aggstar = false;
+    }
+    aggregate->args = list_make1(makeTargetEntry(reinterpret_cast<Expr *>(var), 1, nullptr, false));
+    return expr;
 }
 
 void select_values(Query *query, const GroupShape &shape, const PartialAggregate &partial)

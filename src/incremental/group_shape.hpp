@@ -16,18 +16,19 @@
 namespace refresh_mv {
 
 // sum, count: added.  exact: a sum of numeric (see values/numeric_sum.cpp).  smallest, largest:
-// combined.  values: how many distinct ones a table of its own has.
-enum class PartialKind { sum, count, exact, smallest, largest, values };
+// combined.  values: how many distinct ones a table of its own has.  members: how many distinct
+// ones there are, of which each is in one part only; which are there can be looked up.
+enum class PartialKind { sum, count, exact, smallest, largest, values, members };
 
 // A column of the state, p1, p2, ...
 struct PartialAggregate {
     PartialKind kind;
     Expr *aggregate; // that computes it; of values null
-    Expr *value;     // of values: what is counted
-    Expr *filter;    // of values: in which rows
+    Expr *value;     // of values and members: what is counted
+    Expr *filter;    // of these: in which rows
     Oid type;
     Oid collation;
-    Oid equality;    // of values
+    Oid equality;    // of values and members
 };
 
 // An aggregate of the query, and what it is over the state's columns.
@@ -66,6 +67,14 @@ const char *fingerprint(const GroupShape &shape);
 // Makes a query return the keys, the count of rows and the partial aggregates of each
 // group.
 void select_partials(Query *query, const GroupShape &shape);
+
+// What a partial aggregate is made of, for one joined row: its value, null where it has none to
+// add; null as a whole if the row itself is what is counted.
+Expr *input(const PartialAggregate &partial);
+
+// The partial aggregate over a column that has its inputs (0: it counts rows), in the rows with a
+// condition.
+Expr *over_column(const PartialAggregate &partial, AttrNumber column, Expr *condition);
 
 // Makes a query return the keys, each value of a partial aggregate of that kind, and the count
 // of its rows.

@@ -1,5 +1,6 @@
 #include "incremental/group_state.hpp"
 
+#include "incremental/key_text.hpp"
 #include "incremental/row_names.hpp"
 #include "merge/diff.hpp"
 #include "query/query.hpp"
@@ -12,48 +13,6 @@
 namespace refresh_mv {
 
 namespace {
-
-// "prefix k1, prefix k2, " for all keys.
-char *key_list(const GroupShape &shape, const char *prefix)
-{
-    return sql_template::number_all(psprintf("%sk#, ", prefix), shape.nkeys);
-}
-
-// The hash of the keys; of none, 0.
-char *key_hash(const GroupShape &shape, const char *prefix)
-{
-    if (shape.nkeys == 0)
-        return pstrdup("0::pg_catalog.int8");
-    char *keys = key_list(shape, prefix);
-    keys[strlen(keys) - 2] = '\0';
-    return psprintf("pg_catalog.hash_record_extended(ROW(%s), 0)", keys);
-}
-
-// The hash of the keys and a value.
-char *value_hash(const GroupShape &shape, const char *prefix)
-{
-    return psprintf("pg_catalog.hash_record_extended(ROW(%s%sv), 0)", key_list(shape, prefix), prefix);
-}
-
-// " AND a.k1 = b.k1" for all keys, NULLs being equal where there can be any.
-char *same_keys(const GroupShape &shape, const char *a, const char *b)
-{
-    StringInfoData text;
-    initStringInfo(&text);
-    for (int i = 0; i < shape.nkeys; i++)
-        appendStringInfo(&text, " AND %s.k%d %s %s.k%d", a, i + 1,
-                         shape.keys[i].not_null ? "=" : "IS NOT DISTINCT FROM", b, i + 1);
-    return text.data;
-}
-
-// GROUP BY the keys, and more.
-char *group_by(const GroupShape &shape, const char *more)
-{
-    char *keys = key_list(shape, "u.");
-    if (*more == '\0' && shape.nkeys > 0)
-        keys[strlen(keys) - 2] = '\0';
-    return shape.nkeys == 0 && *more == '\0' ? pstrdup("") : psprintf(" GROUP BY %s%s", keys, more);
-}
 
 // ---- tables ----
 
@@ -132,17 +91,17 @@ char *fill_text(const GroupShape &shape, Oid view)
         appendStringInfoString(
             &joins, sql_template::fill(" LEFT JOIN (SELECT {hash} AS h, {keys}pg_catalog.count(*) AS n"
                                        " FROM {values} u{group_by}) {name} ON {name}.h = {same_hash}{same_keys}",
-                                       {{"hash", key_hash(shape, "u.")},
-                                        {"keys", key_list(shape, "u.")},
+                                       {{"hash", key_text::hash(shape, "u.")},
+                                        {"keys", key_text::list(shape, "u.")},
                                         {"values", state_tables::values(view, i)},
-                                        {"group_by", group_by(shape, "")},
+                                        {"group_by", key_text::group_by(shape, "")},
                                         {"name", name},
-                                        {"same_hash", key_hash(shape, "r.")},
-                                        {"same_keys", same_keys(shape, name, "r")}}));
+                                        {"same_hash", key_text::hash(shape, "r.")},
+                                        {"same_keys", key_text::same(shape, name, "r")}}));
     }
     return sql_template::fill("SELECT {hash}, {keys}r.n{columns} FROM {rows} r{joins}",
-                              {{"hash", key_hash(shape, "r.")},
-                               {"keys", key_list(shape, "r.")},
+                              {{"hash", key_text::hash(shape, "r.")},
+                               {"keys", key_text::list(shape, "r.")},
                                {"columns", columns.data},
                                {"rows", row_names::fill},
                                {"joins", joins.data}});
@@ -165,53 +124,13 @@ const char *type_name(Oid type)
     return format_type_be_qualified(type);
 }
 
-// Rows of both states, with side: 1 now, -1 before.
-char *both_sides(const char *rows)
-{
-    return psprintf("SELECT 1 AS side, r.* FROM %s r UNION ALL SELECT -1, r.* FROM %s r", row_names::now(rows),
-                    row_names::before(rows));
-}
-
-// Whether there was nothing before.
-bool is_empty(const char *rows, QueryEnvironment *environment)
-{
-    return ephemeral_rows::shown(environment, row_names::before(rows)).count == 0;
-}
-
-// The touched values of a partial aggregate with their new counts, and whether that makes
-// them come (1) or go (-1).
-NamedRows next_values(Oid view, const GroupShape &shape, int partial, QueryEnvironment *environment)
-{
-    const char *name = row_names::values(partial);
-    const char *net = sql_template::fill(
-        is_empty(name, environment) ? "SELECT u.* FROM {now} u"
-                                    : "SELECT {keys}u.v, pg_catalog.sum(u.n * u.side)::pg_catalog.int8 AS n"
-                                      " FROM ({both}) u{group_by} HAVING pg_catalog.sum(u.n * u.side) <> 0",
-        {{"now", row_names::now(name)},
-         {"keys", key_list(shape, "u.")},
-         {"both", both_sides(name)},
-         {"group_by", group_by(shape, "u.v")}});
-    const char *sql = sql_template::fill(
-        "WITH c AS (SELECT {hash} AS h, u.* FROM ({net}) u)"
-        " SELECT s.ctid AS place, c.h, {keys}c.v, coalesce(s.n, 0) + c.n AS n,"
-        " CASE WHEN s.ctid IS NULL THEN 1 WHEN s.n + c.n = 0 THEN -1 ELSE 0 END AS step"
-        " FROM c LEFT JOIN {values} s ON s.h = c.h AND s.v = c.v{same_keys}",
-        {{"hash", value_hash(shape, "u.")},
-         {"net", net},
-         {"keys", key_list(shape, "c.")},
-         {"values", state_tables::values(view, partial)},
-         {"same_keys", same_keys(shape, "s", "c")}});
-    NamedRows rows = ephemeral_rows::result_of(query::unchecked(sql, environment), name, environment);
-    ephemeral_rows::show(environment, rows);
-    return rows;
-}
-
 // What a partial aggregate # will be, of a touched group d with the state s.
 const char *next_partial(const PartialAggregate &partial)
 {
     switch (partial.kind) {
     case PartialKind::sum:
     case PartialKind::count:
+    case PartialKind::members:
         return sql_template::fill("coalesce(s.p#, '0'::{type}) + coalesce(d.a#, '0'::{type})"
                                   " - coalesce(d.b#, '0'::{type})",
                                   {{"type", type_name(partial.type)}});
@@ -249,19 +168,17 @@ char *join_values(const GroupShape &shape, int partial)
     return sql_template::fill(
         " LEFT JOIN (SELECT {hash} AS h, {keys}pg_catalog.sum(u.step)::pg_catalog.int8 AS step"
         " FROM {values} u{group_by}) {name} ON {name}.h = d.h{same_keys}",
-        {{"hash", key_hash(shape, "u.")},
-         {"keys", key_list(shape, "u.")},
+        {{"hash", key_text::hash(shape, "u.")},
+         {"keys", key_text::list(shape, "u.")},
          {"values", row_names::values(partial)},
-         {"group_by", group_by(shape, "")},
+         {"group_by", key_text::group_by(shape, "")},
          {"name", name},
-         {"same_keys", same_keys(shape, name, "d")}});
+         {"same_keys", key_text::same(shape, name, "d")}});
 }
 
 // The columns of the touched groups, for the parts of next().
 struct NextText {
-    StringInfoData both;   // partial aggregates now and before, a1, b1, ..., of rows of both sides
-    StringInfoData gained; // the same if there was nothing before
-    StringInfoData next;   // as they will be, and what lost_partial() needs
+    StringInfoData next; // as they will be, and what lost_partial() needs
     StringInfoData result;
     StringInfoData lost;
     StringInfoData joins;
@@ -270,18 +187,14 @@ struct NextText {
 NextText next_text(const GroupShape &shape)
 {
     NextText text;
-    for (StringInfo part : {&text.both, &text.gained, &text.next, &text.result, &text.lost, &text.joins})
+    for (StringInfo part : {&text.next, &text.result, &text.lost, &text.joins})
         initStringInfo(part);
     for (int i = 0; i < shape.npartials; i++) {
         const PartialAggregate &partial = shape.partials[i];
         auto append = [&](StringInfo part, const char *sql) {
             appendStringInfoString(part, sql_template::number(sql, i + 1));
         };
-        if (partial.kind != PartialKind::values) {
-            append(&text.both, ", pg_catalog.max(u.p#) FILTER (WHERE u.side = 1) AS a#,"
-                               " pg_catalog.max(u.p#) FILTER (WHERE u.side = -1) AS b#");
-            append(&text.gained, psprintf(", u.p# AS a#, NULL::%s AS b#", type_name(partial.type)));
-        } else
+        if (partial.kind == PartialKind::values)
             appendStringInfoString(&text.joins, join_values(shape, i));
         append(&text.next, psprintf(", %s AS p#", next_partial(partial)));
         if (is_extreme(partial))
@@ -290,6 +203,15 @@ NextText next_text(const GroupShape &shape)
         append(&text.lost, lost_partial(partial));
     }
     return text;
+}
+
+// Parses a text that reads a query by name.
+Query *over(const char *text, const char *name, Query *source, QueryEnvironment *environment)
+{
+    ephemeral_rows::stand_in(environment, name, source);
+    Query *query = query::unchecked(text, environment);
+    ephemeral_rows::replace(query, name, source);
+    return query;
 }
 
 // ---- writing ----
@@ -362,7 +284,7 @@ void fill(Oid view, Query *query, const GroupShape &shape)
         auto *values = static_cast<Query *>(copyObjectImpl(query));
         group_shape::select_values(values, shape, partial);
         fill_table(state_tables::values(view, i),
-                   psprintf("SELECT %s, %sr.v, r.n FROM %s r", value_hash(shape, "r."), key_list(shape, "r."),
+                   psprintf("SELECT %s, %sr.v, r.n FROM %s r", key_text::value_hash(shape, "r."), key_text::list(shape, "r."),
                             row_names::fill),
                    values);
         state_tables::create_index(state_tables::values(view, i));
@@ -374,38 +296,40 @@ void fill(Oid view, Query *query, const GroupShape &shape)
     put_mark(view);
 }
 
-NamedRows next(Oid view, const GroupShape &shape, QueryEnvironment *environment)
+Query *next_values(Oid view, const GroupShape &shape, int partial, Query *net, QueryEnvironment *environment)
 {
-    for (int i = 0; i < shape.npartials; i++)
-        if (shape.partials[i].kind == PartialKind::values)
-            next_values(view, shape, i, environment);
-    NextText text = next_text(shape);
-    bool gained = is_empty(row_names::partials, environment);
-    const char *net = sql_template::fill(
-        gained ? "SELECT {keys}u.n{gained} FROM {now} u"
-               : "SELECT {keys}pg_catalog.sum(u.n * u.side)::pg_catalog.int8 AS n{both} FROM ({rows}) u{group_by}",
-        {{"keys", key_list(shape, "u.")},
-         {"gained", text.gained.data},
-         {"now", row_names::now(row_names::partials)},
-         {"both", text.both.data},
-         {"rows", both_sides(row_names::partials)},
-         {"group_by", group_by(shape, "")}});
     const char *sql = sql_template::fill(
-        "WITH d AS (SELECT {hash} AS h, u.* FROM ({net}) u),"
+        "WITH c AS (SELECT {hash} AS h, u.* FROM {net} u)"
+        " SELECT s.ctid AS place, c.h, {keys}c.v, coalesce(s.n, 0) + c.n AS n,"
+        " CASE WHEN s.ctid IS NULL THEN 1 WHEN s.n + c.n = 0 THEN -1 ELSE 0 END AS step"
+        " FROM c LEFT JOIN {values} s ON s.h = c.h AND s.v = c.v{same_keys}",
+        {{"hash", key_text::value_hash(shape, "u.")},
+         {"net", row_names::net},
+         {"keys", key_text::list(shape, "c.")},
+         {"values", state_tables::values(view, partial)},
+         {"same_keys", key_text::same(shape, "s", "c")}});
+    return over(sql, row_names::net, net, environment);
+}
+
+Query *next(Oid view, const GroupShape &shape, Query *net, QueryEnvironment *environment)
+{
+    NextText text = next_text(shape);
+    const char *sql = sql_template::fill(
+        "WITH d AS (SELECT {hash} AS h, u.* FROM {net} u),"
         " f AS (SELECT s.ctid AS place, d.h, {keys_of_d}coalesce(s.n, 0) + d.n AS n{next} FROM d"
         " LEFT JOIN {groups} s ON s.h = d.h{same_keys}{joins})"
         " SELECT f.place, f.h, {keys_of_f}f.n{result}, coalesce(f.n > 0 AND (false{lost}), false) AS redo FROM f",
-        {{"hash", key_hash(shape, "u.")},
-         {"net", net},
-         {"keys_of_d", key_list(shape, "d.")},
+        {{"hash", key_text::hash(shape, "u.")},
+         {"net", row_names::net},
+         {"keys_of_d", key_text::list(shape, "d.")},
          {"next", text.next.data},
          {"groups", state_tables::groups(view)},
-         {"same_keys", same_keys(shape, "s", "d")},
+         {"same_keys", key_text::same(shape, "s", "d")},
          {"joins", text.joins.data},
-         {"keys_of_f", key_list(shape, "f.")},
+         {"keys_of_f", key_text::list(shape, "f.")},
          {"result", text.result.data},
          {"lost", text.lost.data}});
-    return ephemeral_rows::result_of(query::unchecked(sql, environment), row_names::groups, environment);
+    return over(sql, row_names::net, net, environment);
 }
 
 NamedRows redone(const GroupShape &shape, QueryEnvironment *environment)
@@ -420,26 +344,26 @@ NamedRows redone(const GroupShape &shape, QueryEnvironment *environment)
     const char *sql = sql_template::fill(
         "SELECT f.place, f.h, {keys}f.n{partials}, false AS redo FROM {groups} f"
         " LEFT JOIN (SELECT {hash} AS h, r.* FROM {redone} r) r ON r.h = f.h{same_keys}",
-        {{"keys", key_list(shape, "f.")},
+        {{"keys", key_text::list(shape, "f.")},
          {"partials", partials.data},
          {"groups", row_names::groups},
-         {"hash", key_hash(shape, "r.")},
+         {"hash", key_text::hash(shape, "r.")},
          {"redone", row_names::redone},
-         {"same_keys", same_keys(shape, "r", "f")}});
+         {"same_keys", key_text::same(shape, "r", "f")}});
     return ephemeral_rows::result_of(query::unchecked(sql, environment), row_names::groups, environment);
 }
 
 void write(Oid view, const GroupShape &shape, const NamedRows &groups, QueryEnvironment *environment)
 {
     write_rows(state_tables::groups(view), groups, assignments(shape),
-               psprintf("h, %s%s", key_list(shape, ""), partial_list(shape, "")),
-               psprintf("f.h, %s%s", key_list(shape, "f."), partial_list(shape, "f.")), shape.single);
+               psprintf("h, %s%s", key_text::list(shape, ""), partial_list(shape, "")),
+               psprintf("f.h, %s%s", key_text::list(shape, "f."), partial_list(shape, "f.")), shape.single);
     for (int i = 0; i < shape.npartials; i++)
         if (shape.partials[i].kind == PartialKind::values)
             write_rows(state_tables::values(view, i),
                        ephemeral_rows::shown(environment, row_names::values(i)), "n = f.n",
-                       psprintf("h, %sv, n", key_list(shape, "")),
-                       psprintf("f.h, %sf.v, f.n", key_list(shape, "f.")), false);
+                       psprintf("h, %sv, n", key_text::list(shape, "")),
+                       psprintf("f.h, %sf.v, f.n", key_text::list(shape, "f.")), false);
     CommandCounterIncrement();
 }
 

@@ -25,13 +25,14 @@ bool is_there(Oid view);
 // reads everything, returns.
 void fill(Oid view, Query *query, const GroupShape &shape);
 
-// The touched groups as they will be, as rows "refresh_mv_groups" with the columns of
-// the state, and place (null: a new group) and redo (an extreme was lost: the partial
-// aggregates tell nothing).  Of the partial aggregates and values now and before, which queries
-// of the environment see as refresh_mv_partials_now, refresh_mv_values_1_now and so on.
-NamedRows next(Oid view, const GroupShape &shape, QueryEnvironment *environment);
+// Queries for the touched groups as they will be, with the columns of the state, and place (null: a
+// new group) and redo (an extreme was lost: the partial aggregates tell nothing); and for the
+// touched values of a partial aggregate, with their new counts, and step: whether they come (1) or
+// go (-1).  net as net.hpp has it; for the groups, the values are shown as row_names::values(i).
+Query *next(Oid view, const GroupShape &shape, Query *net, QueryEnvironment *environment);
+Query *next_values(Oid view, const GroupShape &shape, int partial, Query *net, QueryEnvironment *environment);
 
-// The same with refresh_mv_partials_redone for groups to be computed anew.
+// The touched groups, with refresh_mv_partials_redone for those to be computed anew.
 NamedRows redone(const GroupShape &shape, QueryEnvironment *environment);
 
 // Writes the touched groups, and the values that go with them.

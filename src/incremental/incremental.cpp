@@ -47,11 +47,21 @@ List *changed_relations(List *changes)
     return relations;
 }
 
+// Why no changes can be taken in, whatever has changed; null if some can.
+const char *shape_obstacle(const Analysis &analysis)
+{
+    const char *obstacle = old_state::obstacle(analysis.anchoring);
+    ListCell *cell;
+    foreach (cell, obstacle == nullptr ? analysis.anchoring.instances : NIL)
+        if (static_cast<Instance *>(lfirst(cell))->linear)
+            return nullptr;
+    return obstacle != nullptr ? obstacle : affected_parts::obstacle(analysis.anchoring, NIL);
+}
+
 // Whether groups of the query can be kept in a state.
 bool has_state(const Analysis &analysis)
 {
-    return analysis.groups.obstacle == nullptr
-           && affected_parts::obstacle(analysis.anchoring, NIL) == nullptr;
+    return analysis.groups.obstacle == nullptr && shape_obstacle(analysis) == nullptr;
 }
 
 // Whether the baseline's state is one of the groups as they are analysed.
@@ -69,14 +79,6 @@ void analyse_for(Work *work, const char *groups)
         work->analysis = analyse(work->view, NIL);
 }
 
-// Finds the parts of the query that may differ.
-bool find_parts(Work *work, ephemeral_rows::Result result)
-{
-    work->parts = affected_parts::find(work->analysis.query, work->analysis.anchoring, work->changes, work->limit,
-                                   result, work->environment, &work->cost, &work->scope.reason);
-    return work->parts != nullptr;
-}
-
 // Whether the view has a state that a refresh can begin with.  A standby cannot read it, and
 // so not tell whether a crash has emptied it.
 bool has_usable_state(Work *work, const char *groups)
@@ -86,11 +88,20 @@ bool has_usable_state(Work *work, const char *groups)
            && (RecoveryInProgress() ? state_tables::exist(view) : group_state::is_there(view));
 }
 
-// Finds the method, or an obstacle, before any query for the changes is run.
+// Decides whether the changes are taken by terms or by parts; why neither can be, or null.
+const char *find_way(Work *work)
+{
+    const Anchoring &anchoring = work->analysis.anchoring;
+    const char *obstacle = old_state::obstacle(anchoring);
+    work->by_terms = obstacle == nullptr && signed_terms::tell_all(anchoring, work->changes);
+    return obstacle != nullptr || work->by_terms ? obstacle : affected_parts::obstacle(anchoring, work->changes);
+}
+
+// Finds the method, or an obstacle. No query is run but those for changed rows.
 void find_method(Work *work, const char *groups)
 {
     bool stateful = has_state(work->analysis);
-    const char *obstacle = affected_parts::obstacle(work->analysis.anchoring, work->changes);
+    const char *obstacle = find_way(work);
 
     if (obstacle != nullptr)
         work->refuse(obstacle);
@@ -98,6 +109,10 @@ void find_method(Work *work, const char *groups)
         work->refuse("there is no state of its groups yet");
     else if (!affected_parts::concerns(work->analysis.anchoring, work->changes))
         work->scope.method = Method::skip; // a table that a CTE reads which nothing refers to
+    else if (work->by_terms && !work->show_signs())
+        return;
+    else if (work->by_terms && work->unchanged())
+        work->scope.method = Method::skip; // columns that the query does not read
     else
         work->scope.method = stateful ? Method::delta : Method::keys;
 }
@@ -130,9 +145,9 @@ void begin(Work *work, List *sources, int64 pending, const char *groups)
 }
 
 // Finds the rows to compare, by the method that was found.
-void find_scope(Work *work, Method method, ephemeral_rows::Result result)
+void find_scope(Work *work, Method method)
 {
-    if (!find_parts(work, result))
+    if (!work->by_terms && !work->find_parts())
         return;
     if (method == Method::delta)
         delta::find_scope(work);
@@ -167,7 +182,7 @@ ExactScope scope(Relation view, List *sources, int64 pending, const char *groups
     work.environment = work.scope.environment = guard([] { return create_queryEnv(); });
     begin(&work, sources, pending, groups);
     if (work.scope.reason == nullptr && work.scope.method != Method::skip)
-        guard([&] { find_scope(&work, work.scope.method, ephemeral_rows::result_of); });
+        guard([&] { find_scope(&work, work.scope.method); });
     return work.scope;
 }
 
@@ -182,6 +197,7 @@ ExactPlan plan(Relation view, const ExactQuestion &question)
     work.limit = question.limit;
     work.planned = true;
     work.changes = question.changes;
+    work.imagined = question.imagined;
     set_options();
     analyse_for(&work, question.groups);
 
@@ -190,15 +206,15 @@ ExactPlan plan(Relation view, const ExactQuestion &question)
     plan.groups = work.analysis.groups;
     plan.stateful = has_state(work.analysis);
     plan.has_state = plan.stateful && has_usable_state(&work, question.groups);
+    work.scope.reason = find_way(&work);
     if (question.method == Method::delta && work.analysis.groups.obstacle != nullptr)
         work.scope.reason = work.analysis.groups.obstacle;
-    else
-        work.scope.reason = affected_parts::obstacle(work.analysis.anchoring, work.changes);
     plan.concerned = affected_parts::concerns(work.analysis.anchoring, work.changes);
-    if (work.scope.reason == nullptr && plan.concerned)
-        find_scope(&work, question.method,
-                   question.imagined ? ephemeral_rows::expected_of
-                                     : static_cast<ephemeral_rows::Result>(ephemeral_rows::result_of));
+    if (work.scope.reason == nullptr && plan.concerned && (!work.by_terms || work.show_signs())) {
+        plan.concerned = !work.by_terms || !work.unchanged();
+        if (plan.concerned)
+            find_scope(&work, question.method);
+    }
     plan.obstacle = work.scope.reason;
     plan.cost = work.cost;
     plan.costly = plan.obstacle != nullptr && work.cost > work.limit;

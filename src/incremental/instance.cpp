@@ -30,16 +30,6 @@ bool collect(Node *node, void *context)
     return query_tree_walker(query, pg::walker(collect), context, 0);
 }
 
-// The columns that a query uses of a table, and the anchor.
-Bitmapset *columns_read(const Instance *instance)
-{
-    Bitmapset *used = bms_copy(
-        pg::selected_columns(instance->query, rt_fetch(instance->rti, instance->query->rtable)));
-    return instance->anchor == 0
-               ? used
-               : bms_add_member(used, instance->anchor - FirstLowInvalidHeapAttributeNumber);
-}
-
 // See used_columns() and all_columns().
 char *column_list(Oid relation, Bitmapset *used, bool all = false)
 {
@@ -120,6 +110,15 @@ const char *qualified_name(Oid relation)
 {
     return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
                                       get_rel_name(relation));
+}
+
+Bitmapset *columns_read(const Instance *instance)
+{
+    Bitmapset *used = bms_copy(
+        pg::selected_columns(instance->query, rt_fetch(instance->rti, instance->query->rtable)));
+    return instance->anchor == 0
+               ? used
+               : bms_add_member(used, instance->anchor - FirstLowInvalidHeapAttributeNumber);
 }
 
 const char *in_range(const char *column, int64 least, int64 greatest)

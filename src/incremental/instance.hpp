@@ -12,6 +12,7 @@ struct Instance {
     AttrNumber anchor; // its column of the class; 0: it has none
     bool keeps_nulls;  // a row with a null there matters to all parts (NOT IN)
     bool joined;       // read through FROM and queries that only select and join
+    bool linear;       // and on the nullable side of no join: the joined rows are additive in its rows
 };
 
 namespace instance {
@@ -28,6 +29,10 @@ const NetChanges *changes_of(List *changes, const Instance *instance);
 // Names for queries.
 const char *column_name(Oid relation, AttrNumber column);
 const char *qualified_name(Oid relation);
+
+// The columns of the table that the query uses, and the anchor; numbers are offset as in all
+// such bitmaps, the whole row is column 0.
+Bitmapset *columns_read(const Instance *instance);
 
 // All columns of the table, by number, as those of t; null for those that are dropped
 // or that the query does not use.

@@ -2,6 +2,7 @@
 
 #include "incremental/key_shape.hpp"
 #include "query/query.hpp"
+#include "query/sql_template.hpp"
 
 namespace refresh_mv {
 
@@ -16,8 +17,25 @@ void show_parts(Work *work, const Key &key)
     work->run_and_show(query::unchecked(sql, work->environment), row_names::touched);
 }
 
+// The keys of the joined rows that were gained or lost.
+bool show_by_terms(Work *work, const KeyShape &shape)
+{
+    List *keys = NIL;
+    int terms;
+    for (int i = 0; i < shape.nkeys; i++)
+        keys = lappend(keys, shape.keys[i].expr);
+    Query *joined = signed_terms::joined_rows(work->analysis.query, work->analysis.anchoring, work->signs, keys,
+                                              work->environment, &terms);
+    ephemeral_rows::stand_in(work->environment, row_names::joined_rows, joined);
+    char *columns = sql_template::number_all(", t.c# AS k#", shape.nkeys) + strlen(", ");
+    Query *distinct = query::unchecked(psprintf("SELECT DISTINCT %s FROM %s t", columns, row_names::joined_rows),
+                                       work->environment);
+    ephemeral_rows::replace(distinct, row_names::joined_rows, joined);
+    return work->run_affordable(distinct, row_names::touched);
+}
+
 // The keys of the parts' rows in either state.
-bool show_touched(Work *work, const KeyShape &shape)
+bool show_by_parts(Work *work, const KeyShape &shape)
 {
     if (!work->run_both(row_names::keys, [&](Query *query) { key_shape::select_keys(query, shape); }))
         return false;
@@ -34,12 +52,12 @@ bool show_touched(Work *work, const KeyShape &shape)
 // Restricts the view's query to the touched keys.
 bool restrict_to_touched(Work *work, const KeyShape &shape, Query *query)
 {
-    if (shape.anchored) {
+    if (shape.anchored && !work->by_terms) {
         show_parts(work, shape.keys[0]);
         work->apply_state(query, TableState::now);
         return true;
     }
-    if (!show_touched(work, shape))
+    if (!(work->by_terms ? show_by_terms(work, shape) : show_by_parts(work, shape)))
         return false;
     key_shape::restrict_to(query, shape.keys, shape.nkeys, row_names::touched, work->environment);
     return true;

@@ -149,14 +149,14 @@ const char *distinct_count(GroupShape *shape, Query *query, const Anchoring &anc
 {
     auto *value = reinterpret_cast<Expr *>(
         pg::flatten(query, static_cast<Node *>(copyObjectImpl(argument(aggregate)))));
-    if (determines_anchor(query, anchoring, value))
-        return psprintf("s.p%d", add(shape, PartialKind::count, reinterpret_cast<Expr *>(aggregate), INT8OID));
     Oid equality = linitial_node(SortGroupClause, aggregate->aggdistinct)->eqop;
     if (!equality::is_plain(equality, value)) {
         object(shape, "it counts distinct values of a type without a hash function of its own");
         return "0";
     }
-    int number = add(shape, PartialKind::values, nullptr, INT8OID);
+    bool members = determines_anchor(query, anchoring, value);
+    int number = members ? add(shape, PartialKind::members, reinterpret_cast<Expr *>(aggregate), INT8OID)
+                         : add(shape, PartialKind::values, nullptr, INT8OID);
     PartialAggregate *partial = &shape->partials[number - 1];
     partial->value = value;
     partial->filter = aggregate->aggfilter;

@@ -6,6 +6,8 @@
 //     values(i)  k1 .., v, n              their distinct values, of partial aggregate i
 //     keys       k1 ..                    the keys of the parts
 //
+//     net        k1 .., n, a1, b1 ..      what is to be added to and taken from groups (net.hpp)
+//     joined     c1 .., sign              joined rows that were gained and lost (signed_terms.hpp)
 //     groups     place, h, k1 .., n, p1 .., redo    the touched groups as they will be
 //     values(i)  place, h, k1 .., v, n, step        the touched values as they will be
 //     redo       k1 ..                    the groups to be computed anew
@@ -26,6 +28,8 @@ namespace row_names {
 constexpr char parts[] = "refresh_mv_parts";
 constexpr char partials[] = "refresh_mv_partials";
 constexpr char keys[] = "refresh_mv_keys";
+constexpr char net[] = "refresh_mv_net";
+constexpr char joined_rows[] = "refresh_mv_joined_rows";
 constexpr char groups[] = "refresh_mv_groups";
 constexpr char redo[] = "refresh_mv_redo";
 constexpr char redone[] = "refresh_mv_partials_redone";

@@ -8,10 +8,28 @@ namespace refresh_mv {
 namespace {
 
 // What the queries of a refresh give, or may give if it is only planned.
-ephemeral_rows::Result result_of(const Work *work)
+ephemeral_rows::Result result_of(bool expected)
 {
-    return work->planned ? ephemeral_rows::expected_of
-                         : static_cast<ephemeral_rows::Result>(ephemeral_rows::result_of);
+    return expected ? ephemeral_rows::expected_of : static_cast<ephemeral_rows::Result>(ephemeral_rows::result_of);
+}
+
+// Finds the signed changes of a table; false if that is not affordable.
+bool find_signs(Work *work, const NetChanges *changes, SignedChanges *signs)
+{
+    if (work->imagined) {
+        signs->rows.count = changes->rows.count + changes->existed;
+        return true;
+    }
+    if (changes->bag) {
+        signed_changes::fill_from_bag(signs);
+        return true;
+    }
+    Bitmapset *columns = signed_terms::columns_read(work->analysis.anchoring, changes);
+    PlannedStmt *images = query::plan(signed_changes::images(changes, columns, work->environment), 0);
+    if (!work->affordable(query::cost(images)))
+        return false;
+    signed_changes::fill(signs, images, work->environment);
+    return true;
 }
 
 } // namespace
@@ -42,9 +60,42 @@ void Work::note(const char *name, Query *query)
     queries = lappend(queries, noted);
 }
 
+bool Work::show_signs()
+{
+    ListCell *cell;
+    foreach (cell, changes) {
+        auto *own = static_cast<NetChanges *>(lfirst(cell));
+        auto *own_signs = static_cast<SignedChanges *>(palloc(sizeof(SignedChanges)));
+        const char *name = psprintf("refresh_mv_signs_%d", foreach_current_index(cell));
+        *own_signs = signed_changes::make(own, signed_terms::columns_read(analysis.anchoring, own), name);
+        bool found = find_signs(this, own, own_signs);
+        ephemeral_rows::show(environment, own_signs->rows);
+        if (!found)
+            return false;
+        signs = lappend(signs, own_signs);
+    }
+    return true;
+}
+
+bool Work::unchanged() const
+{
+    ListCell *cell;
+    foreach (cell, signs)
+        if (static_cast<SignedChanges *>(lfirst(cell))->rows.count > 0)
+            return false;
+    return true;
+}
+
+bool Work::find_parts()
+{
+    parts = affected_parts::find(analysis.query, analysis.anchoring, changes, limit, result_of(imagined), environment,
+                                 &cost, &scope.reason);
+    return parts != nullptr;
+}
+
 void Work::run_and_show(Query *query, const char *name)
 {
-    ephemeral_rows::show(environment, result_of(this)(query::plan(query, 0), name, environment));
+    ephemeral_rows::show(environment, result_of(planned)(query::plan(query, 0), name, environment));
 }
 
 bool Work::run_affordable(Query *query, const char *name)
@@ -53,7 +104,7 @@ bool Work::run_affordable(Query *query, const char *name)
     PlannedStmt *plan = query::plan(query, 0);
     if (!affordable(query::cost(plan)))
         return false;
-    ephemeral_rows::show(environment, result_of(this)(plan, name, environment));
+    ephemeral_rows::show(environment, result_of(planned)(plan, name, environment));
     return true;
 }
 
@@ -63,6 +114,13 @@ void Work::expect_both(const char *rows, const char *name)
     NamedRows before = ephemeral_rows::shown(environment, row_names::before(rows));
     ephemeral_rows::show(environment, ephemeral_rows::expected(name, now.desc,
                                                                static_cast<double>(Max(now.count, before.count))));
+}
+
+bool Work::expect(Query *query, const char *name)
+{
+    PlannedStmt *plan = query::plan(query, 0);
+    ephemeral_rows::show(environment, ephemeral_rows::expected_of(plan, name, environment));
+    return affordable(query::cost(plan));
 }
 
 Query *Work::held_rows(const Key *keys, int nkeys, const char *touched)

@@ -3,12 +3,14 @@
 // Invariants:
 // - A query is run only if all that have been come to no more than the limit with it,
 //   by the planner's estimates.
-// - Of a refresh that is only planned no query is run, but those for the parts, and each
-//   is noted.
+// - Of a refresh that is only planned no query is run, but those for the changed rows and the
+//   parts, and each is noted.
+// - The changes are taken by terms if these tell all (signed_terms.hpp), or else by parts.
 #pragma once
 
 #include "incremental/incremental.hpp"
 #include "incremental/old_state.hpp"
+#include "incremental/signed_terms.hpp"
 
 namespace refresh_mv {
 
@@ -27,7 +29,10 @@ struct Work {
     List *queries; // PlannedQuery *
     Analysis analysis;
     List *changes;
-    const Parts *parts;
+    bool by_terms;
+    bool imagined;      // so are the changes
+    List *signs;        // SignedChanges *, if by terms
+    const Parts *parts; // if not
     QueryEnvironment *environment;
     ExactScope scope;
 
@@ -43,12 +48,24 @@ struct Work {
     // Notes a query for whoever wants to see what would be run.
     void note(const char *name, Query *query);
 
+    // Finds the signed changes, for terms; false if that is not affordable.
+    bool show_signs();
+
+    // Whether the rows that the query reads have not changed, as the signs tell.
+    bool unchanged() const;
+
+    // Finds the parts; false if that is not affordable, or there is no way.
+    bool find_parts();
+
     // Runs a query and shows its rows; or does if that is affordable.
     void run_and_show(Query *query, const char *name);
     bool run_affordable(Query *query, const char *name);
 
     // Rows expected under a name, as many as both states have.
     void expect_both(const char *rows, const char *name);
+
+    // As many as a query gives, if that is affordable.
+    bool expect(Query *query, const char *name);
 
     // The rows of the view that are compared: those with the touched keys, or all (0);
     // null if that is not affordable.

@@ -57,6 +57,8 @@ const char *name_of(PartialKind kind)
         return "largest";
     case PartialKind::values:
         return "distinct values";
+    case PartialKind::members:
+        return "distinct members";
     }
     return "";
 }

@@ -152,6 +152,11 @@ NamedRows shown(QueryEnvironment *environment, const char *name)
             static_cast<int64>(relation->md.enrtuples)};
 }
 
+void stand_in(QueryEnvironment *environment, const char *name, Query *query)
+{
+    show(environment, {name, ExecCleanTypeFromTL(query->targetList), nullptr, 0});
+}
+
 void replace(Query *query, const char *name, Query *replacement)
 {
     Replacement context = {name, replacement};

@@ -51,6 +51,9 @@ void show_spi(const NamedRows &rows);
 // Rows that the environment shows.
 NamedRows shown(QueryEnvironment *environment, const char *name);
 
+// Lets queries be parsed that read a query by name, which replace() is to put there.
+void stand_in(QueryEnvironment *environment, const char *name, Query *query);
+
 // Puts a query in the place of all rows of a name.
 void replace(Query *query, const char *name, Query *replacement);
 

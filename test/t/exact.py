@@ -76,6 +76,18 @@ COLUMNS = """
            coalesce(a.attnum = ANY (i.indkey), a.attnum = 1)
     FROM pg_attribute a LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisunique
     WHERE a.attrelid = %s::regclass AND a.attnum > 0 ORDER BY a.attnum"""
+# The columns that views read of each relation below them, be it through ordinary views.
+COLUMNS_READ = """
+    WITH RECURSIVE used AS (
+        SELECT c.oid AS view, c.oid AS reader FROM pg_class c WHERE c.relkind = 'm'
+        UNION SELECT u.view, d.refobjid FROM used u JOIN pg_rewrite r ON r.ev_class = u.reader
+            JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refobjid <> u.reader
+            JOIN pg_class c ON d.refclassid = 'pg_class'::regclass AND c.oid = d.refobjid AND c.relkind = 'v')
+    SELECT u.view::regclass::text, d.refobjid::regclass::text, array_agg(DISTINCT a.attname ORDER BY a.attname)
+    FROM used u JOIN pg_rewrite r ON r.ev_class = u.reader
+    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+    JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum > 0 AND d.refobjsubid IN (0, a.attnum) AND NOT a.attisdropped
+    WHERE d.refobjid <> u.reader GROUP BY 1, 2"""
 
 
 @dataclasses.dataclass
@@ -87,6 +99,7 @@ class View:
     query: str
     tracked: bool = False
     sources: set = dataclasses.field(default_factory=set)
+    columns: dict = dataclasses.field(default_factory=dict)  # that it reads, by source
 
 
 def read_catalogue(only, version=0):
@@ -265,7 +278,7 @@ class Scenario:
         self.new = Changes(set(SIZES), set(SIZES))  # since the last refresh
         self.open = None      # those of the transaction that is open
         self.contents = {}    # of the sources at the last refresh
-        self.changed = set()  # sources that were different at the one before
+        self.changed = set()  # sources that were different at the one before, and columns of them
         self.expected = {}    # views: the methods that explain() has chosen for this refresh
         with contextlib.suppress(psycopg2.Error):
             self.main.execute("SET refresh_mv.exact_cost_limit = 1e9")
@@ -389,11 +402,14 @@ class Scenario:
             if self.new.touched & view.sources:
                 self.new.touched.add(view.name)
         self.changed = set()
+        read = {(source, columns) for view in self.views.values() for source, columns in view.columns.items()}
         for source in self.new.touched & set(SIZES).union(*(view.sources for view in self.views.values())):
-            rows = sorted(self.main.execute(f"SELECT s::text FROM {source} s"))
-            if rows != self.contents.get(source):
-                self.changed.add(source)
-                self.contents[source] = rows
+            for place, what in [(source, "s"), *[((source, columns), f"ROW({', '.join(columns)})")
+                                                 for name, columns in read if name == source]]:
+                rows = sorted(self.main.execute(f"SELECT {what}::text FROM {source} s"))
+                if rows != self.contents.get(place):
+                    self.changed.add(place)
+                    self.contents[place] = rows
 
     def allowed(self, view):
         """The methods that are right for a view this time."""
@@ -404,9 +420,12 @@ class Scenario:
         methods = view.methods | ({"full"} if view.whole & self.new.touched else set())
         if view.whole & self.changed or view.sources & self.new.truncated:
             methods = {"full"}
-        # What has changed below may leave the rows of the view in between as they were.
+        # What has changed below may leave the rows of the view in between as they were; and what has changed
+        # there, the columns that the view reads.
         over_view = view.name.startswith("m_")
-        return methods if self.changed & view.sources and not over_view else methods | {"skip"}
+        changed = any((source, view.columns[source]) in self.changed if source in view.columns else source in self.changed
+                      for source in view.sources)
+        return methods if changed and not over_view else methods | {"skip"}
 
 
 class Report:
@@ -456,6 +475,8 @@ def set_up(before, views):
         session.execute(f"CREATE MATERIALIZED VIEW {view.name} AS {view.query}")
     for name, source in session.execute("SELECT view::text, depends_on::text FROM refresh_mv.dependencies"):
         views[name].sources.add(source)
+    for name, source, columns in session.execute(COLUMNS_READ):
+        views[name].columns[source] = tuple(columns)
     for name, tracked, reason in session.execute("SELECT view_name::text, tracked, reason FROM refresh_mv.track()"):
         views[name].tracked = tracked
         if tracked == bool(views[name].sources & {"keyless", "nullable_key"}):

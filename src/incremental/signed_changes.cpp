@@ -1,0 +1,187 @@
+#include "incremental/signed_changes.hpp"
+
+#include "incremental/instance.hpp"
+#include "query/query.hpp"
+#include "query/sql_template.hpp"
+#include "values/image.hpp"
+
+namespace refresh_mv {
+
+namespace {
+
+// The columns of a table that a bitmap has, or all, and those of the key.
+Bitmapset *filled_columns(const NetChanges *changes, Bitmapset *columns)
+{
+    TupleDesc desc = changes->rows.desc;
+    bool whole = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, columns);
+    Bitmapset *filled = nullptr;
+    ListCell *cell;
+
+    Relation table = table_open(changes->relation, AccessShareLock);
+    for (int i = 0; i < desc->natts - 1; i++)
+        if (!TupleDescAttr(RelationGetDescr(table), i)->attisdropped
+            && (whole || bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, columns)))
+            filled = bms_add_member(filled, i + 1);
+    table_close(table, NoLock);
+    foreach (cell, changes->source->key)
+        filled = bms_add_member(filled, get_attnum(changes->relation, static_cast<char *>(lfirst(cell))));
+    return filled;
+}
+
+// "prefix.a, prefix.b, " for the filled columns.
+char *column_list(const NetChanges *changes, Bitmapset *filled, const char *prefix)
+{
+    StringInfoData text;
+    int column = -1;
+    initStringInfo(&text);
+    while ((column = bms_next_member(filled, column)) >= 0)
+        appendStringInfo(&text, "%s.%s, ", prefix,
+                         instance::column_name(changes->relation, static_cast<AttrNumber>(column)));
+    return text.data;
+}
+
+// The table's rows t of the changed keys. New keys are a run of integers, often.
+char *from_new_rows(const NetChanges *changes)
+{
+    const char *table = instance::qualified_name(changes->relation);
+    if (changes->has_range && changes->greatest - changes->least + 1 == changes->rows.count)
+        return psprintf("%s t WHERE %s", table,
+                        instance::in_range(quote_identifier(static_cast<char *>(linitial(changes->source->key))),
+                                           changes->least, changes->greatest));
+    return psprintf("%s d JOIN %s t ON %s", changes->rows.name, table, net_changes::same_key(changes));
+}
+
+// Makes signed rows of images.
+struct Signer {
+    DestReceiver pub;
+    SignedChanges *signs;
+    AttrNumber *columns; // of the table, of those that are filled
+    int ncolumns;
+    Datum *values;
+    bool *nulls;
+};
+
+// Adds a row whose columns follow each other from a place in the slot.
+void add_image(Signer *signer, TupleTableSlot *row, int first, int sign)
+{
+    TupleDesc desc = signer->signs->rows.desc;
+    for (int i = 0; i < signer->ncolumns; i++) {
+        signer->values[signer->columns[i] - 1] = row->tts_values[first + i];
+        signer->nulls[signer->columns[i] - 1] = row->tts_isnull[first + i];
+    }
+    signer->values[desc->natts - 1] = Int32GetDatum(sign);
+    ephemeral_rows::add(&signer->signs->rows, signer->values, signer->nulls);
+}
+
+bool looks_same(const Signer *signer, TupleTableSlot *row)
+{
+    TupleDesc desc = signer->signs->rows.desc;
+    for (int i = 0; i < signer->ncolumns; i++) {
+        int old = signer->ncolumns + i;
+        if (!image::same(TupleDescAttr(desc, signer->columns[i] - 1), row->tts_values[i], row->tts_isnull[i],
+                         row->tts_values[old], row->tts_isnull[old]))
+            return false;
+    }
+    return true;
+}
+
+// Takes the new columns, the old ones, whether there is a new row, and whether there was an old.
+bool sign_images(TupleTableSlot *row, DestReceiver *self)
+{
+    auto *signer = reinterpret_cast<Signer *>(self);
+    slot_getallattrs(row);
+    int natts = row->tts_tupleDescriptor->natts;
+    if (natts == signer->ncolumns) {
+        add_image(signer, row, 0, 1);
+        return true;
+    }
+    bool is_new = !row->tts_isnull[natts - 2];
+    bool was = DatumGetBool(row->tts_values[natts - 1]);
+    if (is_new && was && looks_same(signer, row))
+        return true;
+    if (is_new)
+        add_image(signer, row, 0, 1);
+    if (was)
+        add_image(signer, row, signer->ncolumns, -1);
+    return true;
+}
+
+Signer signer_for(SignedChanges *signs)
+{
+    auto natts = static_cast<size_t>(signs->rows.desc->natts);
+    Signer signer{};
+    int column = -1;
+    signer.pub = query::row_receiver(sign_images);
+    signer.signs = signs;
+    signer.columns = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * natts));
+    while ((column = bms_next_member(signs->columns, column)) >= 0)
+        signer.columns[signer.ncolumns++] = static_cast<AttrNumber>(column);
+    signer.values = static_cast<Datum *>(palloc0(sizeof(Datum) * natts));
+    signer.nulls = static_cast<bool *>(palloc(natts));
+    memset(signer.nulls, true, natts);
+    signer.nulls[natts - 1] = false;
+    return signer;
+}
+
+} // namespace
+
+namespace signed_changes {
+
+bool readable(const NetChanges *changes, Bitmapset *columns)
+{
+    return 2 * bms_num_members(filled_columns(changes, columns)) + 2 <= MaxTupleAttributeNumber;
+}
+
+Query *images(const NetChanges *changes, Bitmapset *columns, QueryEnvironment *environment)
+{
+    Bitmapset *filled = filled_columns(changes, columns);
+    char *now = column_list(changes, filled, "t");
+    if (changes->existed == 0) {
+        now[strlen(now) - 2] = '\0';
+        return query::unchecked(psprintf("SELECT %s FROM %s", now, from_new_rows(changes)), environment);
+    }
+    return query::unchecked(
+        sql_template::fill("SELECT {now}{before}t.ctid, d.{existed} FROM {changes} d LEFT JOIN {table} t ON {same_key}",
+                           {{"now", now},
+                            {"before", column_list(changes, filled, "d")},
+                            {"existed", net_changes::existed_column(changes)},
+                            {"changes", changes->rows.name},
+                            {"table", instance::qualified_name(changes->relation)},
+                            {"same_key", net_changes::same_key(changes)}}),
+        environment);
+}
+
+SignedChanges make(const NetChanges *changes, Bitmapset *columns, const char *name)
+{
+    TupleDesc desc = CreateTupleDescCopy(changes->rows.desc);
+    int natts = desc->natts;
+    const char *sign = pstrdup(NameStr(TupleDescAttr(desc, natts - 1)->attname));
+    TupleDescInitEntry(desc, static_cast<AttrNumber>(natts), sign, INT4OID, -1, 0);
+    return {changes, filled_columns(changes, columns), ephemeral_rows::make(name, pg::finished(desc))};
+}
+
+void fill(SignedChanges *signs, PlannedStmt *images, QueryEnvironment *environment)
+{
+    Signer signer = signer_for(signs);
+    query::run(images, &signer.pub, environment);
+}
+
+void fill_from_bag(SignedChanges *signs)
+{
+    const NamedRows &images = signs->changes->rows;
+    TupleTableSlot *slot = MakeSingleTupleTableSlot(images.desc, &TTSOpsMinimalTuple);
+    int existed = images.desc->natts - 1;
+
+    tuplestore_rescan(images.rows);
+    while (tuplestore_gettupleslot(images.rows, true, false, slot)) {
+        slot_getallattrs(slot);
+        bool gone = DatumGetBool(slot->tts_values[existed]);
+        slot->tts_values[existed] = Int32GetDatum(gone ? -1 : 1);
+        ephemeral_rows::add(&signs->rows, slot->tts_values, slot->tts_isnull);
+    }
+    ExecDropSingleTupleTableSlot(slot);
+}
+
+} // namespace signed_changes
+
+} // namespace refresh_mv

@@ -1,0 +1,408 @@
+#include "incremental/signed_terms.hpp"
+
+#include "incremental/from_clause.hpp"
+#include "query/normalize.hpp"
+#include "query/query.hpp"
+#include "query/sql_template.hpp"
+
+namespace refresh_mv {
+
+namespace {
+
+// More changed instances than these make too many terms.
+constexpr int most_changed = 4;
+
+constexpr char sign_name[] = "sign";
+
+// What a term reads in the place of an instance.  now: the table.  changed: D.  unchanged: the
+// rows whose keys have no change.  old: the old images.  less: D with its signs turned.
+enum class Role { now, changed, unchanged, old, less };
+
+// A term being made.  Roles are in the order of the instances, which are those of its own tree.
+struct Term {
+    List *instances;
+    const Role *roles;
+    List *signs;
+    QueryEnvironment *environment;
+};
+
+const SignedChanges *signs_of(List *signs, const Instance *instance)
+{
+    ListCell *cell;
+    foreach (cell, signs) {
+        auto *found = static_cast<SignedChanges *>(lfirst(cell));
+        if (found->changes->relation == instance->relation && found->rows.count > 0)
+            return found;
+    }
+    return nullptr;
+}
+
+Role role_of(const Term *term, const Instance *instance)
+{
+    ListCell *cell;
+    foreach (cell, term->instances)
+        if (lfirst(cell) == instance)
+            return term->roles[foreach_current_index(cell)];
+    return Role::now;
+}
+
+// ---- what a query reads through FROM ----
+
+// The subquery of an entry, if that only selects and joins, or is a UNION ALL of such.
+Query *joined_below(RangeTblEntry *rte)
+{
+    return rte->rtekind == RTE_SUBQUERY
+                   && (from_clause::only_joins(rte->subquery) || from_clause::union_arms(rte->subquery) != NIL)
+               ? rte->subquery
+               : nullptr;
+}
+
+// Calls each() for the entries of a query's range table in which it is linear; of a UNION ALL for its
+// arms, without their numbers.
+template <class Each>
+void each_entry(Query *query, Each each)
+{
+    ListCell *cell;
+    if (query->setOperations != nullptr) {
+        foreach (cell, from_clause::union_arms(query))
+            each(Index{0}, lfirst_node(RangeTblEntry, cell));
+        return;
+    }
+    From from = from_clause::of_query(query);
+    foreach (cell, from.entries) {
+        int rti = static_cast<RangeTblRef *>(lfirst(cell))->rtindex;
+        if (!from_clause::is_nullable(from, rti))
+            each(static_cast<Index>(rti), rt_fetch(rti, query->rtable));
+    }
+}
+
+// Whether a query reads an instance in whose place are a few rows.
+bool holds_few(const Term *term, Query *query)
+{
+    bool found = false;
+    check_stack_depth();
+    each_entry(query, [&](Index rti, RangeTblEntry *rte) {
+        Instance *instance = instance::find(term->instances, query, static_cast<int>(rti));
+        Role role = instance != nullptr ? role_of(term, instance) : Role::now;
+        Query *below = joined_below(rte);
+        found |= role == Role::changed || role == Role::old || role == Role::less
+                 || (below != nullptr && holds_few(term, below));
+    });
+    return found;
+}
+
+// Whether two arms of a UNION ALL read such instances: no row comes out of both.
+bool is_empty(const Term *term, Query *query)
+{
+    bool empty = false;
+    int arms = 0;
+    check_stack_depth();
+    each_entry(query, [&](Index, RangeTblEntry *rte) {
+        Query *below = joined_below(rte);
+        if (below == nullptr)
+            return;
+        arms += holds_few(term, below);
+        empty |= is_empty(term, below);
+    });
+    return empty || (query->setOperations != nullptr && arms > 1);
+}
+
+// ---- signs ----
+
+Expr *call(Oid function, List *args)
+{
+    return reinterpret_cast<Expr *>(
+        makeFuncExpr(function, INT4OID, args, InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL));
+}
+
+// The product of two signs, of which either may be missing: 1.
+Expr *times(Expr *a, Expr *b)
+{
+    return a == nullptr ? b : b == nullptr ? a : call(F_INT4MUL, list_make2(a, b));
+}
+
+Expr *one()
+{
+    return reinterpret_cast<Expr *>(makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(1), false, true));
+}
+
+// Adds the sign to what a query returns; returns the number of its column.
+AttrNumber add_sign(Query *query, Expr *sign)
+{
+    List *entries = NIL;
+    ListCell *cell;
+    foreach (cell, query->targetList)
+        if (!lfirst_node(TargetEntry, cell)->resjunk)
+            entries = lappend(entries, lfirst(cell));
+    auto number = static_cast<AttrNumber>(list_length(entries) + 1);
+    query->targetList = lappend(entries, makeTargetEntry(sign, number, pstrdup(sign_name), false));
+    query->sortClause = NIL;
+    return number;
+}
+
+Var *sign_column(RangeTblEntry *rte, Index rti, AttrNumber number)
+{
+    rte->eref = static_cast<Alias *>(copyObjectImpl(rte->eref));
+    rte->eref->colnames = lappend(rte->eref->colnames, makeString(pstrdup(sign_name)));
+    return makeVar(static_cast<int>(rti), number, INT4OID, -1, InvalidOid, 0);
+}
+
+// ---- roles ----
+
+// Puts rows of an instance's changes in its place; returns their sign, or null if it is 1 for all.
+Expr *read_few(const Term *term, const Instance *instance, Role role)
+{
+    const SignedChanges *signs = signs_of(term->signs, instance);
+    RangeTblEntry *rte = rt_fetch(instance->rti, instance->query->rtable);
+    const char *sign = net_changes::existed_column(signs->changes);
+    // A subquery that is merged with the one around it loses its row-level security.
+    const char *fence = rte->securityQuals != NIL ? " OFFSET 0" : "";
+    const char *text = sql_template::fill(role == Role::old ? "SELECT {columns} FROM {rows} t WHERE t.{sign} < 0{fence}"
+                                                            : "SELECT {columns}, t.{sign} FROM {rows} t{fence}",
+                                          {{"columns", instance::used_columns(instance)},
+                                           {"sign", sign},
+                                           {"rows", signs->rows.name},
+                                           {"fence", fence}});
+    instance::replace(instance, text, term->environment);
+    if (role == Role::old)
+        return nullptr;
+    auto *column = reinterpret_cast<Expr *>(makeVar(static_cast<int>(instance->rti),
+                                                    static_cast<AttrNumber>(signs->rows.desc->natts), INT4OID, -1,
+                                                    InvalidOid, 0));
+    return role == Role::less ? call(F_INT4UM, list_make1(column)) : column;
+}
+
+// Leaves only the rows of an instance whose keys have no change.
+void read_unchanged(const Term *term, const Instance *instance)
+{
+    const SignedChanges *signs = signs_of(term->signs, instance);
+    Query *query = instance->query;
+    const char *text = sql_template::fill("SELECT FROM {table} t WHERE NOT EXISTS (SELECT FROM {rows} d WHERE {same_key})",
+                                          {{"table", instance::qualified_name(instance->relation)},
+                                           {"rows", signs->rows.name},
+                                           {"same_key", net_changes::same_key(signs->changes)}});
+    Node *quals = query::unchecked(text, term->environment)->jointree->quals;
+    ChangeVarNodes(quals, 1, static_cast<int>(instance->rti), 0);
+    query->jointree->quals = make_and_qual(query->jointree->quals, quals);
+    query->hasSubLinks = true;
+}
+
+Expr *apply(const Term *term, Query *query);
+
+// An entry's subquery that returns the same columns, and no row.
+Query *nothing(Query *original)
+{
+    Query *query = makeNode(Query);
+    ListCell *cell;
+    query->commandType = CMD_SELECT;
+    query->querySource = QSRC_ORIGINAL;
+    query->canSetTag = true;
+    foreach (cell, original->targetList) {
+        auto *entry = lfirst_node(TargetEntry, cell);
+        auto *node = reinterpret_cast<Node *>(entry->expr);
+        auto *null = reinterpret_cast<Expr *>(makeNullConst(exprType(node), exprTypmod(node), exprCollation(node)));
+        if (!entry->resjunk)
+            query->targetList = lappend(query->targetList,
+                                        makeTargetEntry(null, entry->resno, pstrdup(entry->resname), false));
+    }
+    query->jointree = makeFromExpr(NIL, makeBoolConst(false, false));
+    return query;
+}
+
+void add_sign_type(Node *node)
+{
+    if (!IsA(node, SetOperationStmt))
+        return;
+    auto *operation = reinterpret_cast<SetOperationStmt *>(node);
+    operation->colTypes = lappend_oid(operation->colTypes, INT4OID);
+    operation->colTypmods = lappend_int(operation->colTypmods, -1);
+    operation->colCollations = lappend_oid(operation->colCollations, InvalidOid);
+    add_sign_type(operation->larg);
+    add_sign_type(operation->rarg);
+}
+
+// Of a UNION ALL, only the arm with the few rows counts, if one has any.
+Expr *apply_to_arms(const Term *term, Query *query)
+{
+    List *arms = from_clause::union_arms(query);
+    bool few = holds_few(term, query);
+    bool has_sign = false;
+    List *signs = NIL;
+    ListCell *cell;
+
+    foreach (cell, arms) {
+        auto *rte = lfirst_node(RangeTblEntry, cell);
+        Query *below = joined_below(rte);
+        Expr *sign = below != nullptr ? apply(term, below) : nullptr;
+        if (few && (below == nullptr || !holds_few(term, below)) && sign == nullptr)
+            rte->subquery = nothing(rte->subquery);
+        has_sign |= sign != nullptr;
+        signs = lappend(signs, sign);
+    }
+    if (!has_sign)
+        return nullptr;
+    AttrNumber number = 0;
+    foreach (cell, arms) {
+        auto *rte = lfirst_node(RangeTblEntry, cell);
+        auto *sign = static_cast<Expr *>(list_nth(signs, foreach_current_index(cell)));
+        number = add_sign(rte->subquery, sign != nullptr ? sign : one());
+        sign_column(rte, 0, number);
+    }
+    add_sign_type(query->setOperations);
+    return reinterpret_cast<Expr *>(makeVar(from_clause::first_arm(query), number, INT4OID, -1, InvalidOid, 0));
+}
+
+// Applies the roles to what a query reads through FROM; returns the sign of a joined row, or null if
+// it is 1 for all.
+Expr *apply(const Term *term, Query *query)
+{
+    Expr *sign = nullptr;
+
+    check_stack_depth();
+    if (query->setOperations != nullptr)
+        return apply_to_arms(term, query);
+    each_entry(query, [&](Index rti, RangeTblEntry *rte) {
+        Instance *instance = instance::find(term->instances, query, static_cast<int>(rti));
+        Query *below = joined_below(rte);
+        if (instance != nullptr) {
+            Role role = role_of(term, instance);
+            if (role == Role::unchanged)
+                read_unchanged(term, instance);
+            else if (role != Role::now)
+                sign = times(sign, read_few(term, instance, role));
+        } else if (below != nullptr) {
+            Expr *inner = apply(term, below);
+            if (inner != nullptr)
+                sign = times(sign, reinterpret_cast<Expr *>(sign_column(rte, rti, add_sign(below, inner))));
+        }
+    });
+    normalize::describe_joins(query);
+    return sign;
+}
+
+// ---- terms ----
+
+// The joined rows of a query with those roles; null if there can be none.
+Query *term_query(Query *original, const Role *roles, List *signs, List *expressions,
+                  QueryEnvironment *environment)
+{
+    auto *query = static_cast<Query *>(copyObjectImpl(original));
+    Term term = {instance::all(query), roles, signs, environment};
+    List *entries = NIL;
+    ListCell *cell;
+
+    if (is_empty(&term, query))
+        return nullptr;
+    Expr *sign = apply(&term, query);
+    foreach (cell, expressions) {
+        int number = foreach_current_index(cell) + 1;
+        entries = lappend(entries, makeTargetEntry(static_cast<Expr *>(copyObjectImpl(lfirst(cell))),
+                                                   static_cast<AttrNumber>(number), psprintf("c%d", number), false));
+    }
+    query->targetList = lappend(entries, makeTargetEntry(sign, static_cast<AttrNumber>(list_length(entries) + 1),
+                                                         pstrdup(sign_name), false));
+    query->groupClause = query->groupingSets = query->distinctClause = query->sortClause = NIL;
+    query->windowClause = NIL;
+    query->havingQual = query->limitCount = query->limitOffset = nullptr;
+    query->hasAggs = query->hasWindowFuncs = query->hasDistinctOn = query->hasTargetSRFs = false;
+    return query;
+}
+
+// The roles of the terms of one changed instance: those after it are taken apart, in all ways.
+void add_terms(List **terms, Query *query, const Anchoring &anchoring, List *changed, int place, List *signs,
+               List *expressions, QueryEnvironment *environment)
+{
+    int count = list_length(anchoring.instances);
+    auto *roles = static_cast<Role *>(palloc(sizeof(Role) * static_cast<size_t>(count)));
+    int after = list_length(changed) - place - 1;
+
+    for (int taken = 0; taken < 1 << after; taken++) {
+        bool possible = true;
+        for (int i = 0; i < count; i++)
+            roles[i] = Role::now;
+        roles[list_nth_int(changed, place)] = Role::changed;
+        for (int i = 0; i < after; i++) {
+            int number = list_nth_int(changed, place + 1 + i);
+            const SignedChanges *own = signs_of(signs, static_cast<Instance *>(list_nth(anchoring.instances, number)));
+            bool few = taken & (1 << i);
+            roles[number] = own->changes->bag ? (few ? Role::less : Role::now) : few ? Role::old : Role::unchanged;
+            possible &= roles[number] != Role::old || own->changes->existed > 0;
+        }
+        Query *term = possible ? term_query(query, roles, signs, expressions, environment) : nullptr;
+        if (term != nullptr)
+            *terms = lappend(*terms, term);
+    }
+}
+
+// All terms as one query.
+Query *together(List *terms, QueryEnvironment *environment)
+{
+    StringInfoData text;
+    ListCell *cell;
+
+    if (list_length(terms) == 1)
+        return linitial_node(Query, terms);
+    initStringInfo(&text);
+    foreach (cell, terms) {
+        const char *name = psprintf("refresh_mv_term_%d", foreach_current_index(cell));
+        ephemeral_rows::stand_in(environment, name, lfirst_node(Query, cell));
+        appendStringInfo(&text, "%sSELECT t.* FROM %s t", text.len > 0 ? " UNION ALL " : "", name);
+    }
+    Query *query = query::unchecked(text.data, environment);
+    foreach (cell, terms)
+        ephemeral_rows::replace(query, psprintf("refresh_mv_term_%d", foreach_current_index(cell)),
+                                lfirst_node(Query, cell));
+    return query;
+}
+
+} // namespace
+
+namespace signed_terms {
+
+bool tell_all(const Anchoring &anchoring, List *changes)
+{
+    int changed = 0;
+    ListCell *cell;
+    foreach (cell, anchoring.instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        const NetChanges *own = instance::changes_of(changes, instance);
+        if (own == nullptr)
+            continue;
+        if (!instance->linear || !signed_changes::readable(own, columns_read(anchoring, own)))
+            return false;
+        changed++;
+    }
+    return changed <= most_changed;
+}
+
+Bitmapset *columns_read(const Anchoring &anchoring, const NetChanges *changes)
+{
+    Bitmapset *columns = nullptr;
+    ListCell *cell;
+    foreach (cell, anchoring.instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        if (instance->relation == changes->relation)
+            columns = bms_add_members(columns, instance::columns_read(instance));
+    }
+    return columns;
+}
+
+Query *joined_rows(Query *query, const Anchoring &anchoring, List *signs, List *expressions,
+                   QueryEnvironment *environment, int *terms)
+{
+    List *all = NIL;
+    List *changed = NIL;
+    ListCell *cell;
+
+    foreach (cell, anchoring.instances)
+        if (signs_of(signs, static_cast<Instance *>(lfirst(cell))) != nullptr)
+            changed = lappend_int(changed, foreach_current_index(cell));
+    for (int i = 0; i < list_length(changed); i++)
+        add_terms(&all, query, anchoring, changed, i, signs, expressions, environment);
+    *terms = list_length(all);
+    return all == NIL ? nullptr : together(all, environment);
+}
+
+} // namespace signed_terms
+
+} // namespace refresh_mv

@@ -1,0 +1,44 @@
+// What a query's joined rows have gained and lost, by terms that read its tables as they are.
+//
+// An instance of a table is linear if the bag of joined rows is additive in it: it is read
+// through inner joins, preserved sides of outer joins, conditions, arms of UNION ALL, and
+// subqueries that only select and join.  Let 1 .. c be the linear instances whose tables have
+// changed, D[i] the signed changes of instance i (signed_changes.hpp).  Then
+//
+//     J(now) - J(before)  =  the sum over i of  J[ i: D[i];  j < i: now;  j > i: before ]
+//
+// since the terms telescope.  A table before is not read as such, but taken apart:
+//
+//     before  =  the rows now whose keys have no change  +  the old images
+//             =  the rows now  -  D                            (of a materialized view)
+//
+// so that each term falls into terms of its own, in which every instance is the table as it
+// is, with its indexes, or a few rows of known number: 2^c - 1 in all, no two of which give
+// the same joined rows but where several tables of one row have changed.
+//
+// Invariants:
+// - The signs of a joined row add up to how many more of it there are now.  A row that was
+//   there in neither state can be among the terms' rows; its signs add up to nothing.
+// - The query's own conditions, joins and subqueries are not touched.  Instances that are not
+//   linear are read as they are now.
+#pragma once
+
+#include "incremental/anchor.hpp"
+#include "incremental/signed_changes.hpp"
+
+namespace refresh_mv::signed_terms {
+
+// Whether the terms tell all: each changed instance is linear, and there are few.
+bool tell_all(const Anchoring &anchoring, List *changes);
+
+// The columns that a query reads of a changed table.
+Bitmapset *columns_read(const Anchoring &anchoring, const NetChanges *changes);
+
+// A query for the expressions, as c1, c2, ..., of the joined rows that a query has gained and
+// lost, and the sign.  It is not modified; the expressions are over its FROM.  signs as a list of
+// SignedChanges *.  *terms says how many terms it has: null if there is none, since nothing
+// that the query reads has changed.
+Query *joined_rows(Query *query, const Anchoring &anchoring, List *signs, List *expressions,
+                   QueryEnvironment *environment, int *terms);
+
+} // namespace refresh_mv::signed_terms
