@@ -29,7 +29,7 @@ settings=("shared_buffers = 1GB" "max_wal_size = 8GB")
 rounds=3 csv='' wrong='' size='' views='' changes='' forms=''
 declare -A refresh=()
 
-# Takes the option $1 with its value $2. Leaves in taken how many words these were.
+# Takes the option $1 with its value $2; leaves in taken how many words these are.
 take_option() {
     taken=2
     case $1 in
@@ -37,7 +37,11 @@ take_option() {
     --changes) changes=${2//,/ } ;;
     --forms) forms=${2//,/ } ;;
     --rounds) rounds=$2 ;;
-    --csv) csv=1 taken=1 ;;
+    --csv)
+        csv=1
+        # shellcheck disable=SC2034 # for the caller
+        taken=1
+        ;;
     *) die "unknown option $1: see the heads of bench/${0##*/} and bench/measure.sh" ;;
     esac
 }
