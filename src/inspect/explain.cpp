@@ -79,26 +79,27 @@ const char *changes_in_log(const Examination *e)
 void add_constancy_remedy(Examination *e, const Constancy &constancy)
 {
     const char *what = constancy.depends_on;
-    bool is_function = strncmp(what, "volatile function ", 18) == 0 || strncmp(what, "stable function ", 16) == 0;
     if (OidIsValid(constancy.declarable))
         advice::add(&e->tracking, psprintf("ALTER FUNCTION %s IMMUTABLE", format_procedure(constancy.declarable)),
                     "if its result depends on its arguments alone");
     else if (constancy.hint != nullptr)
         advice::add(&e->tracking, psprintf("-- its query must not depend on %s", what), constancy.hint);
-    else if (!is_function && strchr(what, ' ') != nullptr)
-        advice::add(&e->tracking, psprintf("-- its query must not depend on %s", what), "");
-    else
+    else if (constancy.movable)
         advice::add(&e->tracking, psprintf("-- take %s out of the view, and into the queries that read it", what), "");
+    else
+        advice::add(&e->tracking, psprintf("-- its query must not depend on %s", what), "");
 }
 
 void add_source_remedy(Examination *e, const Source *source)
 {
-    if (source->keyless)
-        advice::add_key(&e->tracking, source->relation);
-    else if (strncmp(source->hint, "ALTER TABLE ", 12) == 0)
-        advice::add(&e->tracking, source->hint, source->obstacle);
-    else
-        advice::add(&e->tracking, psprintf("-- %s", source->hint), source->obstacle);
+    switch (source->remedy) {
+    case SourceRemedy::key:
+        return advice::add_key(&e->tracking, source->relation);
+    case SourceRemedy::statement:
+        return advice::add(&e->tracking, source->hint, source->obstacle);
+    case SourceRemedy::words:
+        return advice::add(&e->tracking, psprintf("-- %s", source->hint), source->obstacle);
+    }
 }
 
 // A source as it would be logged.
