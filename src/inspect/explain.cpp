@@ -12,6 +12,7 @@
 #include "refresh/view_status.hpp"
 #include "refresh/window_trust.hpp"
 #include "server/bridge.hpp"
+#include "server/class_row.hpp"
 #include "tracking/net_changes.hpp"
 #include "tracking/source.hpp"
 #include "tracking/track.hpp"
@@ -162,12 +163,7 @@ ExactPlan plan(const Examination *e, const Premise &premise, Method method)
 // How many rows a table has as far as that is known.
 double rows_in(Oid relation)
 {
-    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-    if (!HeapTupleIsValid(tuple))
-        return 0;
-    double rows = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->reltuples;
-    ReleaseSysCache(tuple);
-    return Max(rows, 0);
+    return Max(class_row(relation).form.reltuples, 0);
 }
 
 // An exact method under a premise, for whoever wants to know its cost.

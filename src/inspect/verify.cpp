@@ -185,7 +185,7 @@ Answer verify_now(const OpenView &view, const BaselineStatus &baseline, bool wit
     Answer answer = compare(view, reference, with_samples, known, result);
     if (result->missing + result->extra == 0)
         return answer;
-    result->verdict = !baseline.tracked              ? Verdict::different
+    result->verdict = !baseline.tracked             ? Verdict::different
                       : baseline.unknown != nullptr ? Verdict::stale
                                                      : Verdict::wrong;
     if (result->verdict == Verdict::different)
