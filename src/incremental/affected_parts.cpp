@@ -296,7 +296,8 @@ const char *obstacle(const Anchoring &anchoring, List *changes)
 const Parts *find(Query *query, const Anchoring &anchoring, List *changes, double limit,
                    ephemeral_rows::Result result, QueryEnvironment *environment, double *cost, const char **reason)
 {
-    Search search = {query, anchoring, changes, limit, result, environment, reason, cost};
+    Search search = {query, anchoring, changes, limit, result, environment, reason, nullptr};
+    search.cost = cost;
     const char *now = row_names::now(row_names::parts);
     const char *before = row_names::before(row_names::parts);
     const char *all = all_parts(&search);

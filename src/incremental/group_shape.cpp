@@ -4,6 +4,7 @@
 #include "incremental/partial_aggregates.hpp"
 #include "incremental/row_names.hpp"
 #include "query/query.hpp"
+#include "query/sameness.hpp"
 #include "query/sql_template.hpp"
 #include "values/equality.hpp"
 
@@ -32,33 +33,12 @@ AttrNumber output_of(Query *query, Expr *expr)
     return 0;
 }
 
-// Whether an expression is EXTRACT of a field that is a whole number: a numeric
-// that is always written the same way.
-bool is_whole_extract(Expr *expr)
-{
-    static const char *const fields[] = {"year", "month", "day", "dow", "isodow", "doy",
-                                         "hour", "minute", "week", "quarter", "isoyear"};
-    if (!IsA(expr, FuncExpr))
-        return false;
-    auto *call = reinterpret_cast<FuncExpr *>(expr);
-    char *name = get_func_name(call->funcid);
-    if (call->funcid >= FirstGenbkiObjectId || name == nullptr || strcmp(name, "extract") != 0
-        || !IsA(linitial(call->args), Const))
-        return false;
-    auto *field = linitial_node(Const, call->args);
-    if (field->constisnull)
-        return false;
-    for (const char *known : fields)
-        if (pg_strcasecmp(TextDatumGetCString(field->constvalue), known) == 0)
-            return true;
-    return false;
-}
-
 void add_key(GroupShape *shape, Query *query, Expr *expr, SortGroupClause *clause)
 {
-    if (is_whole_extract(expr) ? !equality::is_plain(clause->eqop, expr)
-                               : !equality::is_plain_and_means_same(clause->eqop, expr))
+    if (!sameness::holds(query, clause->eqop, expr))
         object(shape, "it groups by values that can be equal and look different");
+    else if (!equality::is_plain(clause->eqop, expr))
+        object(shape, "it groups by values of a type without a hash function");
     shape->keys[shape->nkeys++] = {expr, clause, output_of(query, expr), from_clause::never_null(query, expr)};
 }
 

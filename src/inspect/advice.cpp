@@ -1,6 +1,7 @@
 #include "inspect/advice.hpp"
 
 #include "inspect/hypothetical_index.hpp"
+#include "server/class_row.hpp"
 #include "tracking/source.hpp"
 
 namespace refresh_mv {
@@ -194,13 +195,8 @@ void add_analyze(List **remedies, List *tables)
 {
     ListCell *cell;
     foreach (cell, tables) {
-        HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(lfirst_oid(cell)));
-        if (!HeapTupleIsValid(tuple))
-            continue;
-        auto *table = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
-        bool unknown = table->reltuples < 0 && table->relkind != RELKIND_FOREIGN_TABLE;
-        ReleaseSysCache(tuple);
-        if (unknown)
+        FormData_pg_class table = class_row(lfirst_oid(cell)).form;
+        if (table.reltuples < 0 && table.relkind != RELKIND_FOREIGN_TABLE)
             add(remedies, psprintf("ANALYZE %s", qualified_name(lfirst_oid(cell))),
                 "it has never been analyzed: costs are guesses");
     }

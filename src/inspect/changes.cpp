@@ -190,10 +190,10 @@ Reader checked_reader(Oid view, Oid table)
     if (pg_class_aclcheck(source.relation, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
         aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(source.relation));
     view::check_snapshot(relation);
-    Knowledge knowledge = baseline::look(relation, true);
+    BaselineStatus baseline = baseline::look(relation, true);
     table_close(relation, NoLock);
-    if (knowledge.unknown != nullptr)
-        unknown(source.relation, knowledge.unknown);
+    if (baseline.unknown != nullptr)
+        unknown(source.relation, baseline.unknown);
     if (!source.exact)
         unknown(source.relation, "rows of the table cannot be told apart");
     return open_reader(source);

@@ -9,9 +9,10 @@
 #include "refresh/choose_method.hpp"
 #include "refresh/date_window.hpp"
 #include "refresh/row_condition.hpp"
-#include "refresh/view_facts.hpp"
+#include "refresh/view_status.hpp"
 #include "refresh/window_trust.hpp"
 #include "server/bridge.hpp"
+#include "server/class_row.hpp"
 #include "tracking/net_changes.hpp"
 #include "tracking/source.hpp"
 #include "tracking/track.hpp"
@@ -39,7 +40,7 @@ struct Premise {
 // What is found out about a view.
 struct Examination {
     OpenView view;
-    Knowledge knowledge;
+    BaselineStatus baseline;
     bool with_details;
     bool to_owner;           // error messages may be told
     bool to_reader;          // what the view holds may be told
@@ -69,7 +70,7 @@ char *literal(const Examination *e)
 
 const char *changes_in_log(const Examination *e)
 {
-    int64 count = e->knowledge.pending;
+    int64 count = e->baseline.pending;
     return psprintf(INT64_FORMAT " %s in the log", count, count == 1 ? "change" : "changes");
 }
 
@@ -79,26 +80,27 @@ const char *changes_in_log(const Examination *e)
 void add_constancy_remedy(Examination *e, const Constancy &constancy)
 {
     const char *what = constancy.depends_on;
-    bool is_function = strncmp(what, "volatile function ", 18) == 0 || strncmp(what, "stable function ", 16) == 0;
     if (OidIsValid(constancy.declarable))
         advice::add(&e->tracking, psprintf("ALTER FUNCTION %s IMMUTABLE", format_procedure(constancy.declarable)),
                     "if its result depends on its arguments alone");
     else if (constancy.hint != nullptr)
         advice::add(&e->tracking, psprintf("-- its query must not depend on %s", what), constancy.hint);
-    else if (!is_function && strchr(what, ' ') != nullptr)
-        advice::add(&e->tracking, psprintf("-- its query must not depend on %s", what), "");
-    else
+    else if (constancy.movable)
         advice::add(&e->tracking, psprintf("-- take %s out of the view, and into the queries that read it", what), "");
+    else
+        advice::add(&e->tracking, psprintf("-- its query must not depend on %s", what), "");
 }
 
 void add_source_remedy(Examination *e, const Source *source)
 {
-    if (source->keyless)
-        advice::add_key(&e->tracking, source->relation);
-    else if (strncmp(source->hint, "ALTER TABLE ", 12) == 0)
-        advice::add(&e->tracking, source->hint, source->obstacle);
-    else
-        advice::add(&e->tracking, psprintf("-- %s", source->hint), source->obstacle);
+    switch (source->remedy) {
+    case SourceRemedy::key:
+        return advice::add_key(&e->tracking, source->relation);
+    case SourceRemedy::statement:
+        return advice::add(&e->tracking, source->hint, source->obstacle);
+    case SourceRemedy::words:
+        return advice::add(&e->tracking, psprintf("-- %s", source->hint), source->obstacle);
+    }
 }
 
 // A source as it would be logged.
@@ -135,7 +137,7 @@ void examine_tracking(Examination *e)
         e->untrackable = e->untrackable ? e->untrackable : source->obstacle;
         add_source_remedy(e, source);
     }
-    bool to_track = e->untrackable == nullptr && (!e->knowledge.tracked || e->knowledge.damaged);
+    bool to_track = e->untrackable == nullptr && (!e->baseline.tracked || e->baseline.damaged);
     Oid denied = to_track ? track::without_right(sources) : InvalidOid;
     if (OidIsValid(denied)) {
         e->untrackable = psprintf("its owner may not have changes of %s logged", source::name(denied));
@@ -155,18 +157,13 @@ ExactPlan plan(const Examination *e, const Premise &premise, Method method)
 {
     double limit = premise.imagined ? DBL_MAX : e->full * incremental::cost_limit;
     return incremental::plan(e->view.relation,
-                       {method, premise.changes, premise.imagined, limit, e->knowledge.groups});
+                       {method, premise.changes, premise.imagined, limit, e->baseline.groups});
 }
 
 // How many rows a table has as far as that is known.
 double rows_in(Oid relation)
 {
-    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-    if (!HeapTupleIsValid(tuple))
-        return 0;
-    double rows = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->reltuples;
-    ReleaseSysCache(tuple);
-    return Max(rows, 0);
+    return Max(class_row(relation).form.reltuples, 0);
 }
 
 // An exact method under a premise, for whoever wants to know its cost.
@@ -262,16 +259,16 @@ const char *log_obstacle(const Examination *e)
         return "the view is not populated";
     if (e->untrackable != nullptr)
         return psprintf("the view cannot be tracked: %s", e->untrackable);
-    if (!e->knowledge.tracked)
+    if (!e->baseline.tracked)
         return "the view is not tracked";
-    return e->knowledge.unknown;
+    return e->baseline.unknown;
 }
 
 Explained *explain_skip(const Examination *e)
 {
     Explained *skip = row(Method::skip);
     const char *obstacle = log_obstacle(e);
-    skip->possible = obstacle == nullptr && (e->knowledge.pending == 0 || e->decision == Method::skip);
+    skip->possible = obstacle == nullptr && (e->baseline.pending == 0 || e->decision == Method::skip);
     skip->chosen = e->decision == Method::skip;
     skip->remedies = e->tracking;
     if (skip->possible)
@@ -279,7 +276,7 @@ Explained *explain_skip(const Examination *e)
     const char *changes = changes_in_log(e);
     skip->reason = obstacle                     ? obstacle
                    : !skip->possible            ? changes
-                   : e->knowledge.pending == 0 ? "nothing has changed since the last refresh"
+                   : e->baseline.pending == 0 ? "nothing has changed since the last refresh"
                                                : psprintf("%s, which come to nothing", changes);
     return skip;
 }
@@ -293,7 +290,7 @@ const char *shape_obstacle(const Examination *e, const ExactPlan &plan, Method m
         return plan.obstacle;
     if (e->view.settings.keep_before != nullptr)
         return "keep_before keeps rows that the query does not return";
-    if (method == Method::delta && e->knowledge.baseline && e->knowledge.unknown == nullptr && !plan.has_state)
+    if (method == Method::delta && e->baseline.can_save && e->baseline.unknown == nullptr && !plan.has_state)
         return "there is no state of its groups yet";
     return nullptr;
 }
@@ -417,10 +414,10 @@ Explained *explain_window(const Examination *e, WindowPlan plan)
         window->possible = true;
         window->cost = window_cost(&plan);
         window->reason = window->chosen ? psprintf("%s; older data are trusted", e->why)
-                         : e->knowledge.tracked
+                         : e->baseline.tracked
                              ? "an incremental refresh can be asked for; smart does not need it for a tracked view"
                              : psprintf("an incremental refresh can be asked for; smart does not, for %s", e->why);
-        if (!e->knowledge.tracked)
+        if (!e->baseline.tracked)
             add_date_column(e, &window->remedies);
         List *queries = list_make2(copyObjectImpl(plan.fresh), copyObjectImpl(plan.held));
         advice::add_indexes(&window->remedies, queries, window_cost, &plan, psprintf("the last %d days", plan.days),
@@ -519,11 +516,11 @@ Method begun_by(Approach approach)
     return Method::full;
 }
 
-// The first decision, by the view's facts.
-Approach decide_by_facts(Examination *e)
+// The first decision, by the view's status.
+Approach decide_by_status(Examination *e)
 {
-    Facts facts = view_facts::read(e->view, e->knowledge, !e->knowledge.tracked, !e->knowledge.tracked);
-    Decision decision = choose_method::choose({RefreshMode::smart, 0, false, true}, facts);
+    ViewStatus status = view_status::read(e->view, e->baseline, !e->baseline.tracked, !e->baseline.tracked);
+    Decision decision = choose_method::choose({RefreshMode::smart, 0, false, true}, status);
     guard([&] { decide(e, begun_by(decision.approach), pstrdup(decision.reason.c_str())); });
     return decision.approach;
 }
@@ -531,8 +528,8 @@ Approach decide_by_facts(Examination *e)
 // The second one, by the changes in the log, as a refresh makes it.
 void decide_by_changes(Examination *e)
 {
-    Prospect prospect = incremental::prospect(e->view.relation, e->knowledge.sources, e->knowledge.pending,
-                                              e->knowledge.groups, e->environment);
+    Prospect prospect = incremental::prospect(e->view.relation, e->baseline.sources, e->baseline.pending,
+                                              e->baseline.groups, e->environment);
     guard([&] {
         if (prospect.changes != NIL)
             e->premise = {prospect.changes, false, changes_in_log(e)};
@@ -587,7 +584,7 @@ Examination open(Oid oid, bool with_details)
     view::push_snapshot();
     e.view = view::open_to_read(oid);
     view::check_snapshot(e.view.relation);
-    e.knowledge = baseline::look(e.view.relation, e.view.settings.tracked);
+    e.baseline = baseline::look(e.view.relation, e.view.settings.tracked);
     e.with_details = with_details;
     e.environment = create_queryEnv();
     e.deadline = GetCurrentTimestamp() + time_for_indexes;
@@ -605,7 +602,7 @@ List *all_rows(const Examination *e, WindowPlan window)
 List *examine(Examination *e)
 {
     WindowPlan window{};
-    if (decide_by_facts(e) == Approach::by_log)
+    if (decide_by_status(e) == Approach::by_log)
         decide_by_changes(e);
     if (e->untrackable == nullptr)
         examine_exact(e);

@@ -139,11 +139,11 @@ Reference reference_before(Relation view, List *sources, const char **reason)
 }
 
 // What is known of a view before it is compared.
-Verification before_comparison(const OpenView &view, const Knowledge &knowledge)
+Verification before_comparison(const OpenView &view, const BaselineStatus &baseline)
 {
     Verification result{};
-    result.counted = knowledge.tracked && knowledge.unknown == nullptr;
-    result.pending = knowledge.pending;
+    result.counted = baseline.tracked && baseline.unknown == nullptr;
+    result.pending = baseline.pending;
     result.verdict = RelationIsPopulated(view.relation) ? Verdict::correct : Verdict::unpopulated;
     return result;
 }
@@ -154,14 +154,14 @@ const char *plural(int64 count)
 }
 
 // Judges a tracked view whose changes are known and are there.
-Answer verify_before(const OpenView &view, const Knowledge &knowledge, bool with_samples, Verification *result)
+Answer verify_before(const OpenView &view, const BaselineStatus &baseline, bool with_samples, Verification *result)
 {
     const char *reason;
     Answer answer = Answer::unclear;
-    Reference reference = reference_before(view.relation, knowledge.sources, &reason);
+    Reference reference = reference_before(view.relation, baseline.sources, &reason);
     guard([&] {
-        const char *stale = psprintf(INT64_FORMAT " change%s since its last refresh", knowledge.pending,
-                                     plural(knowledge.pending));
+        const char *stale = psprintf(INT64_FORMAT " change%s since its last refresh", baseline.pending,
+                                     plural(baseline.pending));
         result->verdict = Verdict::stale;
         result->remark = stale;
         if (reference.query == nullptr)
@@ -178,20 +178,20 @@ Answer verify_before(const OpenView &view, const Knowledge &knowledge, bool with
 }
 
 // Judges a view by what its query returns now.
-Answer verify_now(const OpenView &view, const Knowledge &knowledge, bool with_samples, Verification *result)
+Answer verify_now(const OpenView &view, const BaselineStatus &baseline, bool with_samples, Verification *result)
 {
-    bool known = knowledge.tracked && knowledge.unknown == nullptr;
+    bool known = baseline.tracked && baseline.unknown == nullptr;
     Reference reference = {query::rewritten(view.relation), view.relation, NIL, nullptr};
     Answer answer = compare(view, reference, with_samples, known, result);
     if (result->missing + result->extra == 0)
         return answer;
-    result->verdict = !knowledge.tracked               ? Verdict::different
-                      : knowledge.unknown != nullptr ? Verdict::stale
+    result->verdict = !baseline.tracked             ? Verdict::different
+                      : baseline.unknown != nullptr ? Verdict::stale
                                                      : Verdict::wrong;
     if (result->verdict == Verdict::different)
         result->remark = "the view is not tracked: it may be stale or wrong";
     if (result->verdict == Verdict::stale)
-        result->remark = psprintf("what has changed since its last refresh is not known: %s", knowledge.unknown);
+        result->remark = psprintf("what has changed since its last refresh is not known: %s", baseline.unknown);
     return answer;
 }
 
@@ -216,22 +216,22 @@ namespace verify {
 Verification verify(Oid oid)
 {
     bool with_samples = guard([&] { return pg_class_aclcheck(oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK; });
-    Knowledge knowledge{};
+    BaselineStatus baseline{};
     OpenView view = guard([&] {
         view::lock_to_read(oid);
         view::push_snapshot();
         OpenView opened = view::open_to_read(oid);
         view::check_snapshot(opened.relation);
-        knowledge = baseline::look(opened.relation, opened.settings.tracked);
+        baseline = baseline::look(opened.relation, opened.settings.tracked);
         return opened;
     });
-    Verification result = guard([&] { return before_comparison(view, knowledge); });
+    Verification result = guard([&] { return before_comparison(view, baseline); });
     Answer answer = Answer::unclear;
     if (result.verdict == Verdict::correct) {
         if (result.counted && result.pending > 0)
-            answer = verify_before(view, knowledge, with_samples, &result);
+            answer = verify_before(view, baseline, with_samples, &result);
         else
-            answer = guard([&] { return verify_now(view, knowledge, with_samples, &result); });
+            answer = guard([&] { return verify_now(view, baseline, with_samples, &result); });
     }
     guard([&] {
         consider_ambiguity(view.relation, answer, &result);

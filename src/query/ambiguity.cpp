@@ -1,6 +1,6 @@
 #include "query/ambiguity.hpp"
 
-#include "values/equality.hpp"
+#include "query/sameness.hpp"
 
 #include <initializer_list>
 
@@ -37,27 +37,27 @@ bool collects(const char *name)
 }
 
 // Whether DISTINCT has an aggregate take any one of values that are equal and look different.
-bool picks_labels(const Aggref *aggregate)
+bool picks_labels(Query *query, const Aggref *aggregate)
 {
     ListCell *cell;
     foreach (cell, aggregate->aggdistinct) {
         auto *clause = lfirst_node(SortGroupClause, cell);
         Expr *expr = get_sortgroupref_tle(clause->tleSortGroupRef, aggregate->args)->expr;
         Oid type = exprType(reinterpret_cast<Node *>(expr));
-        if (type != FLOAT4OID && type != FLOAT8OID && !equality::is_plain_and_means_same(clause->eqop, expr))
+        if (type != FLOAT4OID && type != FLOAT8OID && !sameness::holds(query, clause->eqop, expr))
             return true;
     }
     return false;
 }
 
-const char *of_aggregate(const Aggref *aggregate)
+const char *of_aggregate(Query *query, const Aggref *aggregate)
 {
     char *name = get_func_name(aggregate->aggfnoid);
     // That 0 may be shown as -0 is nothing to warn of.
     bool floats = aggregate->aggtype == FLOAT4OID || aggregate->aggtype == FLOAT8OID;
-    if (ambiguity::is_extreme_of_labels(aggregate) && !floats)
+    if (ambiguity::is_extreme_of_labels(query, aggregate) && !floats)
         return psprintf("%s() of values that are equal and look different can be any of them", name);
-    if (!is_one_of(name, {"count"}) && picks_labels(aggregate))
+    if (!is_one_of(name, {"count"}) && picks_labels(query, aggregate))
         return psprintf("%s(DISTINCT) of values that are equal and look different can take any of them", name);
     if (aggregate->aggorder != NIL || aggregate->aggdistinct != NIL || aggregate->aggkind != AGGKIND_NORMAL)
         return nullptr;
@@ -103,21 +103,19 @@ bool groups_by_image(Query *query, List *clauses)
     foreach (cell, clauses) {
         auto *clause = lfirst_node(SortGroupClause, cell);
         TargetEntry *entry = get_sortgroupclause_tle(clause, query->targetList);
-        auto *expr = reinterpret_cast<Expr *>(pg::flatten(query, static_cast<Node *>(copyObjectImpl(entry->expr))));
-        if (OidIsValid(clause->eqop) && !equality::is_plain_and_means_same(clause->eqop, expr))
+        if (OidIsValid(clause->eqop) && !sameness::holds(query, clause->eqop, entry->expr))
             return false;
     }
     return true;
 }
 
 // Whether equal values of all output columns look the same.
-bool shows_images(const Query *query)
+bool shows_images(Query *query)
 {
     ListCell *cell;
     foreach (cell, query->targetList) {
         auto *entry = lfirst_node(TargetEntry, cell);
-        TypeCacheEntry *type = lookup_type_cache(exprType(reinterpret_cast<Node *>(entry->expr)), TYPECACHE_EQ_OPR);
-        if (!entry->resjunk && !equality::is_plain_and_means_same(type->eq_opr, entry->expr))
+        if (!entry->resjunk && !sameness::holds(query, entry->expr))
             return false;
     }
     return true;
@@ -136,21 +134,29 @@ const char *of_clauses(Query *query)
     return nullptr;
 }
 
+// The query that an expression is of, and what makes it ambiguous.
+struct Search {
+    Query *query;
+    const char *found;
+};
+
 bool walk(Node *node, void *context)
 {
-    auto **found = static_cast<const char **>(context);
-    if (node == nullptr || *found != nullptr)
+    auto *search = static_cast<Search *>(context);
+    if (node == nullptr || search->found != nullptr)
         return false;
     if (IsA(node, Aggref))
-        *found = of_aggregate(reinterpret_cast<Aggref *>(node));
+        search->found = of_aggregate(search->query, reinterpret_cast<Aggref *>(node));
     else if (IsA(node, WindowFunc))
-        *found = of_window_function(reinterpret_cast<WindowFunc *>(node));
+        search->found = of_window_function(reinterpret_cast<WindowFunc *>(node));
     else if (IsA(node, Query)) {
         auto *query = reinterpret_cast<Query *>(node);
-        *found = of_clauses(query);
-        return *found == nullptr && query_tree_walker(query, pg::walker(walk), context, 0);
+        Search below = {query, of_clauses(query)};
+        bool ends = below.found != nullptr || query_tree_walker(query, pg::walker(walk), &below, 0);
+        search->found = below.found;
+        return ends;
     }
-    return *found != nullptr || expression_tree_walker(node, pg::walker(walk), context);
+    return search->found != nullptr || expression_tree_walker(node, pg::walker(walk), context);
 }
 
 } // namespace
@@ -159,14 +165,14 @@ namespace ambiguity {
 
 const char *find(Query *query)
 {
-    return of_expression(reinterpret_cast<Node *>(query));
+    return of_expression(query, reinterpret_cast<Node *>(query));
 }
 
-const char *of_expression(Node *expr)
+const char *of_expression(Query *query, Node *expr)
 {
-    const char *found = nullptr;
-    walk(expr, &found);
-    return found;
+    Search search = {query, nullptr};
+    walk(expr, &search);
+    return search.found;
 }
 
 bool depends_on_order(Oid aggregate)
@@ -175,7 +181,7 @@ bool depends_on_order(Oid aggregate)
     return adds_floats(aggregate) || collects(name) || is_one_of(name, {"any_value"});
 }
 
-bool is_extreme_of_labels(const Aggref *aggregate)
+bool is_extreme_of_labels(Query *query, const Aggref *aggregate)
 {
     HeapTuple tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggregate->aggfnoid));
     if (!HeapTupleIsValid(tuple))
@@ -184,9 +190,7 @@ bool is_extreme_of_labels(const Aggref *aggregate)
     ReleaseSysCache(tuple);
     if (!extreme || list_length(aggregate->args) != 1)
         return false;
-    Expr *expr = linitial_node(TargetEntry, aggregate->args)->expr;
-    TypeCacheEntry *type = lookup_type_cache(exprType(reinterpret_cast<Node *>(expr)), TYPECACHE_EQ_OPR);
-    return !equality::is_plain_and_means_same(type->eq_opr, expr);
+    return !sameness::holds(query, linitial_node(TargetEntry, aggregate->args)->expr);
 }
 
 bool is_cut(const Query *query)

@@ -12,15 +12,15 @@ namespace refresh_mv::ambiguity {
 // query.
 const char *find(Query *query);
 
-// The same of an expression, subqueries included.
-const char *of_expression(Node *expr);
+// The same of an expression of a query, subqueries included.
+const char *of_expression(Query *query, Node *expr);
 
 // Whether an aggregate without ORDER BY gives different results for different orders.
 bool depends_on_order(Oid aggregate);
 
-// Whether an aggregate is the least or the greatest of values that can be equal and look
+// Whether an aggregate of a query is the least or the greatest of values that can be equal and look
 // different.
-bool is_extreme_of_labels(const Aggref *aggregate);
+bool is_extreme_of_labels(Query *query, const Aggref *aggregate);
 
 // Whether LIMIT or OFFSET of a query can cut among rows that sort alike.
 bool is_cut(const Query *query);

@@ -87,7 +87,7 @@ Blame function(Oid function, Node *call)
     const char *what = written(function, call);
     Oid extension = getExtensionOfObject(ProcedureRelationId, function);
     Blame result = {psprintf("%s function %s", volatility_of(function), format_procedure(function)), nullptr,
-                    InvalidOid};
+                    InvalidOid, what == nullptr};
 
     // A function is named beside what calls it where it is in the user's hands.
     if (what != nullptr)
@@ -109,15 +109,15 @@ Blame function(Oid function, Node *call)
 Blame text_of(Oid type, IOFuncSelector which)
 {
     const char *name = format_type_be(type);
-    return which == IOFunc_input ? Blame{psprintf("text read as %s", name), instead_of_text(type), InvalidOid}
-                                 : Blame{psprintf("%s written as text", name), nullptr, InvalidOid};
+    return which == IOFunc_input ? Blame{psprintf("text read as %s", name), instead_of_text(type), InvalidOid, false}
+                                 : Blame{psprintf("%s written as text", name), nullptr, InvalidOid, false};
 }
 
 Blame cast(Oid from, Oid to, const Blame &text)
 {
     bool plain = equals(text.what, text_of(to, IOFunc_input).what) || equals(text.what, text_of(from, IOFunc_output).what);
     return {plain ? cast_name(from, to) : psprintf("%s: %s", cast_name(from, to), text.what), text.hint,
-            text.declarable};
+            text.declarable, false};
 }
 
 } // namespace blame

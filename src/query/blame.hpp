@@ -10,6 +10,7 @@ struct Blame {
     const char *what;
     const char *hint; // what to do about it; null: nothing in particular
     Oid declarable;   // a function that might be IMMUTABLE, had anybody said so; else InvalidOid
+    bool movable;     // whoever reads the view can call it instead
 };
 
 namespace blame {

@@ -21,17 +21,24 @@ static bool walk(Node *node, void *context);
 
 // All functions below return true, which ends the walk, once they have found
 // something that the result must not depend on.
-static bool depends(Level *level, const char *what)
+static bool depends(Level *level, const Blame &blame)
 {
-    level->found->depends_on = what;
+    level->found->depends_on = blame.what;
+    level->found->hint = blame.hint;
+    level->found->declarable = blame.declarable;
+    level->found->movable = blame.movable;
     return true;
 }
 
-static bool depends(Level *level, const Blame &blame)
+static bool depends(Level *level, const char *what)
 {
-    level->found->hint = blame.hint;
-    level->found->declarable = blame.declarable;
-    return depends(level, blame.what);
+    return depends(level, Blame{what, nullptr, InvalidOid, false});
+}
+
+// The same of what queries that read the view can do instead.
+static bool depends_on_call(Level *level, const char *what)
+{
+    return depends(level, Blame{what, nullptr, InvalidOid, true});
 }
 
 static bool depends_on_record(Level *level)
@@ -417,7 +424,7 @@ static bool check_rte(RangeTblEntry *rte, Level *level)
         if (security)
             return depends(level, psprintf("row-level security of table \"%s\"", name));
     }
-    return rte->tablesample != nullptr && depends(level, "TABLESAMPLE");
+    return rte->tablesample != nullptr && depends_on_call(level, "TABLESAMPLE");
 }
 
 static const char *sql_value_name(SQLValueFunctionOp op)
@@ -558,7 +565,7 @@ static bool check_node(Node *node, Level *level)
     case T_SetOperationStmt:
         return check_set_operation(reinterpret_cast<SetOperationStmt *>(node), level);
     case T_SQLValueFunction:
-        return depends(level, sql_value_name(reinterpret_cast<SQLValueFunction *>(node)->op));
+        return depends_on_call(level, sql_value_name(reinterpret_cast<SQLValueFunction *>(node)->op));
     default:
         break;
     }

@@ -18,10 +18,11 @@ struct Constancy {
     const char *depends_on; // what else than data the result depends on, in words; null: nothing
     const char *hint;       // what to do about that; null: nothing in particular
     Oid declarable;         // a function that could be declared IMMUTABLE, perhaps; else InvalidOid
+    bool movable;           // it is a call that queries which read the view can make instead
     bool reads_settings;    // the result depends on settings of the server
     List *others;           // and on these, of extensions, by name
 
-    Blame blame() const { return {depends_on, hint, declarable}; }
+    Blame blame() const { return {depends_on, hint, declarable, movable}; }
 };
 
 namespace determinism {

@@ -2,8 +2,8 @@
 
 #include "query/ambiguity.hpp"
 #include "query/query.hpp"
+#include "query/sameness.hpp"
 #include "query/shape.hpp"
-#include "values/equality.hpp"
 
 #include <initializer_list>
 
@@ -18,14 +18,6 @@ struct Level {
 };
 
 static Latitude of_level(Query *query, bool outermost);
-
-// Whether equal values that an expression can have look the same.
-static bool has_image(Node *expr)
-{
-    TypeCacheEntry *type = lookup_type_cache(exprType(expr), TYPECACHE_EQ_OPR);
-    return OidIsValid(type->eq_opr)
-           && equality::is_plain_and_means_same(type->eq_opr, reinterpret_cast<Expr *>(expr));
-}
 
 static Likeness of_var(const Level *level, const Var *var)
 {
@@ -101,7 +93,7 @@ static bool varies(Node *node, void *context)
         && of_window_function(level, reinterpret_cast<WindowFunc *>(node)) != Likeness::same)
         return true;
     if (IsA(node, SubLink))
-        return ambiguity::of_expression(node) != nullptr || reads_what_varies(level, node);
+        return ambiguity::of_expression(level->query, node) != nullptr || reads_what_varies(level, node);
     if (IsA(node, Query))
         return false; // its own expressions; what it can be has been looked at
     return expression_tree_walker(node, pg::walker(varies), context);
@@ -134,14 +126,14 @@ static Likeness of_aggregate(const Level *level, Aggref *aggregate)
         return Likeness::any;
     if (counts)
         return Likeness::same;
-    bool sums_equals = aggregate->aggfnoid == F_SUM_NUMERIC && aggregate->aggdistinct != NIL;
-    if (ambiguity::is_extreme_of_labels(aggregate) || sums_equals)
+    bool has_image = sameness::holds(level->query, reinterpret_cast<Expr *>(aggregate));
+    bool sums_equals = aggregate->aggfnoid == F_SUM_NUMERIC && aggregate->aggdistinct != NIL && !has_image;
+    if (ambiguity::is_extreme_of_labels(level->query, aggregate) || sums_equals)
         return Likeness::equal;
     if (aggregate->aggfnoid >= FirstGenbkiObjectId && aggregate->aggorder == NIL)
         return Likeness::any; // nobody knows
-    if (ambiguity::of_expression(reinterpret_cast<Node *>(aggregate)) == nullptr)
-        return aggregate->aggdistinct == NIL || has_image(reinterpret_cast<Node *>(aggregate)) ? Likeness::same
-                                                                                              : Likeness::any;
+    if (ambiguity::of_expression(level->query, reinterpret_cast<Node *>(aggregate)) == nullptr)
+        return aggregate->aggdistinct == NIL || has_image ? Likeness::same : Likeness::any;
     if (is_made_of_pieces(aggregate))
         return Likeness::pieces;
     bool sums = aggregate->aggfnoid == F_SUM_FLOAT4 || aggregate->aggfnoid == F_SUM_FLOAT8
@@ -218,7 +210,7 @@ static List *labels_of(Query *query, List *clauses)
         TargetEntry *entry = get_sortgroupclause_tle(clause, query->targetList);
         Node *expr = pg::flatten(query, static_cast<Node *>(copyObjectImpl(entry->expr)));
         if (OidIsValid(clause->eqop)
-            && !equality::is_plain_and_means_same(clause->eqop, reinterpret_cast<Expr *>(expr)))
+            && !sameness::holds(query, clause->eqop, reinterpret_cast<Expr *>(expr)))
             labels = lappend(labels, expr);
     }
     return labels;
@@ -276,7 +268,7 @@ static void add_arms(Query *query, Latitude *latitude)
     }
     foreach (cell, query->targetList) {
         auto *entry = lfirst_node(TargetEntry, cell);
-        if (!all && !entry->resjunk && !has_image(reinterpret_cast<Node *>(entry->expr)))
+        if (!all && !entry->resjunk && !sameness::holds(query, entry->expr))
             latitude->columns[entry->resno - 1] = Max(latitude->columns[entry->resno - 1], Likeness::equal);
     }
 }

@@ -1,7 +1,7 @@
 #include "query/shape.hpp"
 
 #include "query/nullness.hpp"
-#include "values/equality.hpp"
+#include "query/sameness.hpp"
 
 namespace refresh_mv::shape {
 
@@ -119,13 +119,12 @@ bool pushable(Query *query, AttrNumber attno)
 
 bool grouped_by_image(Query *query, AttrNumber attno)
 {
-    Node *expr = reinterpret_cast<Node *>(output_column(query, attno)->expr);
     bool groups = query->setOperations || query->groupClause || query->distinctClause
                   || query->hasAggs || query->hasWindowFuncs;
     ListCell *cell;
 
     check_stack_depth();
-    if (groups && !equality::means_same(exprType(expr), exprTypmod(expr), exprCollation(expr)))
+    if (groups && !sameness::holds(query, output_column(query, attno)->expr))
         return false;
     foreach (cell, arms(query))
         if (!grouped_by_image(lfirst_node(Query, cell), attno))

@@ -1,6 +1,7 @@
 #include "query/view.hpp"
 
 #include "query/query.hpp"
+#include "server/class_row.hpp"
 #include "store/extension.hpp"
 #include "store/statement.hpp"
 #include "store/view_names.hpp"
@@ -79,14 +80,9 @@ void set_option(const char *name, int value, const char *unit)
 // not what was there.
 void check_unchanged_since_snapshot(Oid relation)
 {
-    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-    if (!HeapTupleIsValid(tuple))
-        return;
-    TransactionId xmin = HeapTupleHeaderGetXmin(tuple->t_data);
-    bool hidden = !TransactionIdIsCurrentTransactionId(xmin)
-                  && XidInMVCCSnapshot(xmin, GetActiveSnapshot());
-    ReleaseSysCache(tuple);
-    if (hidden)
+    ClassRow row = class_row(relation);
+    if (row.exists && !TransactionIdIsCurrentTransactionId(row.xmin)
+        && XidInMVCCSnapshot(row.xmin, GetActiveSnapshot()))
         ereport(ERROR,
                 (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
                  errmsg("could not serialize access to relation \"%s\" due to a concurrent change of its definition or storage",
@@ -146,12 +142,7 @@ void check_right(Oid oid)
 
 Oid owner(Oid relation)
 {
-    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-    if (!HeapTupleIsValid(tuple))
-        return InvalidOid;
-    Oid role = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
-    ReleaseSysCache(tuple);
-    return role;
+    return class_row(relation).form.relowner;
 }
 
 bool is_owner(Oid relation)

@@ -20,7 +20,7 @@ constexpr uint64_t least_changes_to_rebuild = 10000;
 // updated or all replaced.
 constexpr double share_to_rebuild = 0.5;
 
-Decision choose(const Request &request, const Facts &facts);
+Decision choose(const Request &request, const ViewStatus &status);
 
 // Whether a view that should hold so many rows afterwards is better written
 // anew than changed in place.

@@ -9,7 +9,7 @@
 #include "refresh/date_window.hpp"
 #include "refresh/log_merge.hpp"
 #include "refresh/row_condition.hpp"
-#include "refresh/view_facts.hpp"
+#include "refresh/view_status.hpp"
 #include "server/bridge.hpp"
 #include "server/messages.hpp"
 #include "server/progress.hpp"
@@ -252,12 +252,12 @@ Merged refresh_by_core(Oid oid)
 }
 
 // Tells what was decided, in the words that users know.
-void announce(const Request &request, const Facts &facts, const Decision &decision)
+void announce(const Request &request, const ViewStatus &status, const Decision &decision)
 {
     if (request.mode == RefreshMode::smart) {
-        if (facts.has_data)
-            notice("Last data date: %s (%d days behind)", facts.newest.c_str(),
-                   facts.days_behind > 0 ? facts.days_behind : 0);
+        if (status.has_data)
+            notice("Last data date: %s (%d days behind)", status.newest.c_str(),
+                   status.days_behind > 0 ? status.days_behind : 0);
         if (decision.approach == Approach::skip)
             return;
         if (decision.approach == Approach::by_log)
@@ -299,14 +299,14 @@ struct NoWay {};
 
 // Merges exactly what the known changes make different; throws NoWay, with a reason, if
 // there is no way or it costs too much.
-void merge_known(const OpenView &view, const Knowledge &knowledge, Merged *merged, std::string *reason)
+void merge_known(const OpenView &view, const BaselineStatus &baseline, Merged *merged, std::string *reason)
 {
-    ExactScope scope = incremental::scope(view.relation, knowledge.sources, knowledge.pending, knowledge.groups);
+    ExactScope scope = incremental::scope(view.relation, baseline.sources, baseline.pending, baseline.groups);
     if (scope.reason != nullptr) {
         *reason = scope.reason;
         throw NoWay{};
     }
-    *merged = {{}, Method::skip, knowledge.groups};
+    *merged = {{}, Method::skip, baseline.groups};
     if (scope.method != Method::skip) {
         *merged = merge_sides(view.relation, {scope.held, scope.fresh, scope.environment}, scope.method, false);
         merged->groups = scope.groups;
@@ -316,12 +316,12 @@ void merge_known(const OpenView &view, const Knowledge &knowledge, Merged *merge
 
 // The same; false, with nothing done and a reason, if there is no way.  An error here is none of the
 // view: it may be met only on rows that are not there any more.
-bool merge_exactly(const OpenView &view, const Knowledge &knowledge, Merged *merged, Decision *decision,
+bool merge_exactly(const OpenView &view, const BaselineStatus &baseline, Merged *merged, Decision *decision,
                    std::string *reason)
 {
     try {
         subtransaction([&] {
-            with_same_partitions(view.relation, [&] { merge_known(view, knowledge, merged, reason); });
+            with_same_partitions(view.relation, [&] { merge_known(view, baseline, merged, reason); });
         });
         return true;
     } catch (const NoWay &) {
@@ -334,7 +334,7 @@ bool merge_exactly(const OpenView &view, const Knowledge &knowledge, Merged *mer
 }
 
 // Runs the chosen method, or a full refresh where it turns out to be no way.
-Merged carry_out(const OpenView &view, const Request &request, const Knowledge &knowledge,
+Merged carry_out(const OpenView &view, const Request &request, const BaselineStatus &baseline,
                  Decision *decision)
 {
     Scope scope;
@@ -350,27 +350,27 @@ Merged carry_out(const OpenView &view, const Request &request, const Knowledge &
     }
     if (decision->approach == Approach::by_log) {
         std::string reason;
-        if (merge_exactly(view, knowledge, &merged, decision, &reason))
+        if (merge_exactly(view, baseline, &merged, decision, &reason))
             return merged;
         fall_back(request, decision, decision->reason + ", but " + reason);
     }
-    return merge_whole(view, request.may_swap, knowledge.tracked && knowledge.baseline, decision);
+    return merge_whole(view, request.may_swap, baseline.tracked && baseline.can_save, decision);
 }
 
 // Whether the view now holds what its query returns, and the next refresh can
 // build on that.  To skip again is cheap as long as no entries pile up.
-bool becomes_baseline(Method method, const Knowledge &knowledge)
+bool becomes_baseline(Method method, const BaselineStatus &baseline)
 {
-    if (!knowledge.tracked || !knowledge.baseline || method == Method::window)
+    if (!baseline.tracked || !baseline.can_save || method == Method::window)
         return false;
-    return method != Method::skip || knowledge.entries > 0;
+    return method != Method::skip || baseline.entries > 0;
 }
 
 // Gives up the baseline of a view of which a part was brought to a state after it: what
 // has changed since would be netted against rows that are not there any more.
-void note_partial(const OpenView &view, const Knowledge &knowledge, const RowCounts &rows)
+void note_partial(const OpenView &view, const BaselineStatus &baseline, const RowCounts &rows)
 {
-    if (knowledge.tracked && knowledge.entries > 0 && rows.inserted + rows.updated + rows.deleted > 0)
+    if (baseline.tracked && baseline.entries > 0 && rows.inserted + rows.updated + rows.deleted > 0)
         log_writer::baseline_lost(RelationGetRelid(view.relation),
                                  "a part of it was refreshed while changes were waiting in the log");
 }
@@ -381,22 +381,22 @@ namespace refresh {
 
 Refreshed refresh(Oid oid, const Request &request)
 {
-    Knowledge knowledge{};
+    BaselineStatus baseline{};
     OpenView view = guard([&] {
         OpenView opened = view::open(oid);
         if (RelationIsPopulated(opened.relation))
             view::check_serializable(opened.relation);
-        knowledge = baseline::look(opened.relation, opened.settings.tracked);
+        baseline = baseline::look(opened.relation, opened.settings.tracked);
         return opened;
     });
-    bool by_age = request.mode == RefreshMode::smart && !knowledge.tracked;
-    bool windowed = by_age || (request.mode == RefreshMode::incremental && !knowledge.tracked);
-    Facts facts = view_facts::read(view, knowledge, by_age, windowed);
-    Decision decision = choose_method::choose(request, facts);
+    bool by_age = request.mode == RefreshMode::smart && !baseline.tracked;
+    bool windowed = by_age || (request.mode == RefreshMode::incremental && !baseline.tracked);
+    ViewStatus status = view_status::read(view, baseline, by_age, windowed);
+    Decision decision = choose_method::choose(request, status);
     if (!request.quiet)
-        announce(request, facts, decision);
-    if (decision.approach == Approach::window && !facts.doubt.empty())
-        warn_of_stale_rows(view, facts.doubt);
+        announce(request, status, decision);
+    if (decision.approach == Approach::window && !status.doubt.empty())
+        warn_of_stale_rows(view, status.doubt);
 
     Merged merged{{}, Method::skip, nullptr};
     if (decision.approach == Approach::rebuild)
@@ -405,15 +405,15 @@ Refreshed refresh(Oid oid, const Request &request)
             return refresh_by_core(oid);
         });
     else if (decision.approach != Approach::skip)
-        merged = carry_out(view, request, knowledge, &decision);
+        merged = carry_out(view, request, baseline, &decision);
     guard([&] {
-        if (becomes_baseline(merged.method, knowledge))
-            baseline::save(oid, knowledge, merged.method == Method::skip ? knowledge.groups : merged.groups);
+        if (becomes_baseline(merged.method, baseline))
+            baseline::save(oid, baseline, merged.method == Method::skip ? baseline.groups : merged.groups);
         if (merged.method == Method::window)
-            note_partial(view, knowledge, merged.rows);
+            note_partial(view, baseline, merged.rows);
         view::close(&view);
     });
-    return {merged.method, decision.reason, decision.trouble, merged.rows, knowledge.damaged};
+    return {merged.method, decision.reason, decision.trouble, merged.rows, baseline.damaged};
 }
 
 // Opens a view of which a part is to be refreshed, and finds that part.
@@ -444,10 +444,10 @@ Refreshed refresh_where(Oid oid, const std::string &condition)
     Decision decision = {Approach::where, 0, "a condition was given"};
     const char *text = condition.c_str();
 
-    Knowledge knowledge{};
+    BaselineStatus baseline{};
     OpenView view = guard([&] {
         OpenView opened = open_part(oid, text, &scope);
-        knowledge = baseline::look(opened.relation, opened.settings.tracked);
+        baseline = baseline::look(opened.relation, opened.settings.tracked);
         return opened;
     });
     if (!merge_part(view, scope, Method::where, &merged)) {
@@ -456,7 +456,7 @@ Refreshed refresh_where(Oid oid, const std::string &condition)
         merged = merge_whole(view, false, false, nullptr);
     }
     guard([&] {
-        note_partial(view, knowledge, merged.rows);
+        note_partial(view, baseline, merged.rows);
         view::close(&view);
     });
     return {merged.method, decision.reason, decision.trouble, merged.rows, false};
@@ -473,7 +473,7 @@ bool data_through(Oid oid, const char *column, DateADT *date)
         WindowColumn window = column == nullptr
                                   ? view.window
                                   : shape::window_column(view.relation, query::stored(view.relation), column);
-        found = RelationIsPopulated(view.relation) && view_facts::newest_date(view.relation, window, date);
+        found = RelationIsPopulated(view.relation) && view_status::newest_date(view.relation, window, date);
         view::close(&view);
     }
     UnlockRelationOid(oid, AccessShareLock);

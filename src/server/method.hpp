@@ -73,7 +73,7 @@ struct Request {
 };
 
 // What strategy needs to know of a view.
-struct Facts {
+struct ViewStatus {
     bool populated;
     bool windowable;
     std::string not_windowable; // why not, in words

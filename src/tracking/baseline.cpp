@@ -45,65 +45,65 @@ const char *unlogged_rows(List *sources)
     return nullptr;
 }
 
-const char *reason(const Standing &standing, const Knowledge &knowledge)
+const char *reason(const Standing &standing, const BaselineStatus &baseline)
 {
     if (!standing.baseline)
         return "the view has not been refreshed since it is tracked";
     if (standing.reason != nullptr)
         return standing.reason;
-    if ((standing.settings == nullptr) != (knowledge.settings == nullptr)
-        || (standing.settings != nullptr && strcmp(standing.settings, knowledge.settings) != 0))
+    if ((standing.settings == nullptr) != (baseline.settings == nullptr)
+        || (standing.settings != nullptr && strcmp(standing.settings, baseline.settings) != 0))
         return "settings that its result depends on have changed (TimeZone, DateStyle, labels of an enum, ...)";
-    if (standing.meaning == nullptr || strcmp(standing.meaning, knowledge.meaning) != 0)
+    if (standing.meaning == nullptr || strcmp(standing.meaning, baseline.meaning) != 0)
         return "a function, type or view that it uses has changed";
-    return source_files::change(standing.files, knowledge.files);
+    return source_files::change(standing.files, baseline.files);
 }
 
 } // namespace
 
 namespace baseline {
 
-Knowledge look(Relation view, bool tracked)
+BaselineStatus look(Relation view, bool tracked)
 {
-    Knowledge knowledge{};
-    knowledge.tracked = tracked;
+    BaselineStatus baseline{};
+    baseline.tracked = tracked;
     if (!tracked)
-        return knowledge;
+        return baseline;
 
     Query *query = query::rewritten(view);
     Constancy constancy = determinism::analyse(query);
     List *sources = source::read_by(query);
     check_no_open_statement(sources);
     if (constancy.depends_on != nullptr)
-        knowledge.unknown = psprintf("its result depends on more than data: %s", constancy.depends_on);
+        baseline.unknown = psprintf("its result depends on more than data: %s", constancy.depends_on);
     else {
-        knowledge.sources = registry::sources_of(RelationGetRelid(view));
-        knowledge.unknown = track::damage(sources, knowledge.sources);
-        knowledge.damaged = knowledge.unknown != nullptr;
+        baseline.sources = registry::sources_of(RelationGetRelid(view));
+        baseline.unknown = track::damage(sources, baseline.sources);
+        baseline.damaged = baseline.unknown != nullptr;
     }
-    knowledge.baseline = knowledge.unknown == nullptr;
-    if (!knowledge.baseline)
-        return knowledge;
+    baseline.can_save = baseline.unknown == nullptr;
+    if (!baseline.can_save)
+        return baseline;
 
-    knowledge.settings = setting_values::text(constancy);
-    knowledge.meaning = meaning::fingerprint(view);
-    knowledge.files = source_files::fingerprint(knowledge.sources);
+    baseline.settings = setting_values::text(constancy);
+    baseline.meaning = meaning::fingerprint(view);
+    baseline.files = source_files::fingerprint(baseline.sources);
     Standing standing = registry::standing(RelationGetRelid(view));
-    knowledge.other_meaning = standing.meaning != nullptr && strcmp(standing.meaning, knowledge.meaning) != 0;
-    knowledge.unknown = unlogged_rows(sources);
-    if (knowledge.unknown == nullptr)
-        knowledge.unknown = reason(standing, knowledge);
-    knowledge.pending = standing.pending;
-    knowledge.groups = standing.groups;
-    knowledge.entries = standing.entries;
-    return knowledge;
+    baseline.other_meaning = standing.meaning != nullptr && strcmp(standing.meaning, baseline.meaning) != 0;
+    baseline.unknown = unlogged_rows(sources);
+    if (baseline.unknown == nullptr)
+        baseline.unknown = reason(standing, baseline);
+    baseline.pending = standing.pending;
+    baseline.groups = standing.groups;
+    baseline.entries = standing.entries;
+    return baseline;
 }
 
-void save(Oid view, const Knowledge &knowledge, const char *groups)
+void save(Oid view, const BaselineStatus &baseline, const char *groups)
 {
-    bool may_purge = knowledge.entries > 0 && log_retention::may_delete();
-    registry::save_baseline(view, {knowledge.settings, knowledge.meaning, groups, knowledge.files}, may_purge);
-    if (knowledge.other_meaning)
+    bool may_purge = baseline.entries > 0 && log_retention::may_delete();
+    registry::save_baseline(view, {baseline.settings, baseline.meaning, groups, baseline.files}, may_purge);
+    if (baseline.other_meaning)
         registry::save_uses(view);
     if (may_purge)
         log_retention::purge(view);

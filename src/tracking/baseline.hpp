@@ -10,11 +10,11 @@
 
 namespace refresh_mv {
 
-struct Knowledge {
+struct BaselineStatus {
     bool tracked;         // as the settings say
     const char *unknown;  // why changes are not known; null: they are
     bool damaged;         // tracking is not whole, and perhaps can be made so
-    bool baseline;        // one can be taken
+    bool can_save;        // a new one can be taken
     int64 pending;        // changed rows in the log, if they are known
     int64 entries;        // of the log that had to be looked at
     const char *settings; // that the view's result depends on; null: on none
@@ -30,12 +30,12 @@ namespace baseline {
 // What the active snapshot shows of a view that is open for its refresh.  Fails
 // while a statement is changing one of its sources: its changes are there and not
 // yet in the log.
-Knowledge look(Relation view, bool tracked);
+BaselineStatus look(Relation view, bool tracked);
 
 // Makes the active snapshot the baseline of a view that now holds what its query
 // returns under it, with the state of such groups (null: none), and removes log
 // entries that nobody needs any more.
-void save(Oid view, const Knowledge &knowledge, const char *groups);
+void save(Oid view, const BaselineStatus &baseline, const char *groups);
 
 } // namespace baseline
 

@@ -14,12 +14,13 @@ bool is_virtual(Relation relation, AttrNumber column)
     return TupleDescAttr(RelationGetDescr(relation), column - 1)->attgenerated == 'v';
 }
 
-void refuse(Source *source, const char *obstacle, const char *hint)
+void refuse(Source *source, const char *obstacle, const char *hint, SourceRemedy remedy = SourceRemedy::words)
 {
     if (source->obstacle != nullptr)
         return; // the first reason stays
     source->obstacle = obstacle;
     source->hint = hint;
+    source->remedy = remedy;
 }
 
 // Refuses a table whose rows change in ways that no trigger or log can tell.
@@ -32,7 +33,7 @@ void check_storage(Source *source, Oid table)
                "Copy it into a table, or leave the view untracked");
     else if (get_rel_persistence(table) == RELPERSISTENCE_UNLOGGED)
         refuse(source, psprintf("Table %s is unlogged: a crash empties it without a trace", name),
-               psprintf("ALTER TABLE %s SET LOGGED", name));
+               psprintf("ALTER TABLE %s SET LOGGED", name), SourceRemedy::statement);
 }
 
 // Finds out how changes of a table can be logged.
@@ -46,19 +47,20 @@ void analyze_table(Source *source, Relation table)
     if (source->obstacle != nullptr || !source->exact)
         return;
     source->key = source::key(table);
-    source->keyless = !OidIsValid(source->key.index);
+    if (OidIsValid(source->key.index))
+        return;
     bool immediate = false;
-    const char *primary = source->keyless ? source::primary_key(table, &immediate) : nullptr;
+    const char *primary = source::primary_key(table, &immediate);
     if (primary != nullptr)
         refuse(source,
                psprintf("The primary key of table %s %s", name,
                         immediate ? "is by another equality than the = of its columns" : "is deferrable"),
-               psprintf("ALTER TABLE %s ADD UNIQUE (%s)", name, primary));
-    else if (source->keyless)
+               psprintf("ALTER TABLE %s ADD UNIQUE (%s)", name, primary), SourceRemedy::key);
+    else
         refuse(source,
                psprintf("Table %s has no primary key, nor an immediate unique index over columns that are NOT NULL",
                         name),
-               psprintf("ALTER TABLE %s ADD PRIMARY KEY (...), or ADD UNIQUE (...)", name));
+               psprintf("ALTER TABLE %s ADD PRIMARY KEY (...), or ADD UNIQUE (...)", name), SourceRemedy::key);
 }
 
 void analyze(Source *source)

@@ -20,15 +20,19 @@ struct TrackingKey {
     AttrNumber *columns;
 };
 
+// What helps against an obstacle: a key for the table, a statement, which the hint is, or
+// what the hint says.
+enum class SourceRemedy { words, statement, key };
+
 // A source of a view.
 struct Source {
     Oid relation;       // the root of a partition tree, or the table or view itself
     bool exact;         // rows can be logged; else just that there were changes
     TrackingKey key;    // of a table
     Bitmapset *columns; // that the view uses, numbers as in the relation
-    bool keyless;       // it could be logged row by row if it had a key
     const char *obstacle; // why changes cannot be logged, in words; null: they can
     const char *hint;
+    SourceRemedy remedy;
 };
 
 namespace source {

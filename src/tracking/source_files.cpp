@@ -96,13 +96,25 @@ bool has(const Entry &entry, char mark)
     return memchr(entry.start, mark, entry.length) != nullptr;
 }
 
+// Reads a number that such a character follows (0: any), and goes on behind that.
+bool read_number(const char **text, char follows, Oid *number)
+{
+    char *end;
+    *number = static_cast<Oid>(strtoul(*text, &end, 10));
+    bool found = end != *text && (follows == '\0' || *end == follows);
+    *text = end + 1;
+    return found;
+}
+
 // Whether a relation that is new was empty when it was made, and still has the files that it
 // was made with: their numbers are its own.  (What was attached with rows in it is told of by
 // an event trigger, but for chunks.)
 bool is_as_made(const Entry &entry)
 {
     Files files;
-    if (sscanf(entry.start, "[%u:%u.%u:%u", &files.relation, &files.file, &files.toast_table, &files.toast_file) != 4)
+    const char *text = entry.start + 1;
+    if (!read_number(&text, ':', &files.relation) || !read_number(&text, '.', &files.file)
+        || !read_number(&text, ':', &files.toast_table) || !read_number(&text, '\0', &files.toast_file))
         return false;
     if ((OidIsValid(files.file) && files.file != files.relation) || files.toast_file != files.toast_table)
         return false;

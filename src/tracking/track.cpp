@@ -5,6 +5,7 @@
 #include "query/query.hpp"
 #include "query/view.hpp"
 #include "query/view_locks.hpp"
+#include "server/class_row.hpp"
 #include "store/state_tables.hpp"
 #include "store/statement.hpp"
 #include "store/view_settings.hpp"
@@ -144,12 +145,8 @@ bool is_intact(List *members, Oid relation)
 // Whether a table was made by this transaction, and so has had no changes before.
 bool is_new(Oid relation)
 {
-    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-    bool created = HeapTupleIsValid(tuple)
-                   && TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
-    if (HeapTupleIsValid(tuple))
-        ReleaseSysCache(tuple);
-    return created;
+    ClassRow row = class_row(relation);
+    return row.exists && TransactionIdIsCurrentTransactionId(row.xmin);
 }
 
 // What is to be done so that a source is logged for all views that read it.

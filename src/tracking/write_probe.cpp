@@ -2,6 +2,7 @@
 
 #include "query/view.hpp"
 #include "server/bridge.hpp"
+#include "server/class_row.hpp"
 #include "tracking/hypertable.hpp"
 
 namespace refresh_mv {
@@ -11,16 +12,6 @@ namespace {
 bool is_of_extension(Oid class_id, Oid object)
 {
     return OidIsValid(object) && OidIsValid(getExtensionOfObject(class_id, object));
-}
-
-Oid access_method(Oid table)
-{
-    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-    if (!HeapTupleIsValid(tuple))
-        return InvalidOid;
-    Oid method = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relam;
-    ReleaseSysCache(tuple);
-    return method;
 }
 
 // The columns that values can be given for, by name; that can be updated, if so wished.
@@ -87,7 +78,7 @@ bool wants(Oid table)
 {
     ListCell *cell;
     if (is_of_extension(RelationRelationId, table) || is_of_extension(NamespaceRelationId, get_rel_namespace(table))
-        || is_of_extension(AccessMethodRelationId, access_method(table)))
+        || is_of_extension(AccessMethodRelationId, class_row(table).form.relam))
         return true;
     foreach (cell, hypertable::chunks(table, NoLock))
         if (wants(lfirst_oid(cell)))

@@ -43,6 +43,14 @@ await() {
     done
 }
 
+# Prints the views that are not what their queries give now, of those whose names match
+# "$1" if that is given.
+wrong_views() {
+    local compared
+    compared=$(compare_views -At) || { echo "they cannot be compared"; return; }
+    grep -E "^(${1:-.*})\|" <<<"$compared" | grep -v '|0|0$' || true
+}
+
 # Prints the milliseconds since an unspecified moment.
 now_ms() {
     echo $((${EPOCHREALTIME/./} / 1000))

@@ -10,7 +10,7 @@ source "$ROOT/test/lib/checks.sh"
 # Refreshes the view, and prints by which method; fails if it is wrong then.
 refresh() {
     query "SET client_min_messages = warning; SELECT FROM refresh_materialized_views_smart()"
-    expect "" "$(compare_views -At | grep -v '|0|0$' || true)" "what is wrong"
+    expect "" "$(wrong_views)" "what is wrong"
     query "SELECT method FROM refresh_mv.history ORDER BY started DESC LIMIT 1"
 }
 

@@ -89,7 +89,7 @@ for i in 1 2 3; do
     expect "" "$(client_says "BEGIN; UPDATE t SET n = n + 1 WHERE id = $i; SAVEPOINT s; DELETE FROM t; ROLLBACK TO s; COMMIT;")" "what the client says"
     expect "$((100 + i))" "$(query "SELECT count FROM at_once")" "what was counted on commit"
     expect "" "$(client_says "CALL refresh_mv.run();")" "what the refresh says"
-    expect "" "$(compare_views -At | grep -v '|0|0$' || true)" "what is wrong with the views"
+    expect "" "$(wrong_views)" "what is wrong with the views"
     expect "delta" "$(query "SELECT method FROM refresh_mv.history WHERE view LIKE '%.v' ORDER BY started DESC LIMIT 1")" "the method"
 done
 expect "0" "$(query "SELECT count(*) FROM pg_locks WHERE pid = $server")" "the number of locks left"
@@ -105,12 +105,12 @@ expect "$skipped" "$(warnings "SELECT refresh_materialized_views_smart()")" "wha
 expect "t" "$(query "SELECT stale FROM refresh_mv.status WHERE name = 'v'")" "whether the view is stale"
 pooled query "RESET refresh_mv.skip_refresh"
 expect "" "$(client_says "CALL refresh_mv.run();")" "what the refresh says after RESET"
-expect "" "$(compare_views -At | grep -v '|0|0$' || true)" "what is wrong with the views"
+expect "" "$(wrong_views)" "what is wrong with the views"
 echo "ok: SET"
 
 # SET LOCAL is the client's own.
 client_says "BEGIN; SET LOCAL refresh_mv.skip_refresh = on; INSERT INTO t VALUES (201, 1); COMMIT;"
 expect "$(query "SELECT count(*) - 1 FROM t")" "$(query "SELECT count FROM at_once")" "what was counted"
 expect "" "$(warnings "CALL refresh_mv.run()")" "what another client's run() says after SET LOCAL"
-expect "" "$(compare_views -At | grep -v '|0|0$' || true)" "what is wrong with the views"
+expect "" "$(wrong_views)" "what is wrong with the views"
 echo "ok: SET LOCAL"

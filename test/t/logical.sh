@@ -7,6 +7,8 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../lib/setup.sh"
 # shellcheck source=/dev/null
 source "$ROOT/test/lib/checks.sh"
+# shellcheck source=/dev/null
+source "$ROOT/test/lib/publisher.sh"
 
 TABLES="
     CREATE TABLE plain (id integer PRIMARY KEY, n integer, long text);
@@ -18,18 +20,8 @@ TABLES="
     CREATE TABLE rooted_high PARTITION OF rooted FOR VALUES FROM (100) TO (MAXVALUE);"
 tables=(plain parts rooted)
 
-# Runs a command with the publisher as its server.
-on_publisher() {
-    PGHOST=$publisher PGPORT=5432 PGUSER=postgres PGDATABASE=postgres "$@"
-}
-
-# Starts the publisher beside the subscriber, which is the server that we were
-# given.
-start_publisher() {
-    local host=$PGHOST port=$PGPORT user=$PGUSER
-    start_server "wal_level = logical" "logical_decoding_work_mem = '64kB'"
-    publisher=$PGHOST
-    export PGHOST=$host PGPORT=$port PGUSER=$user
+# Makes the publisher's tables and what it publishes.
+create_publications() {
     on_publisher query "$TABLES
         CREATE PUBLICATION by_leaf FOR TABLE plain, parts;
         CREATE PUBLICATION by_root FOR TABLE rooted WITH (publish_via_partition_root = true);
@@ -63,14 +55,6 @@ refresh() {
         WHERE run = (SELECT max(run) FROM refresh_mv.history) ORDER BY view"
 }
 
-# Waits until the subscriber has what the publisher has.
-catch_up() {
-    local lsn
-    lsn=$(on_publisher query "SELECT pg_current_wal_lsn()")
-    on_publisher await 60 "SELECT count(*) = 1 AND bool_and(replay_lsn >= '$lsn') FROM pg_stat_replication
-        WHERE application_name = 'refresh_mv_logical'" "the subscriber has caught up"
-}
-
 # Prints the rows of the table $1 as they were at the last refresh that cannot
 # be rebuilt from those of today and the changes, and those that are too many.
 wrong_changes() {
@@ -97,7 +81,7 @@ check() {
     for table in $unchanged; do
         expect 2 "$(grep -c "_of_$table|skip" <<<"$methods")" "the number of views of $table skipped after $name"
     done
-    expect "" "$(compare_views -At | grep -v '|0|0$' || true)" "what is wrong after $name"
+    expect "" "$(wrong_views)" "what is wrong after $name"
     expect 6 "$(refresh | grep -c '|skip$')" "the number of views skipped when nothing was new after $name"
     echo "ok: $name"
 }
@@ -114,20 +98,20 @@ apply_by_sql() {
 # Changes the publisher by $3, and checks that the views of the tables $2 see it.
 replicate() {
     on_publisher query "$3"
-    catch_up
+    catch_up_with refresh_mv_logical
     # shellcheck disable=SC2086 # one table a word
     check "$1" $2
 }
 
 : "${PGHOST:?}" "${PGPORT:?}" "${PGUSER:?}"
 use_postgresql
-start_publisher
+start_publisher "logical_decoding_work_mem = '64kB'"
+create_publications
 create_views
 
-query "CREATE SUBSCRIPTION refresh_mv_logical CONNECTION 'host=$publisher port=5432 user=postgres dbname=postgres'
-    PUBLICATION by_leaf, by_root WITH (streaming = on)"
-await 60 "SELECT count(*) > 0 AND bool_and(srsubstate = 'r') FROM pg_subscription_rel" "the initial copy is done"
-catch_up
+subscribe refresh_mv_logical "by_leaf, by_root" "streaming = on"
+await_initial_copy
+catch_up_with refresh_mv_logical
 check "the initial copy" plain parts rooted
 
 replicate insert plain "INSERT INTO plain VALUES (101, 1, 'x'), (102, NULL, NULL)"
@@ -192,4 +176,4 @@ refresh >"$SCRATCH/methods"
 query "SELECT pg_replication_origin_session_setup('by_sql'); SET session_replication_role = replica; UPDATE above SET n = n + 1" >"$SCRATCH/out"
 expect t "$(query "SELECT count(*) BETWEEN 1 AND 3 FROM refresh_mv.log")" "whether the log is short, of a table whose rows are not logged"
 refresh >"$SCRATCH/methods"
-expect "" "$(compare_views -At | grep -v '|0|0$' || true)" "what is wrong after an update of an inherited table by SQL"
+expect "" "$(wrong_views)" "what is wrong after an update of an inherited table by SQL"

@@ -7,6 +7,8 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../lib/setup.sh"
 # shellcheck source=/dev/null
 source "$ROOT/test/lib/checks.sh"
+# shellcheck source=/dev/null
+source "$ROOT/test/lib/publisher.sh"
 
 TABLES="
     CREATE TABLE sales (id integer PRIMARY KEY, g integer NOT NULL, x integer);
@@ -17,18 +19,9 @@ TABLES="
     CREATE TABLE bells (id integer PRIMARY KEY);
     CREATE TABLE keeps (id integer PRIMARY KEY);"
 
-# Runs a command with the publisher as its server.
-on_publisher() {
-    PGHOST=$publisher PGPORT=5432 PGUSER=postgres PGDATABASE=postgres "$@"
-}
-
-# Starts the publisher beside the subscriber, which is the server that we were
-# given.  Of its journal the publisher sends all, if somebody wants it.
-start_publisher() {
-    local host=$PGHOST port=$PGPORT user=$PGUSER
-    start_server "wal_level = logical" "logical_decoding_work_mem = '64kB'"
-    publisher=$PGHOST
-    export PGHOST=$host PGPORT=$port PGUSER=$user
+# Makes the publisher's tables and what it publishes.  Of its journal it sends all, if
+# somebody wants it.
+create_publication() {
     on_publisher query "$TABLES
         CREATE EXTENSION refresh_mv;
         CREATE MATERIALIZED VIEW published AS SELECT 1 AS one;
@@ -60,19 +53,6 @@ create_views() {
         SELECT FROM refresh_mv.track('above', on_commit => true)"
 }
 
-# Waits until the subscriber has what the publisher has.
-catch_up() {
-    local lsn
-    lsn=$(on_publisher query "SELECT pg_current_wal_lsn()")
-    on_publisher await 60 "SELECT count(*) = 1 AND bool_and(replay_lsn >= '$lsn') FROM pg_stat_replication
-        WHERE application_name = 'refresh_mv_logical_on_commit'" "the subscriber has caught up"
-}
-
-# Prints the views among "$1" that are not what their queries give.
-wrong_views() {
-    compare_views -At | grep -E "^($1)\|" | grep -v '|0|0$' || true
-}
-
 # Changes the publisher by $3.  Fails unless the views $2 are right at once, and all of
 # them after a smart refresh, by delta or keys but where a row was amidst being applied;
 # $1 names the case.
@@ -80,10 +60,10 @@ replicate() {
     local last
     last=$(query "SELECT coalesce(max(id), 0) FROM refresh_mv.journal")
     on_publisher query "$3"
-    catch_up
+    catch_up_with refresh_mv_logical_on_commit
     expect "" "$(wrong_views "$2")" "what is wrong after $1"
     query "SELECT FROM refresh_materialized_views_smart()"
-    expect "" "$(wrong_views ".*")" "what is wrong after $1 and a refresh"
+    expect "" "$(wrong_views)" "what is wrong after $1 and a refresh"
     expect "" "$(query "SELECT DISTINCT view_name, method, reason FROM refresh_mv.journal
         WHERE id > $last AND method NOT IN ('skip', 'delta', 'keys')
             AND reason NOT LIKE 'rows of % are being applied' AND reason NOT LIKE 'a view was refreshed while a row was being applied%'")" "what was refreshed as a whole after $1"
@@ -94,15 +74,15 @@ replicate() {
 
 : "${PGHOST:?}" "${PGPORT:?}" "${PGUSER:?}"
 use_postgresql
-start_publisher
+start_publisher "logical_decoding_work_mem = '64kB'"
+create_publication
 create_views
 
 streaming=on
 (($(query "SHOW server_version_num") < 160000)) || streaming=parallel
-query "CREATE SUBSCRIPTION refresh_mv_logical_on_commit
-    CONNECTION 'host=$publisher port=5432 user=postgres dbname=postgres' PUBLICATION p WITH (streaming = $streaming)"
-await 60 "SELECT count(*) > 0 AND bool_and(srsubstate = 'r') FROM pg_subscription_rel" "the initial copy is done"
-catch_up
+subscribe refresh_mv_logical_on_commit p "streaming = $streaming"
+await_initial_copy
+catch_up_with refresh_mv_logical_on_commit
 expect "" "$(wrong_views "at_commit|above")" "what is wrong after the initial copy"
 expect 0 "$(query "SELECT count(*) FROM refresh_mv.journal WHERE view_name = 'published'")" \
     "the number of the publisher's journal entries that were copied"
@@ -167,7 +147,7 @@ on_publisher query "ALTER TABLE refresh_mv.journal REPLICA IDENTITY DEFAULT;
         jsonb_populate_record(i, jsonb_build_object('id', -i.id)) j;
     UPDATE refresh_mv.journal SET view_name = 'at_commit'; DELETE FROM refresh_mv.journal;
     INSERT INTO keeps VALUES (1)"
-catch_up
+catch_up_with refresh_mv_logical_on_commit
 expect "$before|0|0|0" "$(query "SELECT (SELECT count(*) FROM refresh_mv.journal),
     (SELECT count(*) FROM refresh_mv.settings WHERE view_name IN ('published', 'dropped')),
     (SELECT count(*) FROM refresh_mv.names WHERE view_name IN ('published', 'dropped')),

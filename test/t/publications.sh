@@ -8,28 +8,14 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../lib/setup.sh"
 # shellcheck source=/dev/null
 source "$ROOT/test/lib/checks.sh"
-
-# Runs a command with the publisher as its server.
-on_publisher() {
-    PGHOST=$publisher PGPORT=5432 PGUSER=postgres PGDATABASE=postgres "$@"
-}
-
-# Starts the publisher beside the subscriber, which is the server that we were
-# given.
-start_publisher() {
-    local host=$PGHOST port=$PGPORT user=$PGUSER
-    start_server "wal_level = logical" "max_prepared_transactions = 4"
-    publisher=$PGHOST
-    export PGHOST=$host PGPORT=$port PGUSER=$user
-}
+# shellcheck source=/dev/null
+source "$ROOT/test/lib/publisher.sh"
 
 # Waits until the subscriber has what the publisher has, and fails if it has
 # stopped or if a slot of its own has seen rows of the extension's.
 check() {
-    local lsn seen
-    lsn=$(on_publisher query "SELECT pg_current_wal_lsn()")
-    on_publisher await 60 "SELECT count(*) = 1 AND bool_and(replay_lsn >= '$lsn') FROM pg_stat_replication
-        WHERE application_name = 'refresh_mv_all'" "the subscriber has caught up after $1"
+    local seen
+    catch_up_with refresh_mv_all "$1"
     expect "$(on_publisher query "TABLE t ORDER BY id")" "$(query "TABLE t ORDER BY id")" "t after $1"
     # A row that goes is decoded, as one that nothing is known of.
     seen=$(on_publisher query "SELECT data FROM pg_logical_slot_get_changes('spy', NULL, NULL)
@@ -50,7 +36,7 @@ warnings() {
 
 : "${PGHOST:?}" "${PGPORT:?}" "${PGUSER:?}"
 use_postgresql
-start_publisher
+start_publisher "max_prepared_transactions = 4"
 warning='WARNING:  publication "all tables" includes the tables of extension refresh_mv'
 
 psql -qd postgres -c 'SET client_min_messages = error' -c "DROP DATABASE IF EXISTS refresh_mv_all" \
@@ -61,9 +47,8 @@ on_publisher query "CREATE TABLE t (id integer PRIMARY KEY, n integer);
     INSERT INTO t VALUES (1, 1), (2, 2);
     CREATE PUBLICATION \"all tables\" FOR ALL TABLES"
 on_publisher query "SELECT pg_create_logical_replication_slot('spy', 'test_decoding')" >/dev/null
-query "CREATE SUBSCRIPTION refresh_mv_all CONNECTION 'host=$publisher port=5432 user=postgres dbname=postgres'
-    PUBLICATION \"all tables\""
-await 60 "SELECT count(*) > 0 AND bool_and(srsubstate = 'r') FROM pg_subscription_rel" "the initial copy is done"
+subscribe refresh_mv_all '"all tables"'
+await_initial_copy
 
 expect "$warning" "$(warnings "CREATE EXTENSION refresh_mv")" "what CREATE EXTENSION warns of"
 on_publisher query "CREATE MATERIALIZED VIEW v AS SELECT n % 10 AS m, count(*), sum(id) FROM t GROUP BY 1"
@@ -115,7 +100,7 @@ run_there "SET refresh_mv.max_log_size = '64kB'; UPDATE t SET n = n + 1; INSERT 
     DELETE FROM t WHERE id > 2000; CALL refresh_mv.run()"
 run_there "ALTER TABLE p DETACH PARTITION p2; CALL refresh_mv.run(); DROP TABLE p2; CALL refresh_mv.run();
     TRUNCATE t; INSERT INTO t VALUES (1, 1); CALL refresh_mv.run()"
-expect "" "$(on_publisher compare_views -At | grep -v '|0|0$' || true)" "what is wrong with the views"
+expect "" "$(on_publisher wrong_views)" "what is wrong with the views"
 expect 3 "$(on_publisher query "SELECT count(*) FILTER (WHERE tracked) FROM refresh_mv.status")" "the number of tracked views"
 check "refreshes of tracked views"
 run_there "SELECT refresh_mv.untrack('v'); DROP MATERIALIZED VIEW total, o; SELECT refresh_mv.untrack();
@@ -126,19 +111,15 @@ check "untrack()"
 advice=$(on_publisher query "SELECT statement FROM refresh_mv.advise() WHERE statement LIKE '%all tables%'")
 query "DROP SUBSCRIPTION refresh_mv_all"
 query "TRUNCATE t"
-subscribe() {
-    query "CREATE SUBSCRIPTION refresh_mv_all CONNECTION 'host=$publisher port=5432 user=postgres dbname=postgres'
-        PUBLICATION \"all tables\"" 2>&1
-}
-expect_like 'ERROR:  *"refresh_mv*" does not exist' "$(subscribe || true)" "what a new subscription says"
+expect_like 'ERROR:  *"refresh_mv*" does not exist' "$(subscribe refresh_mv_all '"all tables"' 2>&1 || true)" "what a new subscription says"
 case $advice in
     ALTER*) on_publisher query "$advice" ;;
     *)
         expect '-- on each subscriber of "all tables": CREATE EXTENSION refresh_mv' "$advice" "the advice"
         query "${advice#*: }" ;;
 esac
-subscribe
-await 60 "SELECT count(*) > 0 AND bool_and(srsubstate = 'r') FROM pg_subscription_rel" "the initial copy is done"
+subscribe refresh_mv_all '"all tables"'
+await_initial_copy
 check "the initial copy"
 case $advice in
     ALTER*) expect "" "$(warnings "SELECT refresh_mv.track('v')")" "what track() warns of" ;;

@@ -4,17 +4,17 @@
 
 using namespace refresh_mv;
 
-static Facts dated(int days_behind)
+static ViewStatus dated(int days_behind)
 {
     return {true, true, "", true, days_behind, "2026-11-21", "", -1, false, "", 0, false};
 }
 
 static void unpopulated_views_are_rebuilt()
 {
-    Facts facts = dated(0);
-    facts.populated = false;
+    ViewStatus status = dated(0);
+    status.populated = false;
     for (RefreshMode mode : {RefreshMode::full, RefreshMode::incremental, RefreshMode::smart})
-        CHECK(choose_method::choose({mode, 2, false, false}, facts).approach == Approach::rebuild);
+        CHECK(choose_method::choose({mode, 2, false, false}, status).approach == Approach::rebuild);
 }
 
 static void the_mode_asked_for_is_used()
@@ -34,46 +34,46 @@ static void smart_goes_by_the_newest_data()
         CHECK(decision.days == 2);
     }
     CHECK(choose_method::choose(smart, dated(2)).approach == Approach::full);
-    Facts configured = dated(1);
+    ViewStatus configured = dated(1);
     configured.window_days = 5;
     CHECK(choose_method::choose(smart, configured).days == 5);
-    Facts empty = dated(0);
+    ViewStatus empty = dated(0);
     empty.has_data = false;
     CHECK(choose_method::choose(smart, empty).approach == Approach::full);
 }
 
 static void what_keep_before_keeps_is_no_matter_of_the_log()
 {
-    Facts facts = dated(0);
-    facts.tracked = true;
-    facts.pending = 3;
+    ViewStatus status = dated(0);
+    status.tracked = true;
+    status.pending = 3;
     const Request smart = {RefreshMode::smart, 0, false, false};
-    CHECK(choose_method::choose(smart, facts).approach == Approach::by_log);
-    facts.keeps_rows = true;
-    Decision decision = choose_method::choose(smart, facts);
+    CHECK(choose_method::choose(smart, status).approach == Approach::by_log);
+    status.keeps_rows = true;
+    Decision decision = choose_method::choose(smart, status);
     CHECK(decision.approach == Approach::full);
     CHECK(decision.reason == "3 changes in the log, but keep_before keeps rows that the query does not return");
-    facts.pending = 0;
-    CHECK(choose_method::choose(smart, facts).approach == Approach::skip);
+    status.pending = 0;
+    CHECK(choose_method::choose(smart, status).approach == Approach::skip);
 }
 
 static void smart_trusts_no_view_whose_old_rows_change()
 {
-    Facts facts = dated(0);
-    facts.doubt = "it looks at the clock";
-    Decision decision = choose_method::choose({RefreshMode::smart, 0, false, false}, facts);
+    ViewStatus status = dated(0);
+    status.doubt = "it looks at the clock";
+    Decision decision = choose_method::choose({RefreshMode::smart, 0, false, false}, status);
     CHECK(decision.approach == Approach::full);
     CHECK(decision.reason == "it looks at the clock");
-    CHECK(choose_method::choose({RefreshMode::incremental, 2, false, false}, facts).approach == Approach::window);
+    CHECK(choose_method::choose({RefreshMode::incremental, 2, false, false}, status).approach == Approach::window);
 }
 
 static void views_without_a_date_are_refreshed_whole()
 {
-    Facts facts = dated(0);
-    facts.windowable = false;
-    facts.not_windowable = "it has no date";
+    ViewStatus status = dated(0);
+    status.windowable = false;
+    status.not_windowable = "it has no date";
     for (RefreshMode mode : {RefreshMode::incremental, RefreshMode::smart}) {
-        Decision decision = choose_method::choose({mode, 2, false, false}, facts);
+        Decision decision = choose_method::choose({mode, 2, false, false}, status);
         CHECK(decision.approach == Approach::full);
         CHECK(decision.reason == "it has no date");
     }
@@ -82,21 +82,21 @@ static void views_without_a_date_are_refreshed_whole()
 static void tracked_views_go_by_their_log()
 {
     const Request smart = {RefreshMode::smart, 0, false, false};
-    Facts facts = dated(0);
-    facts.tracked = true;
-    CHECK(choose_method::choose(smart, facts).approach == Approach::skip);
-    facts.pending = 3;
-    CHECK(choose_method::choose(smart, facts).approach == Approach::by_log);
-    CHECK(choose_method::choose(smart, facts).reason == "3 changes in the log");
-    facts.pending = 1;
-    CHECK(choose_method::choose(smart, facts).reason == "1 change in the log");
-    facts.pending = 0;
-    facts.unknown = "TRUNCATE";
-    CHECK(choose_method::choose(smart, facts).approach == Approach::full);
-    CHECK(choose_method::choose(smart, facts).reason == "TRUNCATE");
-    CHECK(choose_method::choose({RefreshMode::incremental, 2, false, false}, facts).approach == Approach::window);
-    facts.populated = false;
-    CHECK(choose_method::choose(smart, facts).approach == Approach::rebuild);
+    ViewStatus status = dated(0);
+    status.tracked = true;
+    CHECK(choose_method::choose(smart, status).approach == Approach::skip);
+    status.pending = 3;
+    CHECK(choose_method::choose(smart, status).approach == Approach::by_log);
+    CHECK(choose_method::choose(smart, status).reason == "3 changes in the log");
+    status.pending = 1;
+    CHECK(choose_method::choose(smart, status).reason == "1 change in the log");
+    status.pending = 0;
+    status.unknown = "TRUNCATE";
+    CHECK(choose_method::choose(smart, status).approach == Approach::full);
+    CHECK(choose_method::choose(smart, status).reason == "TRUNCATE");
+    CHECK(choose_method::choose({RefreshMode::incremental, 2, false, false}, status).approach == Approach::window);
+    status.populated = false;
+    CHECK(choose_method::choose(smart, status).approach == Approach::rebuild);
 }
 
 static void only_large_changes_are_rebuilt()

@@ -1,0 +1,17 @@
+// What strategy needs to know of an open view.
+#pragma once
+
+#include "query/view.hpp"
+#include "server/method.hpp"
+#include "tracking/baseline.hpp"
+
+namespace refresh_mv::view_status {
+
+// The status of a view under the active snapshot; what is about its newest data, which
+// has to be read, and whether a window can be trusted, only if that is wanted.
+ViewStatus read(const OpenView &view, const BaselineStatus &baseline, bool with_dates, bool with_doubt);
+
+// The newest date in the window column of a populated view; false if there is none.
+bool newest_date(Relation view, WindowColumn column, DateADT *date);
+
+} // namespace refresh_mv::view_status
