@@ -88,7 +88,7 @@ BaselineStatus look(Relation view, bool tracked)
     baseline.settings = setting_values::text(constancy);
     baseline.meaning = meaning::fingerprint(view);
     baseline.files = source_files::fingerprint(baseline.sources);
-    Standing standing = registry::standing(RelationGetRelid(view));
+    Standing standing = registry::standing(RelationGetRelid(view), baseline.sources);
     baseline.other_meaning = standing.meaning != nullptr && strcmp(standing.meaning, baseline.meaning) != 0;
     baseline.unknown = unlogged_rows(sources);
     if (baseline.unknown == nullptr)
