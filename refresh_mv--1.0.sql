@@ -59,7 +59,10 @@ CREATE TABLE refresh_mv.state (
     settings   text,    -- under which it was computed; null: does not matter
     uses       text,    -- the functions, types and views that it used, as they were
     groups     text,    -- what the state of its groups is of; null: there is none
-    files      text     -- the files of its sources, as they were
+    files      text,    -- the files of its sources, as they were
+    full_ms    double precision, -- what the last full refresh took, in milliseconds
+    exact_ms   double precision, -- the last exact one
+    exact_rate double precision  -- and such ones for each unit of the planner's costs
 );
 COMMENT ON TABLE refresh_mv.state IS
     'The last merge into each view; of a tracked one the baseline: what that refresh had seen.';
@@ -520,12 +523,13 @@ COMMENT ON FUNCTION refresh_mv.graph() IS
 CREATE FUNCTION refresh_mv.explain(
     view regclass, verbose boolean DEFAULT false,
     OUT method text, OUT possible boolean, OUT chosen boolean, OUT cost double precision,
-    OUT reason text, OUT advice text, OUT details text)
+    OUT expected_ms double precision, OUT last_ms double precision, OUT reason text, OUT advice text, OUT details text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'refresh_mv_explain' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION refresh_mv.explain(regclass, boolean) IS
     'Returns for each method whether a materialized view could be refreshed by it now, what that would '
-    'cost by the planner''s estimates, why, and what would help. Fails for those who may not read the '
+    'cost by the planner''s estimates, how many milliseconds that is expected to take by what refreshes of '
+    'the view have taken, and what the last one took, why, and what would help. Fails for those who may not read the '
     'view.';
 
 CREATE FUNCTION refresh_mv.remedies(view regclass, OUT statement text, OUT reason text)

@@ -71,7 +71,7 @@ void _PG_init(void)
         DefineCustomRealVariable("refresh_mv.exact_cost_limit",
                                  "An exact refresh may cost so many times what a full one does.",
                                  "By the planner's estimates; 0 refreshes what has changed in full.",
-                                 &incremental::cost_limit, 1, 0, DBL_MAX, PGC_USERSET, 0, nullptr, nullptr,
+                                 &gate::cost_limit, 1, 0, DBL_MAX, PGC_USERSET, 0, nullptr, nullptr,
                                  nullptr);
     });
     once([] { MarkGUCPrefixReserved("refresh_mv"); });

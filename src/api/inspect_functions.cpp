@@ -39,9 +39,10 @@ void put_explained(FunctionCallInfo fcinfo, List *rows)
         const char *remedies = advice::text(row->remedies);
         Datum values[] = {CStringGetTextDatum(name_of(row->method)), BoolGetDatum(row->possible),
                           BoolGetDatum(row->chosen), Float8GetDatum(std::rint(row->cost)),
+                          Float8GetDatum(row->expected_ms), Float8GetDatum(row->last_ms),
                           CStringGetTextDatum(row->reason), CStringGetTextDatum(remedies),
                           CStringGetTextDatum(row->details ? row->details : "")};
-        bool nulls[] = {false, false, false, row->cost < 0, false, *remedies == '\0', row->details == nullptr};
+        bool nulls[] = {false, false, false, row->cost < 0, row->expected_ms <= 0, row->last_ms <= 0, false, *remedies == '\0', row->details == nullptr};
         tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
     }
 }

@@ -12,8 +12,8 @@ namespace refresh_mv {
 
 namespace {
 
-// To read a change from the log and to find its row costs at least as much as this, in
-// the planner's units: a good part of a page.
+// To read a change from the log and to find its row takes as long as so many units of the
+// planner's costs take.
 constexpr double cost_of_change = 1;
 
 Analysis analyse(Relation view, List *changed)
@@ -28,10 +28,14 @@ Analysis analyse(Relation view, List *changed)
 
 // Gives the many small queries of a refresh the memory of a maintenance command, a share
 // for each of the sorts and hash tables that a query has at a time; and does not compile
-// them, until the view is closed.
+// them, until the view is closed.  What they look up is in memory, mostly.
 void set_options()
 {
+    constexpr double cached_page = 1.1;
     int share = maintenance_work_mem / 4;
+    if (random_page_cost > cached_page * seq_page_cost)
+        set_config_option("random_page_cost", psprintf("%g", cached_page * seq_page_cost), PGC_USERSET, PGC_S_SESSION,
+                          GUC_ACTION_SAVE, true, 0, false);
     set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
     if (work_mem < share)
         set_config_option("work_mem", psprintf("%d", share), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
@@ -117,21 +121,17 @@ void find_method(Work *work, const char *groups)
         work->scope.method = stateful ? Method::delta : Method::keys;
 }
 
-// Begins a refresh after so many changes: reads them, and finds the method.  What refresh
-// carries out and what explain tells is decided here, for both.
-void begin(Work *work, List *sources, int64 pending, const char *groups)
+// Begins a refresh: reads the changes, and finds the method.  What refresh carries out and what explain
+// tells is decided here, for both.
+void begin(Work *work, const BaselineStatus &baseline)
 {
     const char *reason = nullptr;
-    bool many = guard([&] {
-        work->limit = incremental::full_cost(work->view) * incremental::cost_limit;
-        set_options();
-        return static_cast<double>(pending) * cost_of_change > work->limit;
-    });
-    if (many) {
+
+    if (static_cast<double>(baseline.pending) * cost_of_change > work->limit) {
         work->refuse("too many rows have changed");
         return;
     }
-    work->changes = net_changes::read(RelationGetRelid(work->view), sources, work->environment, &reason);
+    work->changes = net_changes::read(RelationGetRelid(work->view), baseline.sources, work->environment, &reason);
     if (reason != nullptr) {
         work->changes = nullptr;
         work->refuse(reason);
@@ -139,8 +139,9 @@ void begin(Work *work, List *sources, int64 pending, const char *groups)
         work->scope.method = Method::skip;
     else
         guard([&] {
-            analyse_for(work, groups);
-            find_method(work, groups);
+            set_options();
+            analyse_for(work, baseline.groups);
+            find_method(work, baseline.groups);
         });
 }
 
@@ -159,28 +160,26 @@ void find_scope(Work *work, Method method)
 
 namespace incremental {
 
-double cost_limit = 1;
-
-double full_cost(Relation view)
-{
-    return query::checked_cost(query::rewritten(view)) + query::cost(query::select_held(view, nullptr));
-}
-
-Prospect prospect(Relation view, List *sources, int64 pending, const char *groups, QueryEnvironment *environment)
+Prospect prospect(Relation view, const BaselineStatus &baseline, const Gate &gate, QueryEnvironment *environment)
 {
     Work work{};
+    double cost = 0;
     work.view = view;
+    work.cost = &cost;
+    work.limit = gate.limit;
     work.environment = environment;
-    begin(&work, sources, pending, groups);
+    begin(&work, baseline);
     return {work.scope.reason, work.scope.method, work.changes};
 }
 
-ExactScope scope(Relation view, List *sources, int64 pending, const char *groups)
+ExactScope scope(Relation view, const BaselineStatus &baseline, const Gate &gate, double *cost)
 {
     Work work{};
     work.view = view;
+    work.cost = cost;
+    work.limit = gate.limit;
     work.environment = work.scope.environment = guard([] { return create_queryEnv(); });
-    begin(&work, sources, pending, groups);
+    begin(&work, baseline);
     if (work.scope.reason == nullptr && work.scope.method != Method::skip)
         guard([&] { find_scope(&work, work.scope.method); });
     return work.scope;
@@ -189,8 +188,10 @@ ExactScope scope(Relation view, List *sources, int64 pending, const char *groups
 ExactPlan plan(Relation view, const ExactQuestion &question)
 {
     Work work{};
+    double cost = 0;
     ListCell *cell;
     work.view = view;
+    work.cost = &cost;
     work.environment = create_queryEnv();
     foreach (cell, question.changes)
         ephemeral_rows::lend(work.environment, static_cast<NetChanges *>(lfirst(cell))->rows);
@@ -216,8 +217,8 @@ ExactPlan plan(Relation view, const ExactQuestion &question)
             find_scope(&work, question.method);
     }
     plan.obstacle = work.scope.reason;
-    plan.cost = work.cost;
-    plan.costly = plan.obstacle != nullptr && work.cost > work.limit;
+    plan.cost = cost;
+    plan.costly = plan.obstacle != nullptr && cost > work.limit;
     plan.queries = work.queries;
     ephemeral_rows::release_all(work.environment);
     return plan;

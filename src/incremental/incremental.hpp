@@ -12,9 +12,10 @@
 // - The query is never run as a whole.
 #pragma once
 
+#include "incremental/gate.hpp"
 #include "incremental/group_shape.hpp"
 #include "server/method.hpp"
-#include "tracking/registry.hpp"
+#include "tracking/baseline.hpp"
 
 namespace refresh_mv {
 
@@ -67,26 +68,18 @@ struct ExactPlan {
 
 namespace incremental {
 
-// An exact method is used if its estimated cost is at most so many times that of a full
-// refresh.
-extern double cost_limit;
-
-// What a full refresh costs by the planner's estimates.  Fails if the current role may
-// not run the view's query.
-double full_cost(Relation view);
-
 // Plans an exact refresh of a view.  Nothing is run but queries for the parts of changes
 // that have really happened, and nothing is written.
 ExactPlan plan(Relation view, const ExactQuestion &question);
 
-// Begins an exact refresh as scope() does, and stops before it runs a query of its own; the
+// Begins an exact refresh as scope() does, and stops when the changed rows are found; the
 // changes are shown in the environment.
-Prospect prospect(Relation view, List *sources, int64 pending, const char *groups, QueryEnvironment *environment);
+Prospect prospect(Relation view, const BaselineStatus &baseline, const Gate &gate, QueryEnvironment *environment);
 
-// Finds the scope of an exact refresh after so many changes.  sources as a list of
-// TrackedSource *; groups says what the baseline's state is of.  With method delta, the
-// state has been written.  Throws whatever the view's own functions throw.
-ExactScope scope(Relation view, List *sources, int64 pending, const char *groups);
+// Finds the scope of an exact refresh from a baseline.  With method delta, the state has been
+// written.  *cost says what it costs by the planner's estimates, so far if it fails.  Throws
+// whatever the view's own functions throw.
+ExactScope scope(Relation view, const BaselineStatus &baseline, const Gate &gate, double *cost);
 
 // Releases what a scope holds, once it has been merged.
 void release(ExactScope *scope);

@@ -47,8 +47,8 @@ bool Work::refuse(const char *reason)
 
 bool Work::affordable(double more)
 {
-    cost += more;
-    return cost <= limit || refuse("an exact refresh would cost more than a full one");
+    *cost += more;
+    return *cost <= limit || refuse("an exact refresh would cost more than a full one");
 }
 
 void Work::note(const char *name, Query *query)
@@ -89,7 +89,7 @@ bool Work::unchanged() const
 bool Work::find_parts()
 {
     parts = affected_parts::find(analysis.query, analysis.anchoring, changes, limit, result_of(imagined), environment,
-                                 &cost, &scope.reason);
+                                 cost, &scope.reason);
     return parts != nullptr;
 }
 

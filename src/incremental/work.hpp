@@ -24,7 +24,7 @@ struct Analysis {
 struct Work {
     Relation view;
     double limit; // of costs
-    double cost;  // so far
+    double *cost; // so far
     bool planned;
     List *queries; // PlannedQuery *
     Analysis analysis;

@@ -49,6 +49,7 @@ struct Examination {
     List *tracking;          // remedies for that
     List *sources;           // TrackedSource *, as they are or would be
     double full;             // the cost of a full refresh
+    Gate gate;
     Method decision;         // what smart begins with
     const char *why;
     const char *hindrance;   // why the changes in the log lead to a full refresh; null: perhaps not
@@ -155,7 +156,7 @@ void examine_tracking(Examination *e)
 
 ExactPlan plan(const Examination *e, const Premise &premise, Method method)
 {
-    double limit = premise.imagined ? DBL_MAX : e->full * incremental::cost_limit;
+    double limit = premise.imagined ? DBL_MAX : e->gate.limit;
     return incremental::plan(e->view.relation,
                        {method, premise.changes, premise.imagined, limit, e->baseline.groups});
 }
@@ -307,15 +308,15 @@ const char *exact_details(const Examination *e, const ExactPlan &plan, Method me
 
 bool is_affordable(const Examination *e, const ExactPlan &plan)
 {
-    return !plan.costly && plan.cost <= e->full * incremental::cost_limit;
+    return !plan.costly && plan.cost <= e->gate.limit;
 }
 
 // That a method costs too much, and what that is measured against.
 const char *too_costly(const Examination *e, const ExactPlan &plan)
 {
-    const char *limit = incremental::cost_limit == 1
+    const char *limit = gate::cost_limit == 1
                             ? "a full refresh"
-                            : psprintf("%g times a full refresh (refresh_mv.exact_cost_limit)", incremental::cost_limit);
+                            : psprintf("%g times a full refresh (refresh_mv.exact_cost_limit)", gate::cost_limit);
     return plan.costly ? psprintf("%s: its first steps alone cost more than %s", plan.obstacle, limit)
                        : psprintf("%s: costs more than %s", e->premise.words, limit);
 }
@@ -334,12 +335,15 @@ Explained *explain_exact(const Examination *e, Method method)
     exact->details = exact_details(e, plan, method);
     if (shape == nullptr && e->premise.changes != NIL) {
         exact->cost = plan.cost;
+        exact->expected_ms = gate::exact_ms(e->gate, plan.cost);
         if (obstacle != nullptr)
             obstacle = psprintf("%s; the cost is that of %s", obstacle, e->premise.words);
     }
     // Refused for its costs, it is in need of indexes most.
     if (shape == nullptr)
         exact->remedies = list_copy(e->tracking);
+    if (mine)
+        exact->last_ms = e->baseline.experience.exact_ms;
     if (mine)
         exact->remedies = list_concat(exact->remedies, list_copy(e->indexes));
     exact->reason = obstacle                  ? obstacle
@@ -436,6 +440,8 @@ Explained *explain_full(const Examination *e)
     full->possible = RelationIsPopulated(e->view.relation);
     full->chosen = e->decision == Method::full;
     full->cost = e->full;
+    full->expected_ms = e->gate.full_ms;
+    full->last_ms = e->baseline.experience.full_ms;
     full->reason = full->chosen     ? e->why
                    : full->possible ? "always possible"
                                     : "the view is not populated";
@@ -528,8 +534,7 @@ Approach decide_by_status(Examination *e)
 // The second one, by the changes in the log, as a refresh makes it.
 void decide_by_changes(Examination *e)
 {
-    Prospect prospect = incremental::prospect(e->view.relation, e->baseline.sources, e->baseline.pending,
-                                              e->baseline.groups, e->environment);
+    Prospect prospect = incremental::prospect(e->view.relation, e->baseline, e->gate, e->environment);
     guard([&] {
         if (prospect.changes != NIL)
             e->premise = {prospect.changes, false, changes_in_log(e)};
@@ -628,7 +633,8 @@ List *explain(Oid oid, bool with_details)
                           0, false);
         examine_tracking(&e);
         AtEOXact_GUC(false, level);
-        e.full = incremental::full_cost(e.view.relation);
+        e.full = gate::full_cost(e.view.relation);
+        e.gate = gate::of(e.view.relation, e.baseline.experience);
     });
     List *rows = e.broken ? guard([&] { return explain_broken(&e); }) : examine(&e);
     guard([&] {

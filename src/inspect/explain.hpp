@@ -18,6 +18,8 @@ struct Explained {
     bool possible;
     bool chosen;         // smart would take it
     double cost;         // in the planner's units; negative: not known
+    double expected_ms;  // by what refreshes of the view have taken; 0: not known
+    double last_ms;      // what the last one took; 0: not known
     const char *reason;  // why it is possible, or not
     List *remedies;      // Remedy *
     const char *details; // anchor, state, queries; null unless wanted

@@ -1,5 +1,6 @@
 #include "refresh/refresh.hpp"
 
+#include "incremental/gate.hpp"
 #include "incremental/incremental.hpp"
 #include "log/log_writer.hpp"
 #include "merge/merge.hpp"
@@ -13,6 +14,7 @@
 #include "server/bridge.hpp"
 #include "server/messages.hpp"
 #include "server/progress.hpp"
+#include "server/time_box.hpp"
 #include "store/extension.hpp"
 #include "tracking/baseline.hpp"
 #include "tracking/registry.hpp"
@@ -43,6 +45,23 @@ struct Sides {
     Query *held;
     Query *fresh;
     QueryEnvironment *environment;
+};
+
+// Tells how long it has existed.
+class Stopwatch {
+public:
+    Stopwatch() { INSTR_TIME_SET_CURRENT(start_); }
+
+    double milliseconds() const
+    {
+        instr_time now;
+        INSTR_TIME_SET_CURRENT(now);
+        INSTR_TIME_SUBTRACT(now, start_);
+        return INSTR_TIME_GET_MILLISEC(now);
+    }
+
+private:
+    instr_time start_;
 };
 
 bool is(const PgError &error, int sqlstate)
@@ -299,9 +318,10 @@ struct NoWay {};
 
 // Merges exactly what the known changes make different; throws NoWay, with a reason, if
 // there is no way or it costs too much.
-void merge_known(const OpenView &view, const BaselineStatus &baseline, Merged *merged, std::string *reason)
+void merge_known(const OpenView &view, const BaselineStatus &baseline, const Gate &gate, double *cost, Merged *merged,
+                 std::string *reason)
 {
-    ExactScope scope = incremental::scope(view.relation, baseline.sources, baseline.pending, baseline.groups);
+    ExactScope scope = incremental::scope(view.relation, baseline, gate, cost);
     if (scope.reason != nullptr) {
         *reason = scope.reason;
         throw NoWay{};
@@ -316,16 +336,29 @@ void merge_known(const OpenView &view, const BaselineStatus &baseline, Merged *m
 
 // The same; false, with nothing done and a reason, if there is no way.  An error here is none of the
 // view: it may be met only on rows that are not there any more.
-bool merge_exactly(const OpenView &view, const BaselineStatus &baseline, Merged *merged, Decision *decision,
-                   std::string *reason)
+bool merge_exactly(const OpenView &view, const BaselineStatus &baseline, Experience *experience, Merged *merged,
+                   Decision *decision, std::string *reason)
 {
+    Stopwatch stopwatch;
+    double cost = 0;
     try {
         subtransaction([&] {
-            with_same_partitions(view.relation, [&] { merge_known(view, baseline, merged, reason); });
+            Gate gate = guard([&] { return gate::of(view.relation, baseline.experience); });
+            time_box::begin(gate::patience_ms(gate));
+            with_same_partitions(view.relation, [&] { merge_known(view, baseline, gate, &cost, merged, reason); });
+            time_box::end();
         });
+        gate::learn_exact(experience, cost, stopwatch.milliseconds());
         return true;
     } catch (const NoWay &) {
+        time_box::end();
+        gate::learn_refusal(experience);
     } catch (const PgError &error) {
+        if (time_box::end_after(error)) {
+            gate::learn_exact(experience, cost, stopwatch.milliseconds());
+            *reason = "an exact refresh took longer than a full one";
+            return false;
+        }
         if (ends_refresh(error))
             throw;
         *reason = got_round(error, decision);
@@ -335,7 +368,7 @@ bool merge_exactly(const OpenView &view, const BaselineStatus &baseline, Merged 
 
 // Runs the chosen method, or a full refresh where it turns out to be no way.
 Merged carry_out(const OpenView &view, const Request &request, const BaselineStatus &baseline,
-                 Decision *decision)
+                 Experience *experience, Decision *decision)
 {
     Scope scope;
     Merged merged;
@@ -350,11 +383,14 @@ Merged carry_out(const OpenView &view, const Request &request, const BaselineSta
     }
     if (decision->approach == Approach::by_log) {
         std::string reason;
-        if (merge_exactly(view, baseline, &merged, decision, &reason))
+        if (merge_exactly(view, baseline, experience, &merged, decision, &reason))
             return merged;
         fall_back(request, decision, decision->reason + ", but " + reason);
     }
-    return merge_whole(view, request.may_swap, baseline.tracked && baseline.can_save, decision);
+    Stopwatch stopwatch;
+    merged = merge_whole(view, request.may_swap, baseline.tracked && baseline.can_save, decision);
+    gate::learn_full(experience, stopwatch.milliseconds());
+    return merged;
 }
 
 // Whether the view now holds what its query returns, and the next refresh can
@@ -405,7 +441,7 @@ Refreshed refresh(Oid oid, const Request &request)
             return refresh_by_core(oid);
         });
     else if (decision.approach != Approach::skip)
-        merged = carry_out(view, request, baseline, &decision);
+        merged = carry_out(view, request, baseline, &baseline.experience, &decision);
     guard([&] {
         if (becomes_baseline(merged.method, baseline))
             baseline::save(oid, baseline, merged.method == Method::skip ? baseline.groups : merged.groups);

@@ -143,6 +143,13 @@ int64 number(const Scan &scan, const char *column)
     return null ? 0 : DatumGetInt64(found);
 }
 
+double real(const Scan &scan, const char *column)
+{
+    bool null;
+    Datum found = value(scan, column, &null);
+    return null ? 0 : DatumGetFloat8(found);
+}
+
 bool truth(const Scan &scan, const char *column)
 {
     bool null;

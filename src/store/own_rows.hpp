@@ -67,6 +67,7 @@ Datum value(const Scan &scan, const char *column, bool *null);
 // The same; 0, false or null where it is null, and texts allocated anew.
 Oid oid(const Scan &scan, const char *column);
 int64 number(const Scan &scan, const char *column);
+double real(const Scan &scan, const char *column);
 bool truth(const Scan &scan, const char *column);
 char *string(const Scan &scan, const char *column);
 List *names(const Scan &scan, const char *column);

@@ -23,6 +23,7 @@ public:
     Values &boolean(bool value) { return add(BOOLOID, BoolGetDatum(value)); }
     Values &int4(int32 value) { return add(INT4OID, Int32GetDatum(value)); }
     Values &int8(int64 value) { return add(INT8OID, Int64GetDatum(value)); }
+    Values &float8(double value) { return add(FLOAT8OID, Float8GetDatum(value)); }
     Values &xid8(FullTransactionId value) { return add(XID8OID, FullTransactionIdGetDatum(value)); }
     Values &timestamptz(TimestampTz value) { return add(TIMESTAMPTZOID, TimestampTzGetDatum(value)); }
     Values &text(const char *value); // null: NULL

@@ -96,13 +96,14 @@ BaselineStatus look(Relation view, bool tracked)
     baseline.pending = standing.pending;
     baseline.groups = standing.groups;
     baseline.entries = standing.entries;
+    baseline.experience = standing.experience;
     return baseline;
 }
 
 void save(Oid view, const BaselineStatus &baseline, const char *groups)
 {
     bool may_purge = baseline.entries > 0 && log_retention::may_delete();
-    registry::save_baseline(view, {baseline.settings, baseline.meaning, groups, baseline.files}, may_purge);
+    registry::save_baseline(view, {baseline.settings, baseline.meaning, groups, baseline.files, baseline.experience}, may_purge);
     if (baseline.other_meaning)
         registry::save_uses(view);
     if (may_purge)

@@ -6,7 +6,7 @@
 // - A baseline is saved only if every change after the snapshot will be in the log.
 #pragma once
 
-#include "server/pg.hpp"
+#include "tracking/registry.hpp"
 
 namespace refresh_mv {
 
@@ -23,6 +23,7 @@ struct BaselineStatus {
     const char *groups;   // what the baseline's state of groups is of
     const char *files;    // of the sources, as source_files::fingerprint() has it
     List *sources;        // TrackedSource *
+    Experience experience;
 };
 
 namespace baseline {

@@ -33,6 +33,13 @@ struct TrackedSource {
     List *used;    // by the view
 };
 
+// What refreshes of a view have taken, in milliseconds; 0: not known.
+struct Experience {
+    double full_ms;    // the last full one
+    double exact_ms;   // the last exact one
+    double exact_rate; // exact ones, for each unit of the planner's costs
+};
+
 // How a tracked view stands to the log.
 struct Standing {
     bool baseline;       // there is one
@@ -43,6 +50,7 @@ struct Standing {
     int64 entries;       // that had to be looked at
     int64 pending;       // new records
     const char *reason;  // why they do not tell all that has changed; null: they do
+    Experience experience;
 };
 
 namespace registry {
@@ -74,6 +82,7 @@ struct Circumstances {
     const char *meaning;  // as meaning::fingerprint() has it
     const char *groups;   // the fingerprint of the groups whose state goes with it, or null
     const char *files;    // as source_files::fingerprint() has it
+    Experience experience;
 };
 
 // Makes the active snapshot the view's baseline.  The floor is raised only if entries

@@ -1,0 +1,67 @@
+#include "incremental/gate.hpp"
+
+#include "query/query.hpp"
+
+namespace refresh_mv::gate {
+
+// Measured with TPC-H at scale 1: milliseconds for each unit of the planner's costs, of a query that reads
+// tables as a whole, and of one that looks rows up which are in memory; and what any exact refresh takes.
+static constexpr double usual_full_rate = 0.01;
+static constexpr double usual_exact_rate = 0.002;
+static constexpr double fixed_ms = 2;
+
+// A full refresh that takes less than this is not worth a comparison.
+static constexpr double least_ms = 10;
+
+// Refreshes that cost less than this tell nothing about the rate.
+static constexpr double least_cost = 1000;
+
+double cost_limit = 1;
+
+double full_cost(Relation view)
+{
+    return query::checked_cost(query::rewritten(view)) + query::cost(query::select_held(view, nullptr));
+}
+
+Gate of(Relation view, const Experience &experience)
+{
+    Gate gate{};
+    gate.full_ms = experience.full_ms > 0 ? experience.full_ms : full_cost(view) * usual_full_rate;
+    gate.rate = experience.exact_rate > 0 ? experience.exact_rate : usual_exact_rate;
+    gate.limit = cost_limit * Max(gate.full_ms, least_ms) / gate.rate;
+    return gate;
+}
+
+double exact_ms(const Gate &gate, double cost)
+{
+    return fixed_ms + cost * gate.rate;
+}
+
+double patience_ms(const Gate &gate)
+{
+    constexpr double least_patience = 1000;
+    return Max(cost_limit * gate.full_ms, least_patience);
+}
+
+void learn_full(Experience *experience, double ms)
+{
+    experience->full_ms = ms;
+}
+
+void learn_exact(Experience *experience, double cost, double ms)
+{
+    double rate = Max(ms - fixed_ms, 0) / cost;
+    experience->exact_ms = ms;
+    if (cost < least_cost)
+        return;
+    rate = Min(Max(rate, usual_exact_rate / 10), usual_exact_rate * 50);
+    experience->exact_rate = experience->exact_rate > 0 ? (experience->exact_rate + rate) / 2 : rate;
+}
+
+void learn_refusal(Experience *experience)
+{
+    if (experience->exact_rate > usual_exact_rate)
+        experience->exact_rate = Max(usual_exact_rate, experience->exact_rate * 0.9);
+}
+
+} // namespace refresh_mv::gate
