@@ -2,6 +2,7 @@
 
 #include "incremental/from_clause.hpp"
 #include "incremental/old_state.hpp"
+#include "incremental/reduce_parts.hpp"
 #include "incremental/relax_outer_joins.hpp"
 #include "query/query.hpp"
 #include "query/sql_template.hpp"
@@ -265,6 +266,24 @@ NamedRows without_null(const Search *search)
     return search->result(query::plan(query, 0), row_names::now(row_names::parts), search->environment);
 }
 
+// Leaves only those of the parts of now that can have joined rows, if there is a query that tells
+// which these are.
+bool reduce(Search *search)
+{
+    constexpr char possible[] = "refresh_mv_possible_parts";
+    const char *parts = row_names::now(row_names::parts);
+    Query *query = reduce_parts::possible(search->query, search->anchoring, search->changes);
+    if (query == nullptr)
+        return true;
+    ephemeral_rows::stand_in(search->environment, possible, query);
+    Query *left = query::unchecked(
+        psprintf("SELECT p.part FROM %s p WHERE EXISTS (SELECT FROM %s q WHERE q.part %s p.part)", parts, possible,
+                 net_changes::equality(search->anchoring.type)),
+        search->environment);
+    ephemeral_rows::replace(left, possible, query);
+    return run(search, left, parts, "too many rows have changed");
+}
+
 } // namespace
 
 namespace affected_parts {
@@ -309,6 +328,8 @@ const Parts *find(Query *query, const Anchoring &anchoring, List *changes, doubl
     parts->has_null = has_null(ephemeral_rows::shown(environment, now));
     if (parts->has_null)
         ephemeral_rows::show(environment, without_null(&search));
+    if (!reduce(&search))
+        return nullptr;
     ephemeral_rows::show(environment, parts_before(&search));
     parts->now = describe(ephemeral_rows::shown(environment, now), anchoring.type);
     parts->before = describe(ephemeral_rows::shown(environment, before), anchoring.type);

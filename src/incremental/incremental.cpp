@@ -1,6 +1,7 @@
 #include "incremental/incremental.hpp"
 
 #include "incremental/delta.hpp"
+#include "incremental/expose_keys.hpp"
 #include "incremental/group_state.hpp"
 #include "incremental/keys.hpp"
 #include "query/normalize.hpp"
@@ -21,6 +22,7 @@ Analysis analyse(Relation view, List *changed)
     Analysis analysis{};
     analysis.query = query::rewritten(view);
     normalize::normalize(&analysis.query);
+    expose_keys::in_subqueries(analysis.query);
     analysis.anchoring = anchor::choose(analysis.query, changed);
     analysis.groups = group_shape::analyse(analysis.query, analysis.anchoring);
     return analysis;
