@@ -344,19 +344,19 @@ SELECT customer, bit_or(channel) AS b_or, bit_and(id) AS b_and FROM orders GROUP
 SELECT dept, xor_all(salary) AS x FROM staff GROUP BY dept;
 -- k_extremes: keys: extremes of enum and array
 SELECT region, min(tier) AS low, max(tier) AS high, max(ARRAY[id, region]) AS list FROM customers GROUP BY region;
--- k_numeric_key: keys: numeric labels
+-- d_numeric_key: delta: numeric labels of a declared scale
 SELECT price, count(*) AS n FROM products GROUP BY price;
--- k_numeric_round: keys: numeric labels of one scale, with NaN
+-- d_numeric_round: delta: numeric labels of one scale, with NaN
 SELECT round(total, 1) AS total, count(*) AS n FROM orders GROUP BY 1;
 -- k_float_key: keys: float labels
 SELECT weight, count(*) AS n, sum(qty) AS qty FROM items GROUP BY weight;
 -- k_interval_key: keys: interval labels
 SELECT span, category, count(*) AS n FROM products GROUP BY span, category;
--- k_bpchar_key: keys: char(n) labels
+-- d_bpchar_key: delta: char(n) labels
 SELECT grade, count(*) AS n, max(seen) AS seen FROM devices GROUP BY grade;
 -- k_jsonb_key: keys: jsonb labels
 SELECT to_jsonb(status) AS status, count(*) AS n FROM orders GROUP BY 1;
--- k_distinct_numeric: keys: DISTINCT of numeric
+-- d_distinct_declared: delta: DISTINCT of numeric of a declared scale
 SELECT DISTINCT price, category FROM products;
 -- k_join: keys: over a join with dimensions
 SELECT r.name, count(*) AS n, string_agg(c.name, ',' ORDER BY c.id, o.id) AS names
