@@ -67,9 +67,12 @@ create_views() {
     demand "SELECT success FROM refresh_materialized_views_smart('{${views// /,}}')"
 }
 
-# Opens the session in which is measured: what is written to it is answered by ask.
+# Opens the session in which is measured, which talks with ask. It is a job of its own, so
+# that clean_up ends it.
 open_session() {
+    set -m
     coproc SESSION { PGOPTIONS='-c client_min_messages=warning' exec psql -qAtX 2>&1; }
+    set +m
 }
 
 # Ends it.
@@ -149,7 +152,8 @@ check_and_record() {
     IFS='|' read -r method duration rows reason <<<"$answer"
     check "$3"
     case $fault in
-    WRONG | FAILED) wrong=1 ;;
+    timeout) reason='' ;;
+    ?*) wrong=1 ;;
     esac
     record "$1" "$2" "$3" "${fault:-$method}" "$rows" "$reason" "${4:-$duration}" "${refresh[$3]}"
 }
