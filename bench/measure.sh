@@ -64,12 +64,15 @@ create_views() {
     open_session
     say "Filling the views ..."
     refresh_all
-    demand "SELECT success FROM refresh_materialized_views_smart('{${views// /,}}')"
+    smart "$views" "$refresh_sum"
 }
 
-# Opens the session in which is measured: what is written to it is answered by ask.
+# Opens the session in which is measured, which talks with ask. It is a job of its own, so
+# that clean_up ends it.
 open_session() {
-    coproc SESSION { PGOPTIONS='-c client_min_messages=warning' exec psql -qAtX 2>&1; }
+    set -m
+    coproc SESSION { PGOPTIONS='-c client_min_messages=error' exec psql -qAtX 2>&1; }
+    set +m
 }
 
 # Ends it.
@@ -92,7 +95,7 @@ ask() {
 # Has the session run $1, which must succeed.
 demand() {
     ask "$1"
-    [[ $answer != *ERROR:* && $answer != *WARNING:* ]] || die "$1: $answer"
+    [[ $answer != *ERROR:* ]] || die "$1: $answer"
 }
 
 # Refreshes the views $1 in one call, but gives up after ten times $2 ms. Leaves the time
@@ -106,7 +109,7 @@ smart() {
     case $answer in
     "t|"*) ;;
     *"statement timeout"*) fault=timeout ;;
-    *) fault=FAILED && say "refresh of $1 failed: $answer" ;;
+    *) fault=FAILED wrong=1 && say "refresh of $1 failed: $answer" ;;
     esac
     demand "SET statement_timeout = 0"
     [[ ! $fault ]] || demand "SELECT success FROM refresh_materialized_views(views => $list)"
@@ -128,7 +131,7 @@ check() {
     demand "SELECT count(*) FROM ((SELECT v::text FROM $1 v EXCEPT ALL SELECT c::text FROM copies.$1 c)
         UNION ALL (SELECT c::text FROM copies.$1 c EXCEPT ALL SELECT v::text FROM $1 v)) d"
     [[ $answer != 0 ]] || return 0
-    fault=WRONG
+    fault=WRONG wrong=1
     say "$1 is wrong: $answer rows differ from those of its query"
     demand "SELECT success FROM refresh_materialized_views(views => '{$1}')"
 }
@@ -148,9 +151,7 @@ check_and_record() {
         FROM refresh_mv.history WHERE view = 'public.$3' ORDER BY started DESC, run DESC LIMIT 1"
     IFS='|' read -r method duration rows reason <<<"$answer"
     check "$3"
-    case $fault in
-    WRONG | FAILED) wrong=1 ;;
-    esac
+    [[ ! $fault ]] || reason=''
     record "$1" "$2" "$3" "${fault:-$method}" "$rows" "$reason" "${4:-$duration}" "${refresh[$3]}"
 }
 
