@@ -85,6 +85,7 @@ Query *reduce_parts::possible(Query *original, const Anchoring &chosen, List *ch
     List *conditions = conditions_on(from, steady, &filters);
     Var *part = anchor_of(from, steady, anchoring);
     List *entries = NIL;
+    ListCell *cell;
     int rti = -1;
 
     if (part == nullptr || !filters)
@@ -94,6 +95,10 @@ Query *reduce_parts::possible(Query *original, const Anchoring &chosen, List *ch
         ref->rtindex = rti;
         entries = lappend(entries, ref);
     }
+    // The planner looks for the outer joins of the range table in the FROM.
+    foreach (cell, query->rtable)
+        if (lfirst_node(RangeTblEntry, cell)->rtekind == RTE_JOIN)
+            lfirst_node(RangeTblEntry, cell)->jointype = JOIN_INNER;
     query->jointree = makeFromExpr(entries, reinterpret_cast<Node *>(make_ands_explicit(conditions)));
     query->targetList = list_make1(makeTargetEntry(static_cast<Expr *>(copyObjectImpl(part)), 1, pstrdup("part"), false));
     query->groupClause = query->groupingSets = query->distinctClause = query->sortClause = NIL;

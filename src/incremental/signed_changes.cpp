@@ -3,11 +3,18 @@
 #include "incremental/instance.hpp"
 #include "query/query.hpp"
 #include "query/sql_template.hpp"
+#include "values/equality.hpp"
 #include "values/image.hpp"
 
 namespace refresh_mv {
 
 namespace {
+
+// The number of a column of the key.
+AttrNumber key_column(const NetChanges *changes, ListCell *cell)
+{
+    return get_attnum(changes->relation, static_cast<char *>(lfirst(cell)));
+}
 
 // The columns of a table that a bitmap has, or all, and those of the key.
 Bitmapset *filled_columns(const NetChanges *changes, Bitmapset *columns)
@@ -24,7 +31,7 @@ Bitmapset *filled_columns(const NetChanges *changes, Bitmapset *columns)
             filled = bms_add_member(filled, i + 1);
     table_close(table, NoLock);
     foreach (cell, changes->source->key)
-        filled = bms_add_member(filled, get_attnum(changes->relation, static_cast<char *>(lfirst(cell))));
+        filled = bms_add_member(filled, key_column(changes, cell));
     return filled;
 }
 
@@ -38,6 +45,18 @@ char *column_list(const NetChanges *changes, Bitmapset *filled, const char *pref
         appendStringInfo(&text, "%s.%s, ", prefix,
                          instance::column_name(changes->relation, static_cast<AttrNumber>(column)));
     return text.data;
+}
+
+// Whether keys that are equal are the same: the log tells 1.0 and 1.00 apart.
+bool has_plain_key(const NetChanges *changes)
+{
+    ListCell *cell;
+    foreach (cell, changes->source->key) {
+        Form_pg_attribute attribute = TupleDescAttr(changes->rows.desc, key_column(changes, cell) - 1);
+        if (!equality::means_same(attribute->atttypid, attribute->attcollation))
+            return false;
+    }
+    return true;
 }
 
 // The table's rows t of the changed keys. New keys are a run of integers, often.
@@ -56,6 +75,7 @@ struct Signer {
     DestReceiver pub;
     SignedChanges *signs;
     AttrNumber *columns; // of the table, of those that are filled
+    bool *in_key;
     int ncolumns;
     Datum *values;
     bool *nulls;
@@ -73,12 +93,14 @@ void add_image(Signer *signer, TupleTableSlot *row, int first, int sign)
     ephemeral_rows::add(&signer->signs->rows, signer->values, signer->nulls);
 }
 
-bool looks_same(const Signer *signer, TupleTableSlot *row)
+// Whether the new row looks the same as the old one, or just its key.
+bool looks_same(const Signer *signer, TupleTableSlot *row, bool key)
 {
     TupleDesc desc = signer->signs->rows.desc;
     for (int i = 0; i < signer->ncolumns; i++) {
         int old = signer->ncolumns + i;
-        if (!image::same(TupleDescAttr(desc, signer->columns[i] - 1), row->tts_values[i], row->tts_isnull[i],
+        if ((!key || signer->in_key[i])
+            && !image::same(TupleDescAttr(desc, signer->columns[i] - 1), row->tts_values[i], row->tts_isnull[i],
                          row->tts_values[old], row->tts_isnull[old]))
             return false;
     }
@@ -95,9 +117,9 @@ bool sign_images(TupleTableSlot *row, DestReceiver *self)
         add_image(signer, row, 0, 1);
         return true;
     }
-    bool is_new = !row->tts_isnull[natts - 2];
+    bool is_new = !row->tts_isnull[natts - 2] && looks_same(signer, row, true);
     bool was = DatumGetBool(row->tts_values[natts - 1]);
-    if (is_new && was && looks_same(signer, row))
+    if (is_new && was && looks_same(signer, row, false))
         return true;
     if (is_new)
         add_image(signer, row, 0, 1);
@@ -110,12 +132,17 @@ Signer signer_for(SignedChanges *signs)
 {
     auto natts = static_cast<size_t>(signs->rows.desc->natts);
     Signer signer{};
+    ListCell *cell;
     int column = -1;
     signer.pub = query::row_receiver(sign_images);
     signer.signs = signs;
     signer.columns = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * natts));
+    signer.in_key = static_cast<bool *>(palloc0(natts));
     while ((column = bms_next_member(signs->columns, column)) >= 0)
         signer.columns[signer.ncolumns++] = static_cast<AttrNumber>(column);
+    foreach (cell, signs->changes->source->key)
+        for (int i = 0; i < signer.ncolumns; i++)
+            signer.in_key[i] |= signer.columns[i] == key_column(signs->changes, cell);
     signer.values = static_cast<Datum *>(palloc0(sizeof(Datum) * natts));
     signer.nulls = static_cast<bool *>(palloc(natts));
     memset(signer.nulls, true, natts);
@@ -136,7 +163,7 @@ Query *images(const NetChanges *changes, Bitmapset *columns, QueryEnvironment *e
 {
     Bitmapset *filled = filled_columns(changes, columns);
     char *now = column_list(changes, filled, "t");
-    if (changes->existed == 0) {
+    if (changes->existed == 0 && has_plain_key(changes)) {
         now[strlen(now) - 2] = '\0';
         return query::unchecked(psprintf("SELECT %s FROM %s", now, from_new_rows(changes)), environment);
     }
