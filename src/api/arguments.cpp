@@ -1,6 +1,7 @@
 #include "api/arguments.hpp"
 
 #include "query/view.hpp"
+#include "query/view_sources.hpp"
 #include "server/bridge.hpp"
 #include "server/messages.hpp"
 #include "store/extension.hpp"
@@ -19,8 +20,8 @@ bool is_included(Oid view)
            && !view_settings::is_disabled(view);
 }
 
-// Every materialized view of the database, *count of them.
-Oid *scan_views(int *count)
+// Every materialized view of the database that is wanted, *count of them.
+Oid *scan_views(bool (*is_wanted)(Oid), int *count)
 {
     List *oids = NIL;
     ListCell *cell;
@@ -38,7 +39,7 @@ Oid *scan_views(int *count)
     auto *views = static_cast<Oid *>(palloc(sizeof(Oid) * (list_length(oids) + 1)));
     *count = 0;
     foreach (cell, oids)
-        if (is_included(lfirst_oid(cell)))
+        if (is_wanted(lfirst_oid(cell)))
             views[(*count)++] = lfirst_oid(cell);
     return views;
 }
@@ -71,15 +72,26 @@ std::vector<Oid> named_views(ArrayType *array)
     return views;
 }
 
-std::vector<Edge> all_edges()
+// Which view reads which, as far as that orders some views: what lies below them.
+std::vector<Edge> edges_below(const std::vector<Oid> &views)
 {
+    const Oid *first = views.data();
+    int views_count = static_cast<int>(views.size());
     int count = 0;
-    extension::ViewPair *pairs = guard([&] { return extension::dependencies(&count); });
+    ViewPair *pairs = guard([&] { return view_sources::below(first, views_count, &count); });
     std::vector<Edge> edges;
     edges.reserve(static_cast<size_t>(count));
     for (int i = 0; i < count; i++)
         edges.push_back({pairs[i].view, pairs[i].source});
     return edges;
+}
+
+// The same of all views: who reads a view may be anywhere.
+std::vector<Edge> all_edges()
+{
+    int count = 0;
+    Oid *views = guard([&] { return scan_views([](Oid) { return true; }, &count); });
+    return edges_below({views, views + count});
 }
 
 // The views together with those that read them and that the caller may refresh.
@@ -134,7 +146,7 @@ Oid view_of(FunctionCallInfo fcinfo, int argument)
 std::vector<Oid> all_views()
 {
     int count = 0;
-    Oid *views = guard([&] { return scan_views(&count); });
+    Oid *views = guard([&] { return scan_views(is_included, &count); });
     return {views, views + count};
 }
 
@@ -161,12 +173,15 @@ Call call(FunctionCallInfo fcinfo, const Request &request, int views, int cascad
 {
     if (PG_ARGISNULL(cascade))
         throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "cascade must not be null", "", ""};
-    std::vector<Edge> edges = all_edges();
+    std::vector<Edge> edges;
     std::vector<Oid> chosen = PG_ARGISNULL(views)
                                   ? all_views()
                                   : named_views(guard([&] { return PG_GETARG_ARRAYTYPE_P(views); }));
-    if (PG_GETARG_BOOL(cascade))
+    if (PG_GETARG_BOOL(cascade)) {
+        edges = all_edges();
         chosen = cascaded(chosen, edges);
+    } else if (chosen.size() > 1)
+        edges = edges_below(chosen);
     Call call = {request, view_order::ordered(chosen, edges), edges, true, Caller::function};
     call.request.may_swap = call.views.size() == 1;
     return call;

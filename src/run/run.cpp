@@ -286,7 +286,7 @@ private:
 
     void record(const Outcome &outcome, bool prepared) const
     {
-        guard([&] {
+        in_own_memory([&] { guard([&] {
             const Refreshed &done = outcome.refreshed;
             history::record({id_, outcome.view, refresh_mv::name_of(call_.request.mode), refresh_mv::name_of(done.method),
                              outcome.success ? done.reason.c_str() : outcome.error.c_str(),
@@ -301,7 +301,7 @@ private:
                              name_of(call_.source)});
             if (prepared && !IsolationUsesXactSnapshot())
                 history::purge(outcome.view, limits_.history_days);
-        });
+        }); });
     }
 
     void warn_of_limits(const Outcome &outcome) const

@@ -11,13 +11,6 @@ bool is_member(Oid relation);
 // Fails unless the extension's objects are those of this library's version.
 void check_version();
 
-// The pairs (view, materialized view that it reads), *count of them.
-struct ViewPair {
-    Oid view;
-    Oid source;
-};
-ViewPair *dependencies(int *count);
-
 // Notes that the current transaction merges rows into a view.  Under REPEATABLE
 // READ it fails with SQLSTATE 40001 if a merge has been committed that the
 // transaction's snapshot does not show.

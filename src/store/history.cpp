@@ -1,5 +1,6 @@
 #include "store/history.hpp"
 
+#include "store/own_rows.hpp"
 #include "store/view_names.hpp"
 
 namespace refresh_mv {
@@ -22,59 +23,71 @@ namespace history {
 
 int64 new_run()
 {
-    SPI_connect();
-    statement::execute("SELECT pg_catalog.nextval('refresh_mv.run_ids')", statement::Values(), SPI_OK_SELECT);
-    int64 run = statement::returned_int64(0, 1);
-    SPI_finish();
-    return run;
+    return nextval_internal(get_relname_relid("run_ids", get_namespace_oid("refresh_mv", false)), false);
+}
+
+// A number of microseconds as an interval.
+static Datum interval_of(int64 microseconds)
+{
+    auto *interval = static_cast<Interval *>(palloc0(sizeof(Interval)));
+    interval->time = microseconds;
+    return IntervalPGetDatum(interval);
 }
 
 void record(const JournalEntry &entry)
 {
-    statement::Values values;
-
-    if (!view_names::add(&values, entry.view))
+    ViewName name = view_names::of(entry.view);
+    if (name.view == nullptr)
         return;
-    values.add(INT8OID, Int64GetDatum(entry.run), entry.run == 0)
-        .text(entry.mode)
-        .text(entry.method)
-        .text(entry.reason)
-        .timestamptz(entry.started)
-        .int8(entry.duration)
-        .int8(entry.inserted)
-        .int8(entry.updated)
-        .int8(entry.deleted)
-        .int8(entry.unchanged)
-        .add(TIMESTAMPTZOID, TimestampTzGetDatum(entry.snapshot_time), entry.snapshot_time == 0)
-        .boolean(entry.success)
-        .text(entry.sqlstate)
-        .text(entry.message)
-        .add(NAMEOID, DirectFunctionCall1(namein, CStringGetDatum(GetUserNameFromId(GetUserId(), false))))
-        .text(entry.source)
-        .int8(new_id());
-    SPI_connect();
-    statement::change("journal",
-                      "SELECT NULL::pg_catalog.tid, $1 AS view_schema, $2 AS view_name, $3 AS run, $4 AS mode,"
-                      " $5 AS method, $6 AS reason, $7 AS started, pg_catalog.make_interval("
-                      "secs => $8::pg_catalog.float8 OPERATOR(pg_catalog./) 1000000) AS duration,"
-                      " $9 AS rows_inserted, $10 AS rows_updated, $11 AS rows_deleted, $12 AS rows_unchanged,"
-                      " $13 AS snapshot_time, $14 AS success, $15 AS sqlstate, $16 AS message, $17 AS role,"
-                      " $18 AS source, $19 AS id",
-                      values);
-    SPI_finish();
+    Datum role = DirectFunctionCall1(namein, CStringGetDatum(GetUserNameFromId(GetUserId(), false)));
+    Relation journal = statement::open_table("journal");
+    own_rows::Row(journal)
+        .set("id", Int64GetDatum(new_id()))
+        .set("run", Int64GetDatum(entry.run), entry.run == 0)
+        .text("view_schema", name.schema)
+        .text("view_name", name.view)
+        .text("mode", entry.mode)
+        .text("method", entry.method)
+        .text("reason", entry.reason)
+        .set("started", TimestampTzGetDatum(entry.started))
+        .set("duration", interval_of(entry.duration))
+        .set("rows_inserted", Int64GetDatum(entry.inserted))
+        .set("rows_updated", Int64GetDatum(entry.updated))
+        .set("rows_deleted", Int64GetDatum(entry.deleted))
+        .set("rows_unchanged", Int64GetDatum(entry.unchanged))
+        .set("snapshot_time", TimestampTzGetDatum(entry.snapshot_time), entry.snapshot_time == 0)
+        .set("success", BoolGetDatum(entry.success))
+        .text("sqlstate", entry.sqlstate)
+        .text("message", entry.message)
+        .set("role", role)
+        .text("source", entry.source)
+        .store();
+    table_close(journal, NoLock);
+}
+
+// Whether a view has an entry that is older.
+static bool has_older(const ViewName &name, TimestampTz than)
+{
+    return own_rows::exists("journal", own_rows::Under::newest_snapshot,
+                            {own_rows::is("view_schema", name.schema), own_rows::is("view_name", name.view),
+                             own_rows::before("started", than)});
 }
 
 void purge(Oid view, int days)
 {
     statement::Values values;
+    auto *age = static_cast<Interval *>(palloc0(sizeof(Interval)));
+    age->day = days;
+    Datum oldest = DirectFunctionCall2(timestamptz_mi_interval,
+                                       TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()),
+                                       IntervalPGetDatum(age));
 
-    if (!view_names::add(&values, view))
+    if (!view_names::add(&values, view) || !has_older(view_names::of(view), DatumGetTimestampTz(oldest)))
         return;
     SPI_connect();
     statement::change("journal",
-                      "SELECT ctid FROM refresh_mv.journal" OF_VIEW " AND started OPERATOR(pg_catalog.<)"
-                      " (pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => $3)) FOR UPDATE",
-                      values.int4(days));
+                      "SELECT ctid FROM refresh_mv.journal" OF_VIEW " AND started OPERATOR(pg_catalog.<) $3 FOR UPDATE",
+                      values.timestamptz(DatumGetTimestampTz(oldest)));
     SPI_finish();
 }
 

@@ -2,21 +2,39 @@
 
 namespace refresh_mv::view_names {
 
-bool add(statement::Values *values, Oid view)
+ViewName of(Oid view)
 {
     char *name = get_rel_name(view);
     char *schema = name ? get_namespace_name(get_rel_namespace(view)) : nullptr;
-    if (schema == nullptr)
+    return {schema, schema ? name : nullptr};
+}
+
+bool add(statement::Values *values, Oid view)
+{
+    ViewName name = of(view);
+    if (name.view == nullptr)
         return false;
-    values->text(schema).text(name);
+    values->text(name.schema).text(name.view);
     return true;
+}
+
+// Whether the name is the one that is noted.
+static bool is_noted(Oid view)
+{
+    ViewName name = of(view);
+    own_rows::Scan scan = own_rows::begin("names", own_rows::Under::newest_snapshot, {own_rows::is("view", view)});
+    bool noted = name.view != nullptr && own_rows::next(&scan)
+                 && strcmp(own_rows::string(scan, "view_schema"), name.schema) == 0
+                 && strcmp(own_rows::string(scan, "view_name"), name.view) == 0;
+    own_rows::end(&scan);
+    return noted;
 }
 
 void note(Oid view)
 {
     statement::Values values;
 
-    if (!add(&values, view))
+    if (is_noted(view) || !add(&values, view))
         return;
     SPI_connect();
     statement::change(

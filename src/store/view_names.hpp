@@ -1,9 +1,29 @@
 // The names of views, by which their settings and their history are kept.
 #pragma once
 
+#include "store/own_rows.hpp"
 #include "store/statement.hpp"
 
-namespace refresh_mv::view_names {
+namespace refresh_mv {
+
+// What a view is called now; null if it has been dropped.
+struct ViewName {
+    const char *schema;
+    const char *view;
+};
+
+namespace view_names {
+
+ViewName of(Oid view);
+
+// The conditions on rows kept by name.
+struct Keys {
+    explicit Keys(const ViewName &name)
+        : keys{own_rows::is("view_schema", name.schema), own_rows::is("view_name", name.view)}
+    {
+    }
+    own_rows::Key keys[2];
+};
 
 // A condition on rows kept by name, for the first two parameters that add() has added.
 #define OF_VIEW \
@@ -16,4 +36,6 @@ bool add(statement::Values *values, Oid view);
 // caller has the view prepared for a refresh.
 void note(Oid view);
 
-} // namespace refresh_mv::view_names
+} // namespace view_names
+
+} // namespace refresh_mv

@@ -1,17 +1,38 @@
 #include "store/view_settings.hpp"
 
+#include "store/own_rows.hpp"
 #include "store/view_names.hpp"
 
 namespace refresh_mv {
 
 namespace {
 
-// An integer of the row that was returned.
-int int_or(int column, int if_null)
+// An integer of a row.
+int int_or(const own_rows::Scan &row, const char *column, int if_null)
 {
     bool null;
-    Datum value = statement::returned(0, column, &null);
+    Datum value = own_rows::value(row, column, &null);
     return null ? if_null : DatumGetInt32(value);
+}
+
+ViewSettings settings_in(const own_rows::Scan &row)
+{
+    ViewSettings result{};
+    bool null;
+    Datum keep = own_rows::value(row, "keep_before", &null);
+
+    if (!null) {
+        result.keep_before = static_cast<Interval *>(palloc(sizeof(Interval)));
+        *result.keep_before = *DatumGetIntervalP(keep);
+    }
+    result.date_column = own_rows::string(row, "date_column");
+    result.window_days = int_or(row, "window_days", -1);
+    result.statement_timeout = int_or(row, "statement_timeout", 0);
+    result.lock_timeout = int_or(row, "lock_timeout", 0);
+    result.work_mem = int_or(row, "work_mem", 0);
+    result.tracked = own_rows::truth(row, "tracked");
+    result.on_commit = own_rows::truth(row, "on_commit");
+    return result;
 }
 
 } // namespace
@@ -20,48 +41,26 @@ namespace view_settings {
 
 ViewSettings read(Oid view)
 {
-    statement::Values values;
-    MemoryContext context = CurrentMemoryContext;
     ViewSettings result = {nullptr, -1, nullptr, 0, 0, 0, false, false};
+    ViewName name = view_names::of(view);
 
-    if (!view_names::add(&values, view))
+    if (name.view == nullptr)
         return result;
-    SPI_connect();
-    statement::execute("SELECT date_column, window_days, keep_before, statement_timeout, lock_timeout, work_mem,"
-                    " tracked, on_commit"
-                    " FROM refresh_mv.settings" OF_VIEW,
-                    values, SPI_OK_SELECT);
-    if (SPI_processed > 0) {
-        bool null;
-        char *column = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-        result.date_column = column ? MemoryContextStrdup(context, column) : nullptr;
-        result.window_days = int_or(2, -1);
-        Datum keep = statement::returned(0, 3, &null);
-        if (!null) {
-            result.keep_before = static_cast<Interval *>(MemoryContextAlloc(context, sizeof(Interval)));
-            *result.keep_before = *DatumGetIntervalP(keep);
-        }
-        result.statement_timeout = int_or(4, 0);
-        result.lock_timeout = int_or(5, 0);
-        result.work_mem = int_or(6, 0);
-        result.tracked = DatumGetBool(statement::returned(0, 7, &null));
-        result.on_commit = DatumGetBool(statement::returned(0, 8, &null));
-    }
-    SPI_finish();
+    own_rows::Scan scan = own_rows::begin("settings", own_rows::Under::newest_snapshot, view_names::Keys(name).keys);
+    if (own_rows::next(&scan))
+        result = settings_in(scan);
+    own_rows::end(&scan);
     return result;
 }
 
 bool is_disabled(Oid view)
 {
-    statement::Values values;
-
-    if (!view_names::add(&values, view))
+    ViewName name = view_names::of(view);
+    if (name.view == nullptr)
         return false;
-    SPI_connect();
-    statement::execute("SELECT 1 FROM refresh_mv.settings" OF_VIEW " AND NOT enabled",
-                    values, SPI_OK_SELECT);
-    bool disabled = SPI_processed > 0;
-    SPI_finish();
+    own_rows::Scan scan = own_rows::begin("settings", own_rows::Under::newest_snapshot, view_names::Keys(name).keys);
+    bool disabled = own_rows::next(&scan) && !own_rows::truth(scan, "enabled");
+    own_rows::end(&scan);
     return disabled;
 }
 
