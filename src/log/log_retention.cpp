@@ -2,6 +2,7 @@
 
 #include "log/log_writer.hpp"
 #include "server/bridge.hpp"
+#include "store/own_rows.hpp"
 #include "store/statement.hpp"
 
 namespace refresh_mv {
@@ -59,26 +60,74 @@ bool may_delete()
     return ConditionalLockDatabaseObject(RelationRelationId, log_table(), delete_lock_id, ExclusiveLock);
 }
 
+// The floor of a view: entries below it are nothing to it any more.
+static int64 floor_of(Oid view)
+{
+    own_rows::Scan scan = own_rows::begin("state", own_rows::Under::active_snapshot, {own_rows::is("view", view)});
+    int64 floor = own_rows::next(&scan) ? own_rows::number(scan, "floor_seq") : 0;
+    own_rows::end(&scan);
+    return floor;
+}
+
+// Deletes the entries of a relation below the floors of all that read them: of those with rows
+// its readers, of marks also itself, if it is a tracked view.
+static void purge_entries(Relation log, Oid relation, bool is_view)
+{
+    int64 rows = PG_INT64_MAX;
+    own_rows::Scan readers = own_rows::begin("tracked", own_rows::Under::active_snapshot, {own_rows::is("relation", relation)});
+    while (own_rows::next(&readers))
+        rows = Min(rows, floor_of(own_rows::oid(readers, "view")));
+    own_rows::end(&readers);
+    int64 marks = is_view ? Min(rows, floor_of(relation)) : rows;
+    if (marks == PG_INT64_MAX)
+        return; // nobody reads any
+    if (rows == PG_INT64_MAX)
+        rows = 0;
+
+    own_rows::Scan entries = own_rows::begin("log", own_rows::Under::active_snapshot,
+                                             {own_rows::is("relation", relation), own_rows::below("seq", Max(rows, marks))});
+    while (own_rows::next(&entries)) {
+        bool null;
+        CHECK_FOR_INTERRUPTS();
+        own_rows::value(entries, "data", &null);
+        if (own_rows::number(entries, "seq") < (null ? marks : rows))
+            simple_heap_delete(log, &entries.tuple->t_self);
+    }
+    own_rows::end(&entries);
+}
+
+// The relations whose entries a view reads, itself among them; of all views, if it is none.
+static List *read_by(Oid view)
+{
+    List *relations = OidIsValid(view) ? list_make1_oid(view) : NIL;
+    own_rows::Key of_view = own_rows::is("view", view);
+    own_rows::Scan scan = own_rows::begin("tracked", own_rows::Under::active_snapshot, &of_view, OidIsValid(view) ? 1 : 0);
+    while (own_rows::next(&scan)) {
+        relations = list_append_unique_oid(relations, own_rows::oid(scan, "relation"));
+        relations = list_append_unique_oid(relations, own_rows::oid(scan, "view"));
+    }
+    own_rows::end(&scan);
+    return relations;
+}
+
+static bool is_tracked(Oid view)
+{
+    return own_rows::exists("tracked", own_rows::Under::active_snapshot, {own_rows::is("view", view)});
+}
+
 void purge(Oid view)
 {
+    ListCell *cell;
     if (!may_delete())
         return;
-    SPI_connect();
-    delete_entries("SELECT l.ctid FROM refresh_mv.log l JOIN ("
-                   " SELECT r.relation, pg_catalog.min(coalesce(s.floor_seq, 0)) AS marks,"
-                   " pg_catalog.min(coalesce(s.floor_seq, 0)) FILTER"
-                   " (WHERE r.view OPERATOR(pg_catalog.<>) r.relation) AS rows"
-                   " FROM refresh_mv.readers r"
-                   " LEFT JOIN refresh_mv.state s ON s.view OPERATOR(pg_catalog.=) r.view"
-                   " WHERE $1 OPERATOR(pg_catalog.=) 0 OR r.relation OPERATOR(pg_catalog.=) ANY"
-                   " (SELECT o.relation FROM refresh_mv.readers o"
-                   " WHERE o.view OPERATOR(pg_catalog.=) $1)"
-                   " GROUP BY r.relation) f"
-                   " ON l.relation OPERATOR(pg_catalog.=) f.relation"
-                   " AND l.seq OPERATOR(pg_catalog.<)"
-                   " CASE WHEN l.data IS NULL THEN f.marks ELSE f.rows END",
-                   view);
-    SPI_finish();
+    CommandCounterIncrement();
+    PushActiveSnapshot(GetTransactionSnapshot());
+    Relation log = statement::open_table("log");
+    foreach (cell, read_by(view))
+        purge_entries(log, lfirst_oid(cell), is_tracked(lfirst_oid(cell)));
+    table_close(log, NoLock);
+    PopActiveSnapshot();
+    CommandCounterIncrement();
 }
 
 void forget(Oid relation)

@@ -45,8 +45,9 @@ void check_version()
 
 void note_merge(Oid view)
 {
+    static SPIPlanPtr plan = nullptr;
     SPI_connect();
-    statement::change("state",
+    statement::change(&plan, "state",
                       "WITH o AS (SELECT ctid FROM refresh_mv.state"
                       " WHERE view OPERATOR(pg_catalog.=) $1 FOR UPDATE)"
                       " SELECT (SELECT o.ctid FROM o), $1 AS view, pg_catalog.now() AS merged_at",

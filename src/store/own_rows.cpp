@@ -75,6 +75,11 @@ Key at_least(const char *column, int64 value)
     return {column, BTGreaterEqualStrategyNumber, F_INT8GE, Int64GetDatum(value)};
 }
 
+Key below(const char *column, int64 value)
+{
+    return {column, BTLessStrategyNumber, F_INT8LT, Int64GetDatum(value)};
+}
+
 Key before(const char *column, TimestampTz value)
 {
     return {column, BTLessStrategyNumber, F_TIMESTAMPTZ_LT, TimestampTzGetDatum(value)};

@@ -24,6 +24,7 @@ struct Key {
 Key is(const char *column, Oid value);
 Key is(const char *column, const char *value);
 Key at_least(const char *column, int64 value);
+Key below(const char *column, int64 value);
 Key before(const char *column, TimestampTz value);
 
 enum class Under { active_snapshot, newest_snapshot };

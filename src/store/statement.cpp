@@ -197,11 +197,9 @@ static HeapTuple row_for(Relation table, uint64 returned_row)
     return row;
 }
 
-uint64 change(const char *name, const char *sql, const Values &values)
+// Changes rows of a table as the rows that SPI has just returned say.
+static uint64 change_returned(Relation table)
 {
-    Relation table = open_table(name);
-
-    execute(sql, values, SPI_OK_SELECT);
     uint64 rows = SPI_processed;
     for (uint64 i = 0; i < rows; i++) {
         bool null;
@@ -215,6 +213,22 @@ uint64 change(const char *name, const char *sql, const Values &values)
     table_close(table, NoLock);
     CommandCounterIncrement();
     return rows;
+}
+
+uint64 change(const char *name, const char *sql, const Values &values)
+{
+    Relation table = open_table(name);
+    execute(sql, values, SPI_OK_SELECT);
+    return change_returned(table);
+}
+
+uint64 change(SPIPlanPtr *plan, const char *name, const char *sql, const Values &parameters)
+{
+    Relation table = open_table(name);
+    prepare(plan, sql, parameters);
+    check(as_owner([&] { return SPI_execute_plan(*plan, const_cast<Datum *>(parameters.values), parameters.nulls, false, 0); }),
+          SPI_OK_SELECT);
+    return change_returned(table);
 }
 
 Datum returned(uint64 row, int column, bool *null)

@@ -63,6 +63,9 @@ void insert(Relation table, HeapTuple row);
 // Returns how many there were.
 uint64 change(const char *name, const char *sql, const Values &values);
 
+// The same with a plan that is kept, in *plan: for what is done in each call.
+uint64 change(SPIPlanPtr *plan, const char *name, const char *sql, const Values &values);
+
 // Column n of the given row that the last statement returned.
 Datum returned(uint64 row, int column, bool *null);
 

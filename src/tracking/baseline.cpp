@@ -88,7 +88,7 @@ Knowledge look(Relation view, bool tracked)
     knowledge.settings = setting_values::text(constancy);
     knowledge.meaning = meaning::fingerprint(view);
     knowledge.files = source_files::fingerprint(knowledge.sources);
-    Standing standing = registry::standing(RelationGetRelid(view));
+    Standing standing = registry::standing(RelationGetRelid(view), knowledge.sources);
     knowledge.other_meaning = standing.meaning != nullptr && strcmp(standing.meaning, knowledge.meaning) != 0;
     knowledge.unknown = unlogged_rows(sources);
     if (knowledge.unknown == nullptr)

@@ -5,6 +5,7 @@
 #include "log/touched.hpp"
 #include "query/meaning.hpp"
 #include "server/bridge.hpp"
+#include "store/own_rows.hpp"
 #include "store/statement.hpp"
 #include "tracking/source.hpp"
 
@@ -39,44 +40,50 @@ List *returned_oids(MemoryContext memory)
     return oids;
 }
 
-#define SOURCE_COLUMNS \
-    "s.relation, s.layout, s.exact, s.on_commit, s.key_index, s.key, s.columns,"             \
-    " ARRAY(SELECT m.member::pg_catalog.text FROM refresh_mv.members m"                      \
-    " WHERE m.relation OPERATOR(pg_catalog.=) s.relation ORDER BY m.member),"                \
-    " ARRAY(SELECT m.fingerprint FROM refresh_mv.members m"                                  \
-    " WHERE m.relation OPERATOR(pg_catalog.=) s.relation ORDER BY m.member)"
-
-List *returned_members(uint64 row, int oids, int fingerprints, MemoryContext memory)
+// The relations that have a source's triggers, by oid.
+List *members_of(Oid relation)
 {
-    List *relations = returned_names(row, oids, memory);
-    List *texts = returned_names(row, fingerprints, memory);
-    MemoryContext old = MemoryContextSwitchTo(memory);
     List *members = NIL;
-    ListCell *relation, *text;
-
-    forboth (relation, relations, text, texts) {
+    own_rows::Scan scan = own_rows::begin("members", own_rows::Under::active_snapshot, {own_rows::is("relation", relation)});
+    while (own_rows::next(&scan)) {
         auto *member = static_cast<Member *>(palloc(sizeof(Member)));
-        member->relation = atooid(static_cast<char *>(lfirst(relation)));
-        member->fingerprint = static_cast<char *>(lfirst(text));
+        *member = {own_rows::oid(scan, "member"), own_rows::string(scan, "fingerprint")};
         members = lappend(members, member);
     }
-    MemoryContextSwitchTo(old);
+    own_rows::end(&scan);
+    list_sort(members, [](const ListCell *a, const ListCell *b) {
+        Oid x = static_cast<Member *>(lfirst(a))->relation;
+        Oid y = static_cast<Member *>(lfirst(b))->relation;
+        return (x > y) - (x < y);
+    });
     return members;
 }
 
-// The source in a row that begins with SOURCE_COLUMNS.
-TrackedSource source_in(uint64 row, MemoryContext memory)
+// A source under the active snapshot; false if it is none.
+bool read_source(Oid relation, TrackedSource *source)
 {
-    TrackedSource source{};
-    source.relation = statement::returned_oid(row, 1);
-    source.layout = statement::returned_int64(row, 2);
-    source.exact = statement::returned_bool(row, 3);
-    source.on_commit = statement::returned_bool(row, 4);
-    source.key_index = statement::returned_oid(row, 5);
-    source.key = returned_names(row, 6, memory);
-    source.columns = returned_names(row, 7, memory);
-    source.members = returned_members(row, 8, 9, memory);
-    return source;
+    own_rows::Scan scan = own_rows::begin("sources", own_rows::Under::active_snapshot, {own_rows::is("relation", relation)});
+    bool found = own_rows::next(&scan);
+    if (found)
+        *source = {relation, own_rows::number(scan, "layout"), own_rows::truth(scan, "exact"),
+                   own_rows::truth(scan, "on_commit"), own_rows::oid(scan, "key_index"), own_rows::names(scan, "key"),
+                   own_rows::names(scan, "columns"), NIL, NIL};
+    own_rows::end(&scan);
+    if (found)
+        source->members = members_of(relation);
+    return found;
+}
+
+// Calls read() with the newest snapshot as the active one, for whoever goes by the tables as
+// they are now, and returns its result.
+template <class Read>
+auto as_of_now(Read read)
+{
+    CommandCounterIncrement();
+    PushActiveSnapshot(GetTransactionSnapshot());
+    auto result = read();
+    PopActiveSnapshot();
+    return result;
 }
 
 // Changes rows of a table by a query of one oid.
@@ -91,93 +98,86 @@ void change(const char *table, const char *sql, Oid oid)
 
 namespace registry {
 
-// The sources in the rows that SPI has returned.
-static List *returned_sources(MemoryContext memory)
-{
-    List *sources = NIL;
-    for (uint64 i = 0; i < SPI_processed; i++) {
-        auto *source = static_cast<TrackedSource *>(
-            MemoryContextAlloc(memory, sizeof(TrackedSource)));
-        *source = source_in(i, memory);
-        source->used = returned_names(i, 10, memory);
-        MemoryContext old = MemoryContextSwitchTo(memory);
-        sources = lappend(sources, source);
-        MemoryContextSwitchTo(old);
-    }
-    return sources;
-}
-
-static const char sources_query[] =
-    "SELECT " SOURCE_COLUMNS ", t.columns FROM refresh_mv.tracked t"
-    " JOIN refresh_mv.sources s ON s.relation OPERATOR(pg_catalog.=) t.relation"
-    " WHERE t.view OPERATOR(pg_catalog.=) $1";
-
 List *sources_of(Oid view)
 {
-    static SPIPlanPtr plan = nullptr;
-    MemoryContext memory = CurrentMemoryContext;
-
-    SPI_connect();
-    statement::read(&plan, sources_query, statement::Values().oid(view));
-    List *sources = returned_sources(memory);
-    SPI_finish();
+    List *sources = NIL;
+    own_rows::Scan scan = own_rows::begin("tracked", own_rows::Under::active_snapshot, {own_rows::is("view", view)});
+    while (own_rows::next(&scan)) {
+        auto *source = static_cast<TrackedSource *>(palloc(sizeof(TrackedSource)));
+        if (!read_source(own_rows::oid(scan, "relation"), source))
+            continue;
+        source->used = own_rows::names(scan, "columns");
+        sources = lappend(sources, source);
+    }
+    own_rows::end(&scan);
     return sources;
 }
 
 List *sources_now(Oid view)
 {
-    MemoryContext memory = CurrentMemoryContext;
-
-    SPI_connect();
-    statement::execute(sources_query, statement::Values().oid(view), SPI_OK_SELECT);
-    List *sources = returned_sources(memory);
-    SPI_finish();
-    return sources;
+    return as_of_now([&] { return sources_of(view); });
 }
 
-Standing standing(Oid view)
+// Whether there is anything in the log that the view has to look at, as refresh_mv.unread has it:
+// of its sources and about itself, from its floor on.
+static bool has_entries(Oid view, List *sources, int64 floor)
+{
+    ListCell *cell;
+    auto has = [&](Oid relation) {
+        return own_rows::exists("log", own_rows::Under::active_snapshot,
+                                {own_rows::is("relation", relation), own_rows::at_least("seq", floor)});
+    };
+    foreach (cell, sources)
+        if (has(static_cast<TrackedSource *>(lfirst(cell))->relation))
+            return true;
+    return has(view);
+}
+
+// The baseline in a view's row of state, and whether the log has to be looked at.
+static Standing read_baseline(Oid view, List *sources, bool *look)
+{
+    Standing standing{};
+    bool none = true;
+    own_rows::Scan scan = own_rows::begin("state", own_rows::Under::active_snapshot, {own_rows::is("view", view)});
+    if (own_rows::next(&scan))
+        own_rows::value(scan, "snapshot", &none);
+    if (!none) {
+        standing.baseline = true;
+        standing.settings = own_rows::string(scan, "settings");
+        standing.meaning = own_rows::string(scan, "uses");
+        standing.groups = own_rows::string(scan, "groups");
+        standing.files = own_rows::string(scan, "files");
+    }
+    *look = !none && has_entries(view, sources, own_rows::number(scan, "floor_seq"));
+    own_rows::end(&scan);
+    return standing;
+}
+
+Standing standing(Oid view, List *sources)
 {
     static SPIPlanPtr plan = nullptr;
     MemoryContext memory = CurrentMemoryContext;
-    Standing standing{};
+    bool look;
+    Standing standing = read_baseline(view, sources, &look);
 
+    if (!look)
+        return standing;
     SPI_connect();
     statement::read(&plan,
-                 "SELECT s.settings, pg_catalog.count(u.seq),"
-                 " pg_catalog.sum(u.records) FILTER (WHERE u.is_new)::pg_catalog.int8,"
-                 " pg_catalog.min(u.reason) FILTER (WHERE u.is_new), s.uses, s.groups, s.files"
-                 " FROM refresh_mv.state s LEFT JOIN refresh_mv.unread u"
-                 " ON u.view OPERATOR(pg_catalog.=) s.view"
-                 " WHERE s.view OPERATOR(pg_catalog.=) $1 AND s.snapshot IS NOT NULL"
-                 " GROUP BY s.view",
+                 "SELECT pg_catalog.count(u.seq), pg_catalog.sum(u.records) FILTER (WHERE u.is_new)::pg_catalog.int8,"
+                 " pg_catalog.min(u.reason) FILTER (WHERE u.is_new)"
+                 " FROM refresh_mv.unread u WHERE u.view OPERATOR(pg_catalog.=) $1",
                  statement::Values().oid(view));
-    if (SPI_processed > 0) {
-        standing.baseline = true;
-        standing.settings = statement::returned_text(0, 1, memory);
-        standing.entries = statement::returned_int64(0, 2);
-        standing.pending = statement::returned_int64(0, 3);
-        standing.reason = statement::returned_text(0, 4, memory);
-        standing.meaning = statement::returned_text(0, 5, memory);
-        standing.groups = statement::returned_text(0, 6, memory);
-        standing.files = statement::returned_text(0, 7, memory);
-    }
+    standing.entries = statement::returned_int64(0, 1);
+    standing.pending = statement::returned_int64(0, 2);
+    standing.reason = statement::returned_text(0, 3, memory);
     SPI_finish();
     return standing;
 }
 
 bool source(Oid relation, TrackedSource *source)
 {
-    MemoryContext memory = CurrentMemoryContext;
-
-    SPI_connect();
-    statement::execute("SELECT " SOURCE_COLUMNS " FROM refresh_mv.sources s"
-                    " WHERE s.relation OPERATOR(pg_catalog.=) $1",
-                    statement::Values().oid(relation), SPI_OK_SELECT);
-    bool found = SPI_processed > 0;
-    if (found)
-        *source = source_in(0, memory);
-    SPI_finish();
-    return found;
+    return as_of_now([&] { return read_source(relation, source); });
 }
 
 void touch(Oid relation)
@@ -216,9 +216,10 @@ void save_baseline(Oid view, const Circumstances &circumstances, bool raise_floo
                       .text(circumstances.files);
 
     last_seen = {GetTopFullTransactionId(), GetCurrentCommandId(false)};
+    static SPIPlanPtr plan = nullptr;
     SPI_connect();
     statement::change(
-        "state",
+        &plan, "state",
         "WITH o AS (SELECT ctid, floor_seq, next_floor, next_xid FROM refresh_mv.state"
         " WHERE view OPERATOR(pg_catalog.=) $1 FOR UPDATE)"
         " SELECT o.ctid, $1 AS view, pg_catalog.now() AS merged_at, $2 AS snapshot,"

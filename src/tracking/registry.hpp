@@ -52,9 +52,8 @@ namespace registry {
 // The sources of a tracked view, as a list of TrackedSource *; NIL if it is not.
 List *sources_of(Oid view);
 
-// How the view stands to what the active snapshot shows.
-Standing standing(Oid view);
-
+// How the view with such sources (TrackedSource *) stands to what the active snapshot shows.
+Standing standing(Oid view, List *sources);
 
 // ---- as the tables are now ----
 
