@@ -25,8 +25,7 @@ pg_crc32c checksum(const char *records, Size length)
     return crc;
 }
 
-enum { column_relation, column_seq, column_xid, column_layout, column_nested, column_records,
-       column_data, column_reason, columns };
+using namespace log_columns;
 
 // Opens the log; null if there is none: amidst a restore, or without the
 // extension.

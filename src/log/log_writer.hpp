@@ -11,7 +11,15 @@
 
 #include "server/pg.hpp"
 
-namespace refresh_mv::log_writer {
+namespace refresh_mv {
+
+// The columns of the log.
+namespace log_columns {
+enum { column_relation, column_seq, column_xid, column_layout, column_nested, column_records,
+       column_data, column_reason, columns };
+}
+
+namespace log_writer {
 
 // Fills entries of one statement and writes each when it is full.
 struct Writer {
@@ -53,4 +61,6 @@ int64 position();
 // An entry's records; false if the bytes are not what was written.
 bool open_entry(varlena *data, const char **records, Size *length);
 
-} // namespace refresh_mv::log_writer
+} // namespace log_writer
+
+} // namespace refresh_mv

@@ -18,10 +18,29 @@ static bool read_bytes(std::string_view *data, std::string_view *bytes)
     return true;
 }
 
+// A hash of bytes, eight at a time.
+static uint64_t hash_of(std::string_view bytes)
+{
+    constexpr uint64_t odd = 0x9fb21c651e98df25;
+    uint64_t hash = bytes.size() * odd;
+    uint64_t word;
+    for (; bytes.size() >= sizeof(word); bytes.remove_prefix(sizeof(word))) {
+        std::memcpy(&word, bytes.data(), sizeof(word));
+        hash = (hash ^ word) * odd;
+        hash ^= hash >> 35;
+    }
+    word = 0;
+    std::memcpy(&word, bytes.data(), bytes.size());
+    hash = (hash ^ word) * odd;
+    hash ^= hash >> 28;
+    hash *= odd;
+    return hash ^ hash >> 32;
+}
+
 bool KeyShare::has(std::string_view key) const
 {
-    size_t mask = (static_cast<size_t>(1) << bits) - 1;
-    return bits == 0 || (std::hash<std::string_view>{}(key) & mask) == number;
+    uint64_t mask = (static_cast<uint64_t>(1) << bits) - 1;
+    return bits == 0 || (hash_of(key) >> (64 - most) & mask) == number;
 }
 
 bool Netting::add(bool nested, int64_t records, std::string_view data)
@@ -51,47 +70,104 @@ void Netting::change(std::string_view bytes, std::string_view rest, bool nested,
     if (!share_.has(bytes))
         return;
     Key &key = key_of(bytes);
-    if (!nested && key.before == Before::unknown)
-        settle(key);
     if (key.before != Before::unknown)
         return;
-    if (!nested) {
-        key.before = kind == 'o' ? Before::present : Before::absent;
-        key.rest = keep(rest);
+    if (nested)
+        return change_nested(key, rest, kind == 'o' ? 1 : -1);
+    settle(key);
+    if (key.before != Before::unknown)
         return;
-    }
-    for (Image &image : key.images)
-        if (image.rest == rest) {
-            image.count += kind == 'o' ? 1 : -1;
+    key.before = kind == 'o' ? Before::present : Before::absent;
+    rest = keep(rest);
+    key.rest = rest.data();
+    key.rest_size = static_cast<uint32_t>(rest.size());
+}
+
+// Counts an image of a key in a nested entry.
+void Netting::change_nested(Key &key, std::string_view rest, int64_t by)
+{
+    for (uint32_t i = key.image; i != 0; i = images_[i - 1].next)
+        if (images_[i - 1].rest == rest) {
+            images_[i - 1].count += by;
             return;
         }
-    key.images.push_back({keep(rest), kind == 'o' ? 1 : -1});
-    used_ += 2 * sizeof(Image);
+    Image image = {keep(rest), by, key.image};
+    if (free_image_ != 0) {
+        key.image = free_image_;
+        free_image_ = images_[free_image_ - 1].next;
+        images_[key.image - 1] = image;
+        return;
+    }
+    size_t before = images_.capacity();
+    images_.push_back(image);
+    used_ += (images_.capacity() - before) * sizeof(Image);
+    key.image = static_cast<uint32_t>(images_.size());
 }
 
 // What is known of a key.
 Netting::Key &Netting::key_of(std::string_view bytes)
 {
-    auto place = places_.find(bytes);
-    if (place != places_.end())
-        return keys_[place->second];
+    if (2 * count_ >= places_.size())
+        grow();
+    auto hash = static_cast<uint32_t>(hash_of(bytes));
+    for (size_t i = hash;; i++) {
+        Place &place = places_[i & (places_.size() - 1)];
+        if (place.key == 0) {
+            Key &key = add_key(bytes);
+            place = {static_cast<uint32_t>(count_), hash};
+            return key;
+        }
+        if (place.hash == hash && key_at(place.key - 1).key() == bytes)
+            return key_at(place.key - 1);
+    }
+}
+
+Netting::Key &Netting::add_key(std::string_view bytes)
+{
+    if (count_ == keys_.size() * chunk) {
+        keys_.push_back(std::make_unique_for_overwrite<Key[]>(chunk));
+        used_ += chunk * sizeof(Key);
+    }
     bytes = keep(bytes);
-    places_.emplace(bytes, keys_.size());
-    used_ += sizeof(Key) + sizeof(*place) + 4 * sizeof(void *) + sizeof(NetChange);
-    return keys_.emplace_back(Key{bytes, Before::unknown, {}, {}});
+    Key &key = key_at(count_);
+    key = {bytes.data(), nullptr, static_cast<uint32_t>(bytes.size()), 0, 0, Before::unknown};
+    count_++;
+    return key;
+}
+
+// Doubles the hash table.
+void Netting::grow()
+{
+    constexpr size_t least = 64;
+    std::vector<Place> larger(std::max(least, 2 * places_.size()));
+    for (const Place &place : places_) {
+        size_t i = place.hash;
+        while (place.key != 0 && larger[i & (larger.size() - 1)].key != 0)
+            i++;
+        if (place.key != 0)
+            larger[i & (larger.size() - 1)] = place;
+    }
+    used_ += (larger.size() - places_.size()) * sizeof(Place);
+    places_ = std::move(larger);
 }
 
 // Says what the nested entries that a key was changed in say of it.
 void Netting::settle(Key &key)
 {
-    for (const Image &image : key.images) {
+    for (uint32_t i = key.image; i != 0;) {
+        Image &image = images_[i - 1];
         if (image.count > 0) {
             key.before = Before::present;
-            key.rest = image.rest;
+            key.rest = image.rest.data();
+            key.rest_size = static_cast<uint32_t>(image.rest.size());
         } else if (image.count < 0 && key.before == Before::unknown)
             key.before = Before::absent;
+        uint32_t next = image.next;
+        image.next = free_image_;
+        free_image_ = i;
+        i = next;
     }
-    key.images.clear();
+    key.image = 0;
 }
 
 // The bytes of a key of one integer column, as row_image writes them.
@@ -128,32 +204,31 @@ bool Netting::insert_run(std::string_view *data, int64_t most, int64_t *end, int
 std::string_view Netting::keep(std::string_view bytes)
 {
     constexpr size_t usual = 8192;
-    if (blocks_.empty() || blocks_.back().capacity() - blocks_.back().size() < bytes.size()) {
-        blocks_.emplace_back().reserve(std::max(bytes.size(), usual));
-        used_ += blocks_.back().capacity();
+    if (left_ < bytes.size()) {
+        left_ = std::max(bytes.size(), usual);
+        blocks_.push_back(std::make_unique_for_overwrite<char[]>(left_));
+        free_ = blocks_.back().get();
+        used_ += left_;
     }
-    std::string &block = blocks_.back();
-    size_t start = block.size();
-    block.append(bytes);
-    return std::string_view(block).substr(start);
+    char *copy = free_;
+    if (!bytes.empty())
+        std::memcpy(copy, bytes.data(), bytes.size());
+    free_ += bytes.size();
+    left_ -= bytes.size();
+    return {copy, bytes.size()};
 }
 
-std::vector<NetChange> Netting::changes()
+bool Netting::net(size_t number, NetChange *change)
 {
-    std::vector<NetChange> result;
-    result.reserve(keys_.size());
-    for (Key &key : keys_) {
-        if (bag_) {
-            if (key.images[0].count != 0)
-                result.push_back({key.key, {}, key.images[0].count});
-            continue;
-        }
-        if (key.before == Before::unknown)
-            settle(key);
-        if (key.before != Before::unknown)
-            result.push_back({key.key, key.rest, key.before == Before::present});
+    Key &key = key_at(number);
+    if (bag_) {
+        *change = {key.key(), {}, key.image != 0 ? images_[key.image - 1].count : 0};
+        return change->existed != 0;
     }
-    return result;
+    if (key.before == Before::unknown)
+        settle(key);
+    *change = {key.key(), {key.rest, key.rest_size}, key.before == Before::present};
+    return key.before != Before::unknown;
 }
 
 } // namespace refresh_mv

@@ -25,13 +25,14 @@
 //   key is the whole image, every entry is nested, and all of them are one bag.
 // - What is said of a key depends on the records of that key only: the keys can be
 //   netted in shares, one after the other, each from all entries.
+//
+// A change costs a look into one hash table and a copy of its bytes, and nothing is allocated
+// for it alone: there may be millions.
 #pragma once
 
 #include <cstdint>
-#include <deque>
-#include <string>
+#include <memory>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace refresh_mv {
@@ -69,26 +70,47 @@ public:
     // Whether the share takes too much memory and has to be halved: it is not complete.
     bool full() const { return used_ > limit_ && share_.bits < KeyShare::most; }
 
-    // The net changes, in the order of the keys' first appearance.
-    std::vector<NetChange> changes();
+    // How many keys were named, in the order of their first appearance.
+    size_t size() const { return count_; }
+
+    // The net change of one of these; false if there is none.
+    bool net(size_t number, NetChange *change);
 
 private:
+    enum class Before : uint8_t { unknown, absent, present };
+
+    // An image of a key in the nested entries that came last.
     struct Image {
         std::string_view rest;
         int64_t count; // times it was old, less times it was new
+        uint32_t next; // of the same key, by number + 1
     };
-
-    enum class Before { unknown, absent, present };
 
     struct Key {
-        std::string_view key;
+        const char *bytes;
+        const char *rest;
+        uint32_t size;
+        uint32_t rest_size;
+        uint32_t image; // the first, by number + 1
         Before before;
-        std::string_view rest;
-        std::vector<Image> images; // of the nested entries that came last
+
+        std::string_view key() const { return {bytes, size}; }
     };
 
+    // A place in the hash table: the number of a key + 1, 0 if it is free.
+    struct Place {
+        uint32_t key;
+        uint32_t hash;
+    };
+
+    static constexpr size_t chunk = 256; // keys that are allocated together
+
     void change(std::string_view key, std::string_view rest, bool nested, char kind);
+    void change_nested(Key &key, std::string_view rest, int64_t by);
     Key &key_of(std::string_view bytes);
+    Key &add_key(std::string_view bytes);
+    Key &key_at(size_t number) { return keys_[number / chunk][number % chunk]; }
+    void grow();
     void settle(Key &key);
     bool insert_run(std::string_view *data, int64_t most, int64_t *end, int64_t *count);
     std::string_view keep(std::string_view bytes);
@@ -97,10 +119,15 @@ private:
     bool bag_;
     KeyShare share_;
     size_t limit_;
-    size_t used_ = 0; // memory, roughly
-    std::deque<Key> keys_;
-    std::unordered_map<std::string_view, size_t> places_;
-    std::deque<std::string> blocks_; // of the bytes that are kept
+    size_t used_ = 0; // memory
+    size_t count_ = 0;
+    std::vector<std::unique_ptr<Key[]>> keys_;
+    std::vector<Place> places_; // a power of two of them
+    std::vector<Image> images_;
+    uint32_t free_image_ = 0; // by number + 1
+    std::vector<std::unique_ptr<char[]>> blocks_; // of the bytes that are kept
+    char *free_ = nullptr;                        // what is left of the last one
+    size_t left_ = 0;
 };
 
 } // namespace refresh_mv

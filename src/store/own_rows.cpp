@@ -107,18 +107,51 @@ Scan begin(const char *name, Under snapshot, const Key *keys, int count)
     } else
         scan.snapshot = RegisterSnapshot(GetActiveSnapshot());
     Oid index = index_for(scan.table, conditions, count);
+    scan.indexed = OidIsValid(index) && !IgnoreSystemIndexes;
     scan.rows = systable_beginscan(scan.table, index, OidIsValid(index), scan.snapshot, count, conditions);
     return scan;
 }
 
+void order_by(Scan *scan, const char *column)
+{
+    AttrNumber number = number_of(scan->table, column);
+    TupleDesc desc = RelationGetDescr(scan->table);
+    Oid less = Int8LessOperator, collation = InvalidOid;
+    bool nulls_first = false;
+
+    if (scan->indexed)
+        return;
+    scan->slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+    TupleTableSlot *row = MakeSingleTupleTableSlot(desc, &TTSOpsHeapTuple);
+    scan->sorted = tuplesort_begin_heap(desc, 1, &number, &less, &collation, &nulls_first, work_mem, nullptr, 0);
+    while (HeapTuple tuple = systable_getnext(scan->rows)) {
+        CHECK_FOR_INTERRUPTS();
+        ExecStoreHeapTuple(tuple, row, false);
+        tuplesort_puttupleslot(scan->sorted, row);
+    }
+    ExecDropSingleTupleTableSlot(row);
+    tuplesort_performsort(scan->sorted);
+}
+
 bool next(Scan *scan)
 {
-    scan->tuple = systable_getnext(scan->rows);
-    return HeapTupleIsValid(scan->tuple);
+    if (scan->sorted == nullptr) {
+        scan->tuple = systable_getnext(scan->rows);
+        return HeapTupleIsValid(scan->tuple);
+    }
+    if (scan->tuple != nullptr)
+        heap_freetuple(scan->tuple);
+    bool found = tuplesort_gettupleslot(scan->sorted, true, false, scan->slot, nullptr);
+    scan->tuple = found ? ExecCopySlotHeapTuple(scan->slot) : nullptr;
+    return found;
 }
 
 void end(Scan *scan)
 {
+    if (scan->sorted != nullptr) {
+        tuplesort_end(scan->sorted);
+        ExecDropSingleTupleTableSlot(scan->slot);
+    }
     systable_endscan(scan->rows);
     UnregisterSnapshot(scan->snapshot);
     table_close(scan->table, NoLock); // until the end, as after a statement

@@ -35,6 +35,9 @@ struct Scan {
     Snapshot snapshot;
     SysScanDesc rows;
     HeapTuple tuple;
+    bool indexed;
+    Tuplesortstate *sorted; // the rows, where they had to be put in order
+    TupleTableSlot *slot;
 };
 
 // Begins to read the rows of a table that satisfy all conditions, three at most.  An index is
@@ -45,6 +48,10 @@ Scan begin(const char *table, Under snapshot, const Key (&keys)[count])
 {
     return begin(table, snapshot, keys, count);
 }
+
+// Has the rows come in the order of a column of type bigint, the last one of the conditions.
+// That is how an index has them; without one they are sorted.
+void order_by(Scan *scan, const char *column);
 
 // Goes on to the next row; false at the end.
 bool next(Scan *scan);

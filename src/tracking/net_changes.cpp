@@ -8,6 +8,9 @@
 #include "tracking/source.hpp"
 #include "values/row_image.hpp"
 
+#include <string>
+#include <unordered_map>
+
 namespace refresh_mv {
 
 namespace {
@@ -80,13 +83,14 @@ Decoder decoder_of(const TrackedSource &source)
     return decoder;
 }
 
-bool decode(const Decoder &decoder, std::string_view bytes, int first, int end, Datum *values, bool *nulls)
+bool decode(const Decoder &decoder, std::string_view bytes, int first, int end, Datum *values, bool *nulls,
+            row_image::Room *room)
 {
     const char *start = bytes.data();
     for (int i = first; i < end; i++) {
         int place = decoder.columns[i] - 1;
         if (!row_image::read(&start, bytes.data() + bytes.size(), TupleDescAttr(decoder.desc, place),
-                             &values[place], &nulls[place]))
+                             &values[place], &nulls[place], room))
             return false;
     }
     return true;
@@ -107,22 +111,28 @@ void note_range(NetChanges *changes, const Decoder &decoder, const Datum *values
 struct Reading {
     NetChanges *changes;
     Decoder decoder;
+    MemoryContext memory; // of the room
+    row_image::Room room; // for the values of a row
 };
 
 // Adds the row or rows of a net change; false if its bytes are damaged.
 bool add_change(const NetChange &change, void *context)
 {
-    NetChanges *changes = static_cast<Reading *>(context)->changes;
-    const Decoder &decoder = static_cast<Reading *>(context)->decoder;
+    auto *reading = static_cast<Reading *>(context);
+    NetChanges *changes = reading->changes;
+    const Decoder &decoder = reading->decoder;
     Datum values[MaxTupleAttributeNumber];
     bool nulls[MaxTupleAttributeNumber];
     int natts = decoder.desc->natts;
     bool existed = change.existed > 0;
 
+    MemoryContext old = MemoryContextSwitchTo(reading->memory);
+    reading->room.clear(change.key.size() + change.rest.size(), decoder.ncolumns);
+    MemoryContextSwitchTo(old);
     memset(nulls, true, static_cast<size_t>(natts));
-    if (!decode(decoder, change.key, 0, changes->bag ? decoder.ncolumns : decoder.nkeys, values, nulls)
+    if (!decode(decoder, change.key, 0, changes->bag ? decoder.ncolumns : decoder.nkeys, values, nulls, &reading->room)
         || (existed && !changes->bag
-            && !decode(decoder, change.rest, decoder.nkeys, decoder.ncolumns, values, nulls)))
+            && !decode(decoder, change.rest, decoder.nkeys, decoder.ncolumns, values, nulls, &reading->room)))
         return false;
     values[natts - 1] = BoolGetDatum(existed);
     nulls[natts - 1] = false;
@@ -147,7 +157,7 @@ NetChanges *read_source(Oid view, const TrackedSource &source, int number)
         changes->relation = source.relation;
         changes->rows = ephemeral_rows::make(psprintf("refresh_mv_changes_%d", number), decoder.desc);
         changes->bag = decoder.nkeys == 0;
-        return Reading{changes, decoder};
+        return Reading{changes, decoder, CurrentMemoryContext, {}};
     });
     log_reader::Entries entries = {view, source.relation, reading.decoder.layout, reading.decoder.key_width,
                                 reading.changes->bag};

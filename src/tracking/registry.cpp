@@ -3,6 +3,7 @@
 #include "log/log_retention.hpp"
 #include "log/log_writer.hpp"
 #include "log/touched.hpp"
+#include "log/unread.hpp"
 #include "query/meaning.hpp"
 #include "server/bridge.hpp"
 #include "store/own_rows.hpp"
@@ -118,23 +119,8 @@ List *sources_now(Oid view)
     return as_of_now([&] { return sources_of(view); });
 }
 
-// Whether there is anything in the log that the view has to look at, as refresh_mv.unread has it:
-// of its sources and about itself, from its floor on.
-static bool has_entries(Oid view, List *sources, int64 floor)
-{
-    ListCell *cell;
-    auto has = [&](Oid relation) {
-        return own_rows::exists("log", own_rows::Under::active_snapshot,
-                                {own_rows::is("relation", relation), own_rows::at_least("seq", floor)});
-    };
-    foreach (cell, sources)
-        if (has(static_cast<TrackedSource *>(lfirst(cell))->relation))
-            return true;
-    return has(view);
-}
-
-// The baseline in a view's row of state, and whether the log has to be looked at.
-static Standing read_baseline(Oid view, List *sources, bool *look)
+// The baseline in a view's row of state.
+static Standing read_baseline(Oid view)
 {
     Standing standing{};
     bool none = true;
@@ -148,30 +134,56 @@ static Standing read_baseline(Oid view, List *sources, bool *look)
         standing.groups = own_rows::string(scan, "groups");
         standing.files = own_rows::string(scan, "files");
     }
-    *look = !none && has_entries(view, sources, own_rows::number(scan, "floor_seq"));
     own_rows::end(&scan);
     return standing;
 }
 
+// What has been counted of entries about a relation, which have that layout if they are of use.
+struct Count {
+    Standing *standing;
+    const char *of; // the name of the relation; null: they are about the view itself
+    int64 layout;
+    MemoryContext memory;
+};
+
+static bool count_entry(const UnreadEntry &entry, void *context)
+{
+    auto *count = static_cast<Count *>(context);
+    Standing *standing = count->standing;
+
+    standing->entries++;
+    if (!entry.is_new)
+        return true;
+    standing->pending += entry.records;
+    if (entry.data != nullptr && entry.layout == count->layout)
+        return true;
+    const char *what = entry.data != nullptr     ? "other columns are logged now"
+                       : entry.reason != nullptr ? entry.reason
+                                                 : "something has changed";
+    const char *reason = count->of != nullptr ? psprintf("%s (%s)", what, count->of) : what;
+    // Of several the same one that refresh_mv.status shows.
+    if (standing->reason == nullptr
+        || varstr_cmp(reason, static_cast<int>(strlen(reason)), standing->reason,
+                      static_cast<int>(strlen(standing->reason)), DEFAULT_COLLATION_OID) < 0)
+        standing->reason = MemoryContextStrdup(count->memory, reason);
+    return true;
+}
+
 Standing standing(Oid view, List *sources)
 {
-    static SPIPlanPtr plan = nullptr;
-    MemoryContext memory = CurrentMemoryContext;
-    bool look;
-    Standing standing = read_baseline(view, sources, &look);
+    Standing standing = read_baseline(view);
+    ListCell *cell;
 
-    if (!look)
+    if (!standing.baseline)
         return standing;
-    SPI_connect();
-    statement::read(&plan,
-                 "SELECT pg_catalog.count(u.seq), pg_catalog.sum(u.records) FILTER (WHERE u.is_new)::pg_catalog.int8,"
-                 " pg_catalog.min(u.reason) FILTER (WHERE u.is_new)"
-                 " FROM refresh_mv.unread u WHERE u.view OPERATOR(pg_catalog.=) $1",
-                 statement::Values().oid(view));
-    standing.entries = statement::returned_int64(0, 1);
-    standing.pending = statement::returned_int64(0, 2);
-    standing.reason = statement::returned_text(0, 3, memory);
-    SPI_finish();
+    ReadMark mark = unread::baseline_of(view);
+    foreach (cell, sources) {
+        auto *source = static_cast<TrackedSource *>(lfirst(cell));
+        Count count = {&standing, get_rel_name(source->relation), source->layout, CurrentMemoryContext};
+        unread::each(mark, source->relation, count_entry, &count);
+    }
+    Count itself = {&standing, nullptr, 0, CurrentMemoryContext};
+    unread::each(mark, view, count_entry, &itself);
     return standing;
 }
 

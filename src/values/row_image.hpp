@@ -19,4 +19,22 @@ void append(StringInfo bytes, Form_pg_attribute attribute, Datum value, bool nul
 bool read(const char **bytes, const char *end, Form_pg_attribute attribute, Datum *value,
           bool *null);
 
+// Room for the values of a row, used again for the next one: they are allocated by nothing else.
+class Room {
+public:
+    // Empties it, for the columns, at most so many, in so many bytes.
+    void clear(Size bytes, int columns);
+
+    // As much of it, at a place that suits a type.
+    char *take(Size bytes, char alignment);
+
+private:
+    char *start_ = nullptr;
+    char *free_ = nullptr;
+    Size size_ = 0;
+};
+
+// The same, with the value in such room.
+bool read(const char **bytes, const char *end, Form_pg_attribute attribute, Datum *value, bool *null, Room *room);
+
 } // namespace refresh_mv::row_image

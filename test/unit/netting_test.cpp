@@ -4,6 +4,8 @@
 #include "values/varint.hpp"
 
 #include <algorithm>
+#include <map>
+#include <random>
 
 using namespace refresh_mv;
 
@@ -69,6 +71,17 @@ static Netting netting_of(int key_width, bool bag)
     return {key_width, bag, KeyShare{}, SIZE_MAX};
 }
 
+// The net changes, in the order of the keys' first appearance.
+static std::vector<NetChange> changes_of(Netting *netting)
+{
+    std::vector<NetChange> changes;
+    NetChange change;
+    for (size_t i = 0; i < netting->size(); i++)
+        if (netting->net(i, &change))
+            changes.push_back(change);
+    return changes;
+}
+
 // Adds entries whose bytes are gone afterwards.
 static void add_all(Netting *netting, const std::vector<Step> &steps)
 {
@@ -85,7 +98,7 @@ static std::string net(const std::vector<Step> &steps, bool bag = false)
     Netting netting = netting_of(0, bag);
     std::string text;
     add_all(&netting, steps);
-    for (const NetChange &change : netting.changes())
+    for (const NetChange &change : changes_of(&netting))
         text += std::string(change.key)
                 + (bag                  ? ":" + std::to_string(change.existed)
                    : change.existed > 0 ? "=" + std::string(change.rest)
@@ -144,7 +157,7 @@ static void runs_are_keys_as_images_write_them()
 
     CHECK(netting.add(false, runs.records, runs.data));
     CHECK(netting.add(false, update.records, update.data));
-    std::vector<NetChange> changes = netting.changes();
+    std::vector<NetChange> changes = changes_of(&netting);
     CHECK(changes.size() == 3);
     CHECK(changes.size() == 3 && changes[1].key == key && changes[1].existed == 0);
 }
@@ -161,7 +174,7 @@ static std::pair<std::vector<std::string>, int> net_in_shares(const std::vector<
         std::merge(even.begin(), even.end(), odd.begin(), odd.end(), std::back_inserter(found));
         return {found, first + second};
     }
-    for (const NetChange &change : netting.changes())
+    for (const NetChange &change : changes_of(&netting))
         found.push_back(std::string(change.key) + (change.existed ? "=" : "-") + std::string(change.rest));
     std::sort(found.begin(), found.end());
     return {found, 1};
@@ -176,9 +189,95 @@ static void shares_are_the_whole()
     }
     steps.push_back({false, Entry().run(1, 5000)});
     auto [whole, one] = net_in_shares(steps, {}, SIZE_MAX);
-    auto [parts, many] = net_in_shares(steps, {}, 50000);
+    auto [parts, many] = net_in_shares(steps, {}, 30000);
     CHECK(one == 1 && many > 16);
     CHECK(whole.size() > 6000 && whole == parts);
+}
+
+// What is said of each key, by the rules at the head of net_effect.hpp and nothing else.
+class Model {
+public:
+    void add(bool nested, char kind, const std::string &key, const std::string &rest)
+    {
+        Known &known = keys_[key];
+        if (!nested && known.before.empty())
+            settle(&known);
+        if (!known.before.empty())
+            return;
+        if (nested)
+            known.images[rest] += kind == 'o' ? 1 : -1;
+        else
+            known.before = kind == 'o' ? "=" + rest : "-";
+    }
+
+    std::vector<std::string> net()
+    {
+        std::vector<std::string> found;
+        for (auto &[key, known] : keys_) {
+            if (known.before.empty())
+                settle(&known);
+            if (!known.before.empty())
+                found.push_back(key + known.before);
+        }
+        std::sort(found.begin(), found.end());
+        return found;
+    }
+
+private:
+    struct Known {
+        std::string before;
+        std::map<std::string, int> images;
+    };
+
+    static void settle(Known *known)
+    {
+        for (const auto &[rest, count] : known->images)
+            if (count != 0 && known->before.empty())
+                known->before = "-";
+        for (const auto &[rest, count] : known->images)
+            if (count > 0)
+                known->before = "=" + rest;
+        known->images.clear();
+    }
+
+    std::map<std::string, Known> keys_;
+};
+
+// Many keys, of many lengths, in any order of plain and nested entries.
+static void many_keys_are_netted_as_few_are()
+{
+    std::mt19937 random(20261130);
+    auto below = [&](unsigned limit) { return random() % limit; };
+    for (unsigned kinds : {3U, 50U, 20000U}) {
+        Model model;
+        std::vector<Step> steps;
+        for (int i = 0; i < 20000; i++) {
+            Step step = {below(3) > 0, {}};
+            for (unsigned j = below(3) + 1; j > 0; j--) {
+                unsigned number = below(kinds);
+                std::string key = std::string(number % 40, 'k') + std::to_string(number);
+                std::string rest = std::to_string(below(2)) + std::string(number % 700 / 7, 'r');
+                bool old = below(2) > 0;
+                if (!step.nested && !old) {
+                    step.entry.inserted(key);
+                    model.add(false, 'k', key, "");
+                } else {
+                    step.entry = old ? step.entry.old_image(key, rest) : step.entry.new_image(key, rest);
+                    model.add(step.nested, old ? 'o' : 'n', key, rest);
+                }
+            }
+            steps.push_back(step);
+        }
+        // Two images of one key that are both left over are no state that a table can be in:
+        // either may be told.
+        auto keys = [](std::vector<std::string> told) {
+            for (std::string &text : told)
+                text = text.substr(0, text.find_first_of("=-") + 1);
+            return told;
+        };
+        auto [whole, one] = net_in_shares(steps, {}, SIZE_MAX);
+        CHECK(keys(whole) == keys(model.net()));
+    }
 }
 
 static void what_cannot_be_halved_is_never_full()
@@ -186,7 +285,7 @@ static void what_cannot_be_halved_is_never_full()
     Netting netting(8, false, {KeyShare::most, 0}, 0);
     Entry run = Entry().run(1, 1 << 22);
     CHECK(netting.add(false, run.records, run.data));
-    CHECK(!netting.full() && !netting.changes().empty());
+    CHECK(!netting.full() && !changes_of(&netting).empty());
 }
 
 static void damage_is_told()
@@ -219,6 +318,7 @@ void test_netting()
     a_bag_counts_over_all_nests();
     runs_are_keys_as_images_write_them();
     shares_are_the_whole();
+    many_keys_are_netted_as_few_are();
     what_cannot_be_halved_is_never_full();
     damage_is_told();
     numbers_survive();
