@@ -76,6 +76,8 @@ void each(const ReadMark &mark, Oid relation, Visit visit, void *context)
     MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "refresh_mv log", ALLOCSET_DEFAULT_SIZES);
     own_rows::Scan scan = own_rows::begin("log", own_rows::Under::active_snapshot,
                                           {own_rows::is("relation", relation), own_rows::at_least("seq", mark.floor)});
+    if (RelationGetDescr(scan.table)->natts != columns)
+        elog(ERROR, "refresh_mv.log has other columns than it was made with");
     own_rows::order_by(&scan, "seq");
     while (more && own_rows::next(&scan)) {
         CHECK_FOR_INTERRUPTS();
