@@ -78,12 +78,14 @@ void execute(const char *sql, const Values &parameters, int expected)
           expected);
 }
 
-// Prepares a query, once.
+// Prepares a query, once.  What is prepared finds rows by their keys, whatever the parameters
+// are: to plan it anew for these would take longer than to run it.
 static void prepare(SPIPlanPtr *plan, const char *sql, const Values &parameters)
 {
     if (*plan != nullptr)
         return;
-    SPIPlanPtr fresh = SPI_prepare(sql, parameters.count, const_cast<Oid *>(parameters.types));
+    SPIPlanPtr fresh =
+        SPI_prepare_cursor(sql, parameters.count, const_cast<Oid *>(parameters.types), CURSOR_OPT_GENERIC_PLAN);
     if (fresh == nullptr || SPI_keepplan(fresh) != 0)
         elog(ERROR, "could not prepare a statement on refresh_mv's tables: %s",
              SPI_result_code_string(SPI_result));
@@ -95,20 +97,6 @@ void read(SPIPlanPtr *plan, const char *sql, const Values &parameters)
     prepare(plan, sql, parameters);
     check(as_owner([&] { return SPI_execute_plan(*plan, const_cast<Datum *>(parameters.values), parameters.nulls, true, 0); }),
           SPI_OK_SELECT);
-}
-
-Portal open(SPIPlanPtr *plan, const char *sql, const Values &parameters)
-{
-    prepare(plan, sql, parameters);
-    return as_owner([&] { return SPI_cursor_open(nullptr, *plan, const_cast<Datum *>(parameters.values), parameters.nulls, true); });
-}
-
-uint64 fetch(Portal cursor, long count)
-{
-    return as_owner([&] {
-        SPI_cursor_fetch(cursor, true, count);
-        return SPI_processed;
-    });
 }
 
 // ---- changing rows ----

@@ -45,12 +45,6 @@ void execute(const char *sql, const Values &values, int expected);
 // newest.  Its plan is kept, in *plan.
 void read(SPIPlanPtr *plan, const char *sql, const Values &values);
 
-// Opens a cursor for such a query, under the active snapshot too.
-Portal open(SPIPlanPtr *plan, const char *sql, const Values &values);
-
-// Reads that many more rows; returns how many there were.
-uint64 fetch(Portal cursor, long count);
-
 // Opens a table, to write to it.
 Relation open_table(const char *name);
 
