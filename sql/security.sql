@@ -242,21 +242,22 @@ DROP MATERIALIZED VIEW zzz, att.aaa;
 CREATE MATERIALIZED VIEW groups AS SELECT g, sum(n) AS n, count(*) FROM att.t GROUP BY g;
 CREATE MATERIALIZED VIEW outer_join AS SELECT a.id, a.n, b.g FROM att.t a LEFT JOIN (SELECT id, g FROM att.t) b ON b.id = a.n;
 CREATE MATERIALIZED VIEW by_type AS SELECT checked, span, max(n), count(DISTINCT checked) FROM att.t GROUP BY checked, span;
+CREATE MATERIALIZED VIEW by_type_keys AS SELECT checked, span, array_agg(n ORDER BY n, id) FROM att.t GROUP BY checked, span;
 CREATE MATERIALIZED VIEW of_matview AS SELECT count(*), g FROM groups GROUP BY g;
 SET ROLE refresh_mv_sec_attacker;
 ALTER DOMAIN att.checked SET NOT NULL;
 RESET ROLE;
-SELECT refresh_mv.track(v) FROM unnest('{groups,outer_join,by_type,of_matview}'::regclass[]) v;
-SELECT success FROM refresh_materialized_views_smart('{groups,outer_join,by_type,of_matview}');
+SELECT refresh_mv.track(v) FROM unnest('{groups,outer_join,by_type,by_type_keys,of_matview}'::regclass[]) v;
+SELECT success FROM refresh_materialized_views_smart('{groups,outer_join,by_type,by_type_keys,of_matview}');
 SET ROLE refresh_mv_sec_attacker;
 INSERT INTO att.t VALUES (1001, NULL, 'g7', 3, 'sad', 'z', att.span(1, 2)), (1002, NULL, 'g0', 1001, 'sad', 'z', att.span(1, 2));
 UPDATE att.t SET n = n + 1, checked = 'w' WHERE id % 100 = 3;
 DELETE FROM att.t WHERE id % 90 = 4;
 SELECT FROM att.calls();
 RESET ROLE;
-SELECT success FROM refresh_materialized_views_smart('{groups,outer_join,by_type,of_matview}');
-SELECT v.verdict, v.remark FROM unnest('{groups,outer_join,by_type,of_matview}'::regclass[]) view, refresh_mv.verify(view) v;
-SELECT count(*) > 0 AS explained FROM unnest('{groups,outer_join,by_type,of_matview}'::regclass[]) v, refresh_mv.explain(v, true);
+SELECT success FROM refresh_materialized_views_smart('{groups,outer_join,by_type,by_type_keys,of_matview}');
+SELECT v.verdict, v.remark FROM unnest('{groups,outer_join,by_type,by_type_keys,of_matview}'::regclass[]) view, refresh_mv.verify(view) v;
+SELECT count(*) > 0 AS explained FROM unnest('{groups,outer_join,by_type,by_type_keys,of_matview}'::regclass[]) v, refresh_mv.explain(v, true);
 SELECT * FROM att.calls();
 SELECT view, method, reason FROM refresh_mv.history WHERE run = (SELECT max(run) FROM refresh_mv.history) ORDER BY view COLLATE "C";
 -- Nor does the log, when somebody else writes, but for the checks of what is written.
@@ -267,7 +268,7 @@ RESET ROLE;
 SELECT * FROM att.calls();
 SELECT count(*) FROM refresh_mv.changes('by_type', 'att.t');
 SELECT * FROM att.calls();
-DROP MATERIALIZED VIEW groups, outer_join, by_type CASCADE;
+DROP MATERIALIZED VIEW groups, outer_join, by_type, by_type_keys CASCADE;
 
 -- Advice is text that somebody runs, perhaps all of it: names are quoted, and none ends
 -- a comment.  Somebody's schema "cron" is not that of pg_cron.
