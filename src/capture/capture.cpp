@@ -274,7 +274,7 @@ const char *log_rows(TriggerData *trigger, Logged *logged, bool nested)
     if (kind == CMD_UPDATE)
         add_updated(&change, trigger);
     else if (kind == CMD_DELETE)
-        add_all(&change, trigger->tg_oldtable, 'o');
+        add_all(&change, trigger->tg_oldtable, change.writer.nested ? 'o' : 'd');
     else
         add_all(&change, trigger->tg_newtable, change.writer.nested ? 'n' : 'k');
     if (change.too_large)

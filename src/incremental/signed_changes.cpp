@@ -3,6 +3,8 @@
 #include "incremental/instance.hpp"
 #include "query/query.hpp"
 #include "query/sql_template.hpp"
+#include "server/class_row.hpp"
+#include "tracking/key_lookup.hpp"
 #include "values/equality.hpp"
 #include "values/image.hpp"
 
@@ -59,11 +61,17 @@ bool has_plain_key(const NetChanges *changes)
     return true;
 }
 
-// The table's rows t of the changed keys. New keys are a run of integers, often.
+// Whether the keys are a run of integers, as those of new rows are, often.
+bool is_run(const NetChanges *changes)
+{
+    return changes->has_range && changes->greatest - changes->least + 1 == changes->rows.count;
+}
+
+// The table's rows t of the changed keys.
 char *from_new_rows(const NetChanges *changes)
 {
     const char *table = instance::qualified_name(changes->relation);
-    if (changes->has_range && changes->greatest - changes->least + 1 == changes->rows.count)
+    if (is_run(changes))
         return psprintf("%s t WHERE %s", table,
                         instance::in_range(quote_identifier(static_cast<char *>(linitial(changes->source->key))),
                                            changes->least, changes->greatest));
@@ -128,6 +136,62 @@ bool sign_images(TupleTableSlot *row, DestReceiver *self)
     return true;
 }
 
+// Adds a row by the columns of its table.
+void add_row(Signer *signer, TupleTableSlot *row, int sign)
+{
+    TupleDesc desc = signer->signs->rows.desc;
+    for (int i = 0; i < signer->ncolumns; i++) {
+        int place = signer->columns[i] - 1;
+        signer->values[place] = row->tts_values[place];
+        signer->nulls[place] = row->tts_isnull[place];
+    }
+    signer->values[desc->natts - 1] = Int32GetDatum(sign);
+    ephemeral_rows::add(&signer->signs->rows, signer->values, signer->nulls);
+}
+
+// Whether two rows of the table look the same, or just their keys.
+bool look_same(const Signer *signer, TupleTableSlot *a, TupleTableSlot *b, bool key)
+{
+    TupleDesc desc = signer->signs->rows.desc;
+    for (int i = 0; i < signer->ncolumns; i++) {
+        int place = signer->columns[i] - 1;
+        if ((!key || signer->in_key[i])
+            && !image::same(TupleDescAttr(desc, place), a->tts_values[place], a->tts_isnull[place],
+                            b->tts_values[place], b->tts_isnull[place]))
+            return false;
+    }
+    return true;
+}
+
+// Takes the row of a changed key, which may be null, and the change with the old image.
+void sign_row(Signer *signer, TupleTableSlot *row, TupleTableSlot *change)
+{
+    bool was = DatumGetBool(change->tts_values[signer->signs->rows.desc->natts - 1]);
+    if (row != nullptr) {
+        slot_getsomeattrs(row, signer->columns[signer->ncolumns - 1]);
+        if (!look_same(signer, row, change, true))
+            row = nullptr; // the row of an equal key
+    }
+    if (row != nullptr && was && look_same(signer, row, change, false))
+        return;
+    if (row != nullptr)
+        add_row(signer, row, 1);
+    if (was)
+        add_row(signer, change, -1);
+}
+
+#ifdef USE_ASSERT_CHECKING
+// Checks that there is no row with the key of a change that says so, but for one of an equal key.
+void check_gone(KeyLookup *lookup, const Signer *signer, TupleTableSlot *change, bool gone)
+{
+    TupleTableSlot *row = gone ? key_lookup::find(lookup, change->tts_values) : nullptr;
+    if (row == nullptr)
+        return;
+    slot_getallattrs(row);
+    Assert(!look_same(signer, row, change, true));
+}
+#endif
+
 Signer signer_for(SignedChanges *signs)
 {
     auto natts = static_cast<size_t>(signs->rows.desc->natts);
@@ -191,6 +255,47 @@ void fill(SignedChanges *signs, PlannedStmt *images, QueryEnvironment *environme
 {
     Signer signer = signer_for(signs);
     query::run(images, &signer.pub, environment);
+}
+
+double cost_by_key(const NetChanges *changes)
+{
+    constexpr double cost_of_lookup = 1.5;
+    constexpr double share = 0.1;
+    constexpr double few = 100;
+    double count = static_cast<double>(changes->rows.count);
+    if (is_run(changes) && changes->existed == 0 && count > few)
+        return -1; // a range of the index
+    return key_lookup::possible(*changes->source) && count <= Max(1000, share * class_row(changes->relation).form.reltuples)
+               ? count * cost_of_lookup
+               : -1;
+}
+
+void fill_by_key(SignedChanges *signs)
+{
+    const NamedRows &changes = signs->changes->rows;
+    Signer signer = signer_for(signs);
+    TupleTableSlot *change = MakeSingleTupleTableSlot(changes.desc, &TTSOpsMinimalTuple);
+    KeyLookup lookup = key_lookup::begin(*signs->changes->source);
+    MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "refresh_mv signs", ALLOCSET_DEFAULT_SIZES);
+    int place = 0;
+
+    tuplestore_rescan(changes.rows);
+    while (tuplestore_gettupleslot(changes.rows, true, false, change)) {
+        CHECK_FOR_INTERRUPTS();
+        slot_getallattrs(change);
+        bool gone = signs->changes->gone->data[place++] != 0;
+        TupleTableSlot *row = gone ? nullptr : key_lookup::find(&lookup, change->tts_values);
+#ifdef USE_ASSERT_CHECKING
+        check_gone(&lookup, &signer, change, gone);
+#endif
+        MemoryContext outer = MemoryContextSwitchTo(memory); // not that of the scan
+        sign_row(&signer, row, change);
+        MemoryContextSwitchTo(outer);
+        MemoryContextReset(memory);
+    }
+    MemoryContextDelete(memory);
+    key_lookup::end(&lookup);
+    ExecDropSingleTupleTableSlot(change);
 }
 
 void fill_from_bag(SignedChanges *signs)

@@ -34,6 +34,11 @@ SignedChanges make(const NetChanges *changes, Bitmapset *columns, const char *na
 // Fills them with what a plan of images() returns.
 void fill(SignedChanges *signs, PlannedStmt *images, QueryEnvironment *environment);
 
+// The same, row by row, by the table's key; what that costs in the planner's units, or a negative number
+// if it is not possible or reading the table as a whole may be cheaper.
+double cost_by_key(const NetChanges *changes);
+void fill_by_key(SignedChanges *signs);
+
 // Fills them with the changes of a materialized view, which are images themselves.
 void fill_from_bag(SignedChanges *signs);
 

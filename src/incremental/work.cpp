@@ -24,6 +24,13 @@ bool find_signs(Work *work, const NetChanges *changes, SignedChanges *signs)
         signed_changes::fill_from_bag(signs);
         return true;
     }
+    double by_key = signed_changes::cost_by_key(changes);
+    if (by_key >= 0) {
+        if (!work->affordable(by_key))
+            return false;
+        signed_changes::fill_by_key(signs);
+        return true;
+    }
     Bitmapset *columns = signed_terms::columns_read(work->analysis.anchoring, changes);
     PlannedStmt *images = query::plan(signed_changes::images(changes, columns, work->environment), 0);
     if (!work->affordable(query::cost(images)))

@@ -35,7 +35,7 @@ struct Writer {
 
 Writer start(Oid source, int64 layout, bool nested);
 
-// Adds a record: the image of a row, old ('o') or new ('n'), or its key ('k').
+// Adds a record: the image of a row, old ('o', 'd') or new ('n'), or its key ('k').
 // key and rest are the bytes of the columns; rest is null for a key.
 void add(Writer *writer, char kind, StringInfo key, StringInfo rest);
 

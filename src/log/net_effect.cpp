@@ -54,7 +54,7 @@ bool Netting::add(bool nested, int64_t records, std::string_view data)
         if (kind == 'r') {
             if (!insert_run(&data, records, &end, &count))
                 return false;
-        } else if ((kind != 'o' && kind != 'n' && kind != 'k') || !read_bytes(&data, &key)
+        } else if ((kind != 'o' && kind != 'd' && kind != 'n' && kind != 'k') || !read_bytes(&data, &key)
                    || (kind != 'k' && !read_bytes(&data, &rest)))
             return false;
         else
@@ -70,14 +70,15 @@ void Netting::change(std::string_view bytes, std::string_view rest, bool nested,
     if (!share_.has(bytes))
         return;
     Key &key = key_of(bytes);
+    key.gone = kind == 'd' && !nested;
     if (key.before != Before::unknown)
         return;
     if (nested)
-        return change_nested(key, rest, kind == 'o' ? 1 : -1);
+        return change_nested(key, rest, kind == 'o' || kind == 'd' ? 1 : -1);
     settle(key);
     if (key.before != Before::unknown)
         return;
-    key.before = kind == 'o' ? Before::present : Before::absent;
+    key.before = kind == 'o' || kind == 'd' ? Before::present : Before::absent;
     rest = keep(rest);
     key.rest = rest.data();
     key.rest_size = static_cast<uint32_t>(rest.size());
@@ -130,7 +131,7 @@ Netting::Key &Netting::add_key(std::string_view bytes)
     }
     bytes = keep(bytes);
     Key &key = key_at(count_);
-    key = {bytes.data(), nullptr, static_cast<uint32_t>(bytes.size()), 0, 0, Before::unknown};
+    key = {bytes.data(), nullptr, static_cast<uint32_t>(bytes.size()), 0, 0, Before::unknown, false};
     count_++;
     return key;
 }
@@ -222,12 +223,12 @@ bool Netting::net(size_t number, NetChange *change)
 {
     Key &key = key_at(number);
     if (bag_) {
-        *change = {key.key(), {}, key.image != 0 ? images_[key.image - 1].count : 0};
+        *change = {key.key(), {}, key.image != 0 ? images_[key.image - 1].count : 0, false};
         return change->existed != 0;
     }
     if (key.before == Before::unknown)
         settle(key);
-    *change = {key.key(), {key.rest, key.rest_size}, key.before == Before::present};
+    *change = {key.key(), {key.rest, key.rest_size}, key.before == Before::present, key.gone};
     return key.before != Before::unknown;
 }
 

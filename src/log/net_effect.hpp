@@ -4,6 +4,7 @@
 // The bytes of an entry are records:
 //
 //     'o' key rest    a row with this key had this image (updated or deleted)
+//     'd' key rest    the same of a row that was deleted (plain entries only)
 //     'n' key rest    a row with this key got this image (nested entries only)
 //     'k' key         a row with this key was inserted
 //     'r' gap count   rows with consecutive integer keys were inserted: gap is
@@ -14,7 +15,7 @@
 //
 // Invariants:
 // - Plain entries come in the order in which they took effect: the first record
-//   of a key tells what was before.
+//   of a key tells what was before, and if the last one is of a deletion, there is none now.
 // - Nested entries (of statements on one table that ran inside of each other) come
 //   in any order, but hold the old and the new image of every change: the bag
 //   difference of those that follow each other is what they did together.  If that
@@ -42,6 +43,7 @@ struct NetChange {
     std::string_view key;
     std::string_view rest; // the other columns as they were, if it existed
     int64_t existed;       // rows that were there; of a bag: less those that are there now
+    bool gone;             // there is no such row any more; it is not known of all of which there is none
 };
 
 // A share of all keys: those whose hash ends in the bits of number.
@@ -93,6 +95,7 @@ private:
         uint32_t rest_size;
         uint32_t image; // the first, by number + 1
         Before before;
+        bool gone; // as of the last record
 
         std::string_view key() const { return {bytes, size}; }
     };

@@ -271,6 +271,18 @@ inline void insert_index_entries(ResultRelInfo *result, TupleTableSlot *slot, ES
 #endif
 }
 
+// Begins to read a table by an index, with so many keys, which index_rescan() sets.
+inline IndexScanDesc begin_index_scan(Relation table, Relation index, Snapshot snapshot, int keys)
+{
+#if PG_VERSION_NUM >= 190000
+    return index_beginscan(table, index, snapshot, nullptr, keys, 0, 0);
+#elif PG_VERSION_NUM >= 180000
+    return index_beginscan(table, index, snapshot, nullptr, keys, 0);
+#else
+    return index_beginscan(table, index, snapshot, keys, 0);
+#endif
+}
+
 // Stores a new version of the row at tid.
 inline TM_Result update_row(Relation rel, ItemPointer tid, TupleTableSlot *slot, CommandId cid,
                             Snapshot snapshot, TM_FailureData *failure, IndexNeed *need)

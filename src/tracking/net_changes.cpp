@@ -142,6 +142,7 @@ bool add_change(const NetChange &change, void *context)
         changes->gained += change.key.size() + gained_overhead;
     for (int64 i = changes->bag ? (existed ? change.existed : -change.existed) : 1; i > 0; i--) {
         ephemeral_rows::add(&changes->rows, values, nulls);
+        appendStringInfoChar(changes->gone, static_cast<char>(change.gone));
         changes->existed += existed ? 1 : 0;
     }
     return true;
@@ -157,6 +158,7 @@ NetChanges *read_source(Oid view, const TrackedSource &source, int number)
         changes->relation = source.relation;
         changes->rows = ephemeral_rows::make(psprintf("refresh_mv_changes_%d", number), decoder.desc);
         changes->bag = decoder.nkeys == 0;
+        changes->gone = makeStringInfo();
         return Reading{changes, decoder, CurrentMemoryContext, {}};
     });
     log_reader::Entries entries = {view, source.relation, reading.decoder.layout, reading.decoder.key_width,

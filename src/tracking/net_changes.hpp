@@ -21,6 +21,7 @@ struct NetChanges {
     bool bag;       // of a materialized view
     Size gained;    // bytes that remembering the images takes which a bag has gained
     bool imagined;  // see imagined()
+    StringInfo gone; // a byte for each row: whether it is known that there is none with the key now
     bool has_range; // the key is one integer
     int64 least;
     int64 greatest;
