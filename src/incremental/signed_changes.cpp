@@ -5,6 +5,7 @@
 #include "query/sql_template.hpp"
 #include "server/class_row.hpp"
 #include "tracking/key_lookup.hpp"
+#include "tracking/shared_changes.hpp"
 #include "values/equality.hpp"
 #include "values/image.hpp"
 
@@ -214,6 +215,78 @@ Signer signer_for(SignedChanges *signs)
     return signer;
 }
 
+// Looks up the rows of changes that views share.
+void find_images(const NetChanges *changes)
+{
+    NewImages *images = changes->images;
+    TupleDesc desc = changes->rows.desc;
+    int natts = desc->natts;
+    auto *nulls = static_cast<bool *>(palloc(static_cast<size_t>(natts)));
+    auto *values = static_cast<Datum *>(palloc0(sizeof(Datum) * static_cast<size_t>(natts)));
+    TupleTableSlot *change = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+    KeyLookup lookup = key_lookup::begin(*changes->source);
+    int place = 0;
+
+    if (images->rows.rows != nullptr)
+        ephemeral_rows::release(&images->rows); // of an attempt that failed
+    auto *columns = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * static_cast<size_t>(natts)));
+    int ncolumns = 0;
+    ListCell *cell;
+    foreach (cell, changes->source->columns)
+        columns[ncolumns++] = get_attnum(changes->relation, static_cast<char *>(lfirst(cell)));
+    MemoryContext context = shared_changes::enter();
+    images->rows = ephemeral_rows::make("refresh_mv_images", desc);
+    shared_changes::leave(context);
+    tuplestore_rescan(changes->rows.rows);
+    while (tuplestore_gettupleslot(changes->rows.rows, true, false, change)) {
+        CHECK_FOR_INTERRUPTS();
+        slot_getallattrs(change);
+        TupleTableSlot *row = changes->gone->data[place++] != 0 ? nullptr : key_lookup::find(&lookup, change->tts_values);
+        memset(nulls, true, static_cast<size_t>(natts));
+        if (row != nullptr)
+            slot_getallattrs(row);
+        for (int i = 0; row != nullptr && i < ncolumns; i++) {
+            values[columns[i] - 1] = row->tts_values[columns[i] - 1];
+            nulls[columns[i] - 1] = row->tts_isnull[columns[i] - 1];
+        }
+        values[natts - 1] = BoolGetDatum(row != nullptr);
+        nulls[natts - 1] = false;
+        ephemeral_rows::add(&images->rows, values, nulls);
+    }
+    key_lookup::end(&lookup);
+    ExecDropSingleTupleTableSlot(change);
+    images->complete = true;
+}
+
+// Takes the new images of changes that views share, found already or not.
+void fill_from_images(SignedChanges *signs)
+{
+    const NetChanges *changes = signs->changes;
+    Signer signer = signer_for(signs);
+    TupleTableSlot *change = MakeSingleTupleTableSlot(changes->rows.desc, &TTSOpsMinimalTuple);
+    TupleTableSlot *image = MakeSingleTupleTableSlot(changes->rows.desc, &TTSOpsMinimalTuple);
+    MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "refresh_mv signs", ALLOCSET_DEFAULT_SIZES);
+
+    if (!changes->images->complete)
+        find_images(changes);
+    tuplestore_rescan(changes->rows.rows);
+    tuplestore_rescan(changes->images->rows.rows);
+    while (tuplestore_gettupleslot(changes->rows.rows, true, false, change)
+           && tuplestore_gettupleslot(changes->images->rows.rows, true, false, image)) {
+        CHECK_FOR_INTERRUPTS();
+        slot_getallattrs(change);
+        slot_getallattrs(image);
+        bool is_there = DatumGetBool(image->tts_values[changes->rows.desc->natts - 1]);
+        MemoryContext outer = MemoryContextSwitchTo(memory); // not that of the rows
+        sign_row(&signer, is_there ? image : nullptr, change);
+        MemoryContextSwitchTo(outer);
+        MemoryContextReset(memory);
+    }
+    MemoryContextDelete(memory);
+    ExecDropSingleTupleTableSlot(change);
+    ExecDropSingleTupleTableSlot(image);
+}
+
 } // namespace
 
 namespace signed_changes {
@@ -262,8 +335,11 @@ double cost_by_key(const NetChanges *changes)
     constexpr double cost_of_lookup = 1.5;
     constexpr double share = 0.1;
     constexpr double few = 100;
+    constexpr double cost_of_image = 0.1;
     double count = static_cast<double>(changes->rows.count);
-    if (is_run(changes) && changes->existed == 0 && count > few)
+    if (changes->images != nullptr && changes->images->complete)
+        return count * cost_of_image;
+    if (is_run(changes) && changes->existed == 0 && count > few && changes->images == nullptr)
         return -1; // a range of the index
     return key_lookup::possible(*changes->source) && count <= Max(1000, share * class_row(changes->relation).form.reltuples)
                ? count * cost_of_lookup
@@ -272,6 +348,8 @@ double cost_by_key(const NetChanges *changes)
 
 void fill_by_key(SignedChanges *signs)
 {
+    if (signs->changes->images != nullptr)
+        return fill_from_images(signs);
     const NamedRows &changes = signs->changes->rows;
     Signer signer = signer_for(signs);
     TupleTableSlot *change = MakeSingleTupleTableSlot(changes.desc, &TTSOpsMinimalTuple);

@@ -31,6 +31,7 @@ bool visit_row(const ReadMark &mark, Oid relation, HeapTuple row, TupleDesc desc
         return true;
     UnreadEntry entry{};
     entry.is_new = is_new(mark, DatumGetFullTransactionId(values[column_xid]), DatumGetInt64(values[column_seq]));
+    entry.number = DatumGetInt64(values[column_seq]);
     entry.layout = layout;
     entry.nested = DatumGetBool(values[column_nested]);
     entry.records = DatumGetInt64(values[column_records]);

@@ -26,6 +26,7 @@ struct ReadMark {
 
 struct UnreadEntry {
     bool is_new;
+    int64 number;
     int64 layout;
     bool nested;
     int64 records;

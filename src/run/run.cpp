@@ -8,6 +8,7 @@
 #include "store/history.hpp"
 #include "tracking/registry.hpp"
 #include "tracking/repair.hpp"
+#include "tracking/shared_changes.hpp"
 #include "tracking/track.hpp"
 
 #include <algorithm>
@@ -327,6 +328,22 @@ private:
     std::vector<Outcome> outcomes_;
 };
 
+// Runs code that refreshes views, which share what they read of the log if there are several.
+template <class F>
+void with_shared_changes(bool several, F &&code)
+{
+    if (!several)
+        return code();
+    shared_changes::Call *outer = guard([] { return shared_changes::begin(); });
+    try {
+        code();
+    } catch (...) {
+        shared_changes::forget(outer);
+        throw;
+    }
+    guard([&] { shared_changes::end(outer); });
+}
+
 // Runs code; on an exception stops the clock and takes the progress report back
 // before it goes on.
 template <class F>
@@ -366,8 +383,10 @@ std::vector<Outcome> together(const Call &call, const Limits &limits)
                     [&] { return view::prepare(oid, true, call.source != Caller::commit); });
             });
         run.take_snapshot();
-        for (Oid oid : call.views)
-            run.refresh(oid, obstacles[place(oid)], prepared[place(oid)]);
+        with_shared_changes(call.views.size() > 1, [&] {
+            for (Oid oid : call.views)
+                run.refresh(oid, obstacles[place(oid)], prepared[place(oid)]);
+        });
         for (Oid oid : run.damaged())
             repair::resume(oid);
         guard([] { PopActiveSnapshot(); });

@@ -5,6 +5,7 @@
 #include "server/bridge.hpp"
 #include "store/statement.hpp"
 #include "tracking/logged_relation.hpp"
+#include "tracking/shared_changes.hpp"
 #include "tracking/source.hpp"
 #include "values/row_image.hpp"
 
@@ -148,22 +149,58 @@ bool add_change(const NetChange &change, void *context)
     return true;
 }
 
+Reading begin_reading(const TrackedSource &source, int number)
+{
+    Decoder decoder = decoder_of(source);
+    auto *changes = static_cast<NetChanges *>(palloc0(sizeof(NetChanges)));
+    changes->source = &source;
+    changes->relation = source.relation;
+    changes->rows = ephemeral_rows::make(psprintf("refresh_mv_changes_%d", number), decoder.desc);
+    changes->bag = decoder.nkeys == 0;
+    changes->gone = makeStringInfo();
+    return Reading{changes, decoder, CurrentMemoryContext, {}};
+}
+
 // The net changes of one source; null if they are not known row by row.
 NetChanges *read_source(Oid view, const TrackedSource &source, int number)
 {
-    Reading reading = guard([&] {
-        Decoder decoder = decoder_of(source);
-        auto *changes = static_cast<NetChanges *>(palloc0(sizeof(NetChanges)));
-        changes->source = &source;
-        changes->relation = source.relation;
-        changes->rows = ephemeral_rows::make(psprintf("refresh_mv_changes_%d", number), decoder.desc);
-        changes->bag = decoder.nkeys == 0;
-        changes->gone = makeStringInfo();
-        return Reading{changes, decoder, CurrentMemoryContext, {}};
-    });
+    Reading reading = guard([&] { return begin_reading(source, number); });
     log_reader::Entries entries = {view, source.relation, reading.decoder.layout, reading.decoder.key_width,
                                 reading.changes->bag};
     return log_reader::read(entries, add_change, &reading) ? reading.changes : nullptr;
+}
+
+// The same of changes that other views of the call may have read, or may want to.
+NetChanges *read_shared(Oid view, const TrackedSource &source, int number)
+{
+    shared_changes::Entries entries = guard([&] {
+        return shared_changes::new_entries(view, source.relation, source.layout);
+    });
+    const NetChanges *shared = shared_changes::find(entries);
+    if (shared == nullptr) {
+        MemoryContext context = guard([] { return shared_changes::enter(); });
+        Reading reading = guard([&] {
+            Reading begun = begin_reading(source, number);
+            begun.changes->images = static_cast<NewImages *>(palloc0(sizeof(NewImages)));
+            return begun;
+        });
+        guard([&] {
+            shared_changes::leave(context);
+            shared_changes::add(entries, reading.changes);
+        });
+        log_reader::Entries read = {view, source.relation, reading.decoder.layout, reading.decoder.key_width, false};
+        if (!log_reader::read(read, add_change, &reading))
+            return nullptr;
+        shared = reading.changes;
+        shared_changes::share(shared);
+    }
+    return guard([&] {
+        auto *changes = static_cast<NetChanges *>(palloc(sizeof(NetChanges)));
+        *changes = *shared;
+        changes->source = &source;
+        changes->rows.name = psprintf("refresh_mv_changes_%d", number);
+        return changes;
+    });
 }
 
 // The images that were gained, with how many times; and the rows that are left.
@@ -238,23 +275,30 @@ List *read(Oid view, List *sources, QueryEnvironment *environment, const char **
     *reason = nullptr;
     for (int i = 0; i < count; i++) {
         auto *source = static_cast<TrackedSource *>(list_nth(sources, i));
-        NetChanges *changes = source->exact ? read_source(view, *source, i) : nullptr;
+        NetChanges *changes = !source->exact                                      ? nullptr
+                              : shared_changes::active() && source->key != NIL ? read_shared(view, *source, i)
+                                                                                : read_source(view, *source, i);
         const char *obstacle = changes == nullptr ? "changes of \"%s\" are not known row by row"
                                : changes->gained > static_cast<Size>(maintenance_work_mem) * 1024
                                    ? "more rows of \"%s\" have changed than fit in maintenance_work_mem"
                                    : nullptr;
         if (obstacle != nullptr) {
             *reason = guard([&] {
-                if (changes != nullptr)
+                if (changes != nullptr && changes->images == nullptr)
                     ephemeral_rows::release(&changes->rows);
                 return psprintf(obstacle, get_rel_name(source->relation));
             });
             return nullptr;
         }
         guard([&] {
-            if (changes->rows.count == 0)
+            if (changes->images != nullptr) {
+                if (changes->rows.count == 0)
+                    return;
+                ephemeral_rows::lend(environment, changes->rows);
+            } else if (changes->rows.count == 0)
                 return ephemeral_rows::release(&changes->rows);
-            ephemeral_rows::show(environment, changes->rows);
+            else
+                ephemeral_rows::show(environment, changes->rows);
             all = lappend(all, changes);
         });
     }

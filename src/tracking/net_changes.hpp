@@ -13,6 +13,13 @@
 
 namespace refresh_mv {
 
+// The rows with the changed keys as they are now, one for each change, in their order, with the columns that
+// are logged, and whether there is such a row in the place of existed.
+struct NewImages {
+    NamedRows rows; // none yet if there is no store
+    bool complete;
+};
+
 struct NetChanges {
     const TrackedSource *source;
     Oid relation;   // the source's
@@ -22,6 +29,7 @@ struct NetChanges {
     Size gained;    // bytes that remembering the images takes which a bag has gained
     bool imagined;  // see imagined()
     StringInfo gone; // a byte for each row: whether it is known that there is none with the key now
+    NewImages *images; // of changes that views share; null if they do not
     bool has_range; // the key is one integer
     int64 least;
     int64 greatest;
