@@ -63,7 +63,8 @@ void name_columns(RangeTblEntry *rte)
     List *names = NIL;
     ListCell *cell;
     foreach (cell, rte->subquery->targetList)
-        names = lappend(names, makeString(pstrdup(lfirst_node(TargetEntry, cell)->resname)));
+        if (!lfirst_node(TargetEntry, cell)->resjunk)
+            names = lappend(names, makeString(pstrdup(lfirst_node(TargetEntry, cell)->resname)));
     rte->alias = nullptr;
     rte->eref = makeAlias(rte->eref->aliasname, names);
 }

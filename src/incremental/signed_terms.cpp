@@ -149,6 +149,34 @@ Var *sign_column(RangeTblEntry *rte, Index rti, AttrNumber number)
 
 // ---- roles ----
 
+// DISTINCT ON the key, which is: the planner knows nothing of rows in memory, but that.
+const char *said_to_be_unique(const NetChanges *changes)
+{
+    return list_length(changes->source->key) == 1
+               ? psprintf("DISTINCT ON (t.%s) ", quote_identifier(static_cast<char *>(linitial(changes->source->key))))
+               : "";
+}
+
+// "the row t has the key of a changed row d", as a test that the planner can only hash.  Of a join it
+// would think that there is hardly a row to test, and read the changes anew for each.
+const char *is_changed(const SignedChanges *signs)
+{
+    StringInfoData here, there;
+    ListCell *cell;
+    initStringInfo(&here);
+    initStringInfo(&there);
+    foreach (cell, signs->changes->source->key) {
+        auto *name = static_cast<char *>(lfirst(cell));
+        Oid type = get_atttype(signs->changes->relation, get_attnum(signs->changes->relation, name));
+        if (strcmp(net_changes::equality(type), "OPERATOR(pg_catalog.=)") != 0)
+            return psprintf("EXISTS (SELECT FROM %s d WHERE %s)", signs->rows.name,
+                            net_changes::same_key(signs->changes));
+        appendStringInfo(&here, "%st.%s", here.len > 0 ? ", " : "", quote_identifier(name));
+        appendStringInfo(&there, "%sd.%s", there.len > 0 ? ", " : "", quote_identifier(name));
+    }
+    return psprintf("(%s) OPERATOR(pg_catalog.=) ANY (SELECT %s FROM %s d)", here.data, there.data, signs->rows.name);
+}
+
 // Puts rows of an instance's changes in its place; returns their sign, or null if it is 1 for all.
 Expr *read_few(const Term *term, const Instance *instance, Role role)
 {
@@ -157,12 +185,13 @@ Expr *read_few(const Term *term, const Instance *instance, Role role)
     const char *sign = net_changes::existed_column(signs->changes);
     // A subquery that is merged with the one around it loses its row-level security.
     const char *fence = rte->securityQuals != NIL ? " OFFSET 0" : "";
-    const char *text = sql_template::fill(role == Role::old ? "SELECT {columns} FROM {rows} t WHERE t.{sign} < 0{fence}"
+    const char *text = sql_template::fill(role == Role::old ? "SELECT {distinct}{columns} FROM {rows} t WHERE t.{sign} < 0{fence}"
                                                             : "SELECT {columns}, t.{sign} FROM {rows} t{fence}",
                                           {{"columns", instance::used_columns(instance)},
                                            {"sign", sign},
                                            {"rows", signs->rows.name},
-                                           {"fence", fence}});
+                                           {"fence", fence},
+                                           {"distinct", said_to_be_unique(signs->changes)}});
     instance::replace(instance, text, term->environment);
     if (role == Role::old)
         return nullptr;
@@ -177,10 +206,8 @@ void read_unchanged(const Term *term, const Instance *instance)
 {
     const SignedChanges *signs = signs_of(term->signs, instance);
     Query *query = instance->query;
-    const char *text = sql_template::fill("SELECT FROM {table} t WHERE NOT EXISTS (SELECT FROM {rows} d WHERE {same_key})",
-                                          {{"table", instance::qualified_name(instance->relation)},
-                                           {"rows", signs->rows.name},
-                                           {"same_key", net_changes::same_key(signs->changes)}});
+    const char *text = psprintf("SELECT FROM %s t WHERE NOT (%s)", instance::qualified_name(instance->relation),
+                                is_changed(signs));
     Node *quals = query::unchecked(text, term->environment)->jointree->quals;
     ChangeVarNodes(quals, 1, static_cast<int>(instance->rti), 0);
     query->jointree->quals = make_and_qual(query->jointree->quals, quals);
