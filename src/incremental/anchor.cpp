@@ -400,7 +400,7 @@ void mark_joined(Anchoring *anchoring, Query *query, bool linear)
         int rti = static_cast<RangeTblRef *>(lfirst(cell))->rtindex;
         RangeTblEntry *rte = rt_fetch(rti, query->rtable);
         Instance *instance = instance::find(anchoring->instances, query, rti);
-        bool linear_here = linear && !from_clause::is_nullable(from, rti);
+        bool linear_here = linear && !from_clause::is_nullable(from, rti) && !from_clause::is_read_whole(query, rti);
         if (instance != nullptr) {
             instance->joined = true;
             instance->linear = linear_here;

@@ -35,11 +35,12 @@ void add_key(Query *query, int rti, RangeTblEntry *rte)
     table_close(table, NoLock);
 }
 
-bool can_return_more(RangeTblEntry *rte)
+bool can_return_more(Query *query, int rti)
 {
+    RangeTblEntry *rte = rt_fetch(rti, query->rtable);
     ListCell *cell;
     if (rte->rtekind != RTE_SUBQUERY || !from_clause::only_joins(rte->subquery)
-        || list_length(rte->subquery->targetList) > most_columns)
+        || list_length(rte->subquery->targetList) > most_columns || from_clause::is_read_whole(query, rti))
         return false;
     foreach (cell, rte->subquery->targetList)
         if (lfirst_node(TargetEntry, cell)->resjunk)
@@ -71,7 +72,7 @@ void return_keys(Query *query)
             continue;
         if (rte->rtekind == RTE_RELATION && rte->inFromCl)
             add_key(query, rti, rte);
-        if (!can_return_more(rte))
+        if (!can_return_more(query, rti))
             continue;
         int before = list_length(rte->subquery->targetList);
         return_keys(rte->subquery);
@@ -90,8 +91,9 @@ void expose_keys::in_subqueries(Query *query)
     if (query->setOperations != nullptr || query->jointree == nullptr)
         return;
     foreach (cell, from_clause::of_query(query).entries) {
-        RangeTblEntry *rte = rt_fetch(static_cast<RangeTblRef *>(lfirst(cell))->rtindex, query->rtable);
-        if (!can_return_more(rte))
+        int rti = static_cast<RangeTblRef *>(lfirst(cell))->rtindex;
+        RangeTblEntry *rte = rt_fetch(rti, query->rtable);
+        if (!can_return_more(query, rti))
             continue;
         return_keys(rte->subquery);
         name_columns(rte);

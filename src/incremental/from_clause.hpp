@@ -60,6 +60,10 @@ bool never_null(Query *query, Expr *expr);
 // Whether a query only selects and joins, so that each row of its FROM makes a row.
 bool only_joins(Query *query);
 
+// Whether a query, or one below it, reads the rows of an entry of its range table as a whole: the
+// entry must return no other columns then.
+bool is_read_whole(Query *query, int rti);
+
 // The arms of a query that is nothing but a UNION ALL, as entries of its range
 // table; NIL for others.
 List *union_arms(Query *query);

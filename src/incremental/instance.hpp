@@ -12,7 +12,8 @@ struct Instance {
     AttrNumber anchor; // its column of the class; 0: it has none
     bool keeps_nulls;  // a row with a null there matters to all parts (NOT IN)
     bool joined;       // read through FROM and queries that only select and join
-    bool linear;       // and on the nullable side of no join: the joined rows are additive in its rows
+    bool linear;       // and on the nullable side of no join, nor as whole rows: the joined rows are additive in
+                       // its rows, and these may come with a sign
 };
 
 namespace instance {

@@ -164,8 +164,11 @@ const char *distinct_count(GroupShape *shape, Query *query, const Anchoring &anc
     return psprintf("s.p%d", number);
 }
 
-const char *extreme(GroupShape *shape, Aggref *aggregate, PartialKind kind)
+// min and max, of which DISTINCT changes nothing.
+const char *extreme(GroupShape *shape, Aggref *original, PartialKind kind)
 {
+    auto *aggregate = static_cast<Aggref *>(copyObjectImpl(original));
+    aggregate->aggdistinct = NIL;
     return psprintf("s.p%d", add(shape, kind, reinterpret_cast<Expr *>(aggregate), aggregate->aggtype,
                                  exprCollation(reinterpret_cast<Node *>(aggregate))));
 }
