@@ -1,6 +1,6 @@
 CALL helpers.begin_suite();
 -- Changes taken by signed terms (incremental/signed_terms.hpp): shapes that were wrong, or crashed, once.
--- (test/fuzz/terms_fuzz.py has random ones, test/t/signed_terms.py the sums on paper.)
+-- (test/fuzz/terms_fuzz.py has random ones, test/theory/signed_terms.py the sums on paper.)
 
 -- Creates a tracked view of a query, and refreshes it.
 CREATE FUNCTION make(name text, query text) RETURNS void LANGUAGE plpgsql AS $$
