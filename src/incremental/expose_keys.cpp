@@ -90,10 +90,11 @@ void expose_keys::in_subqueries(Query *query)
     ListCell *cell;
     if (query->setOperations != nullptr || query->jointree == nullptr)
         return;
-    foreach (cell, from_clause::of_query(query).entries) {
+    From from = from_clause::of_query(query);
+    foreach (cell, from.entries) {
         int rti = static_cast<RangeTblRef *>(lfirst(cell))->rtindex;
         RangeTblEntry *rte = rt_fetch(rti, query->rtable);
-        if (!can_return_more(query, rti))
+        if (from_clause::is_nullable(from, rti) || !can_return_more(query, rti))
             continue;
         return_keys(rte->subquery);
         name_columns(rte);

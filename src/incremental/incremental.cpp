@@ -4,6 +4,7 @@
 #include "incremental/expose_keys.hpp"
 #include "incremental/group_state.hpp"
 #include "incremental/keys.hpp"
+#include "incremental/whole_rows.hpp"
 #include "query/normalize.hpp"
 #include "query/query.hpp"
 #include "server/bridge.hpp"
@@ -22,6 +23,7 @@ Analysis analyse(Relation view, List *changed)
     Analysis analysis{};
     analysis.query = query::rewritten(view);
     normalize::normalize(&analysis.query);
+    whole_rows::spell_out(analysis.query);
     expose_keys::in_subqueries(analysis.query);
     analysis.anchoring = anchor::choose(analysis.query, changed);
     analysis.groups = group_shape::analyse(analysis.query, analysis.anchoring);

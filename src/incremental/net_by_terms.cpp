@@ -8,6 +8,7 @@
 #include "incremental/key_text.hpp"
 #include "incremental/net.hpp"
 #include "query/query.hpp"
+#include "query/sameness.hpp"
 #include "query/sql_template.hpp"
 
 namespace refresh_mv {
@@ -117,8 +118,9 @@ Query *sums(const Search &search)
     return query;
 }
 
-// Each value of a partial aggregate in each group, with how many more rows have it now.
-Query *net_values(const Search &search, int partial)
+// Each value of a partial aggregate in each group, with how many more rows have it now; told apart by more
+// than the value's = if there is more.
+Query *net_values(const Search &search, int partial, const char *more = "")
 {
     const char *value = psprintf("t.c%d", search.columns[partial]);
     return over_joined(search,
@@ -128,14 +130,24 @@ Query *net_values(const Search &search, int partial)
                                           {{"keys", keys(search)},
                                            {"value", value},
                                            {"joined", row_names::joined_rows},
-                                           {"group_by", group_by(search, value)}}));
+                                           {"group_by", group_by(search, psprintf("%s%s", value, more))}}));
+}
+
+// What tells images of a partial aggregate's values apart, beside their =: 1.00 that has come does not make up
+// for 1.0 that has gone.
+const char *image(const Search &search, int partial)
+{
+    Query *query = search.work->analysis.query;
+    return sameness::holds(query, group_shape::input(search.shape.partials[partial]))
+               ? ""
+               : psprintf(", pg_catalog.record_send(ROW(t.c%d))", search.columns[partial]);
 }
 
 // The extremes of the values that have come, and of those that have gone.
 Query *extremes(const Search &search, int partial)
 {
     const char *name = row_names::values(partial);
-    Query *values = net_values(search, partial);
+    Query *values = net_values(search, partial, image(search, partial));
     QueryEnvironment *environment = search.work->environment;
 
     ephemeral_rows::stand_in(environment, name, values);

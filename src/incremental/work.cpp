@@ -72,6 +72,8 @@ bool Work::show_signs()
     ListCell *cell;
     foreach (cell, changes) {
         auto *own = static_cast<NetChanges *>(lfirst(cell));
+        if (!affected_parts::concerns(analysis.anchoring, list_make1(own)))
+            continue; // as in a CTE which nothing refers to
         auto *own_signs = static_cast<SignedChanges *>(palloc(sizeof(SignedChanges)));
         const char *name = psprintf("refresh_mv_signs_%d", foreach_current_index(cell));
         *own_signs = signed_changes::make(own, signed_terms::columns_read(analysis.anchoring, own), name);

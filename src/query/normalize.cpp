@@ -120,7 +120,7 @@ Columns columns_of(Query *query, int rti)
     Columns columns{};
     List *vars, *names;
     ListCell *var, *name;
-    pg::expand(rte, rti, &names, &vars);
+    pg::expand(rte, rti, 0, false, &names, &vars);
     forboth (var, vars, name, names) {
         if (lfirst_node(Var, var)->varattno > list_length(rte->eref->colnames))
             break;

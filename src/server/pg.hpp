@@ -492,14 +492,14 @@ inline Node *flatten(Query *query, Node *expr)
     return flatten_joins(query, flatten_groups(query, expr));
 }
 
-// The columns of an entry of the range table that have not been dropped, as Vars, and
-// their names.
-inline void expand(RangeTblEntry *rte, int rti, List **names, List **vars)
+// The columns of an entry of the range table, so many levels up, as Vars, and their names;
+// those that have been dropped as NULLs, or not at all.
+inline void expand(RangeTblEntry *rte, int rti, Index levels_up, bool with_dropped, List **names, List **vars)
 {
 #if PG_VERSION_NUM >= 180000
-    expandRTE(rte, rti, 0, VAR_RETURNING_DEFAULT, -1, false, names, vars);
+    expandRTE(rte, rti, static_cast<int>(levels_up), VAR_RETURNING_DEFAULT, -1, with_dropped, names, vars);
 #else
-    expandRTE(rte, rti, 0, -1, false, names, vars);
+    expandRTE(rte, rti, static_cast<int>(levels_up), -1, with_dropped, names, vars);
 #endif
 }
 

@@ -39,8 +39,9 @@ bool end_after(const PgError &error)
     const char *message = error.data->message_id;
     bool mine = expired && error.data->sqlerrcode == ERRCODE_QUERY_CANCELED && message != nullptr
                 && strcmp(message, "canceling statement due to user request") == 0;
-    disable_timeout(id, false);
-    expired = false;
+    if (mine)
+        expired = false;
+    end();
     return mine;
 }
 

@@ -344,9 +344,9 @@ def explain(seed, failure, script):
         print(f"-- its query:\n{failure.query}", flush=True)
 
 
-def one_seed(seed, rounds, report):
+def one_seed(seed, rounds, report, kind=Scenario):
     """Runs a scenario; returns whether all was right."""
-    scenario = Scenario(seed, rounds, report)
+    scenario = kind(seed, rounds, report)
     report.schemas += 1
     failure = None
     try:

@@ -11,7 +11,7 @@ from script import Failure
 IDLE, INTRANS, FAILED = (extensions.TRANSACTION_STATUS_IDLE, extensions.TRANSACTION_STATUS_INTRANS,
                          extensions.TRANSACTION_STATUS_INERROR)
 PREPARED = "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()"
-RECOVERS = re.compile("recovery mode|starting up|not yet accepting")  # the server, after a crash
+RECOVERS = re.compile("recovery mode|starting up|not yet accepting|server closed the connection")  # the server, after a crash
 
 
 def connect(database, settings=""):
