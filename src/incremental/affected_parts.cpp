@@ -4,6 +4,7 @@
 #include "incremental/old_state.hpp"
 #include "incremental/reduce_parts.hpp"
 #include "incremental/relax_outer_joins.hpp"
+#include "incremental/signed_terms.hpp"
 #include "query/query.hpp"
 #include "query/sql_template.hpp"
 
@@ -46,8 +47,11 @@ char *from_changed(const Instance *instance, const NetChanges *changes)
 }
 
 // The changed rows of both states, as a query for some columns of t.
-char *changed_rows(const Instance *instance, const NetChanges *changes, const char *columns)
+char *changed_rows(const Instance *instance, const NetChanges *changes, List *signs, const char *columns)
 {
+    const SignedChanges *signed_rows = signed_terms::signs_of(signs, instance);
+    if (signed_rows != nullptr)
+        return psprintf("SELECT %s FROM %s t", columns, signed_rows->rows.name);
     if (changes->bag)
         return psprintf("SELECT %s FROM %s t", columns, changes->rows.name);
     char *now = psprintf("SELECT %s FROM %s", columns, from_changed(instance, changes));
@@ -72,15 +76,15 @@ char *all_rows(const Instance *instance, const NetChanges *changes, const char *
 }
 
 // The anchor values of an anchored instance's changed rows, as a query.
-char *own_parts(const Instance *instance, const NetChanges *changes)
+char *own_parts(const Instance *instance, const NetChanges *changes, List *signs)
 {
     const char *column = psprintf("t.%s AS part", instance::column_name(instance->relation, instance->anchor));
-    return changed_rows(instance, changes, column);
+    return changed_rows(instance, changes, signs, column);
 }
 
 // A query for the anchor values that the changed rows of an instance without an
 // anchor are joined with, in either state; null, with an obstacle, if there is none.
-Query *joined_parts(Query *original, const Anchoring &chosen, int place, List *changes,
+Query *joined_parts(Query *original, const Anchoring &chosen, int place, List *changes, List *signs,
                     QueryEnvironment *environment, const char **obstacle)
 {
     auto *query = static_cast<Query *>(copyObjectImpl(original));
@@ -97,7 +101,7 @@ Query *joined_parts(Query *original, const Anchoring &chosen, int place, List *c
         if (own == nullptr)
             continue;
         const char *columns = instance::used_columns(instance);
-        instance::replace(instance, instance == changed ? changed_rows(instance, own, columns)
+        instance::replace(instance, instance == changed ? changed_rows(instance, own, signs, columns)
                                               : all_rows(instance, own, columns),
                 environment);
     }
@@ -145,6 +149,7 @@ struct Search {
     Query *query;
     const Anchoring &anchoring;
     List *changes;
+    List *signs;
     double limit;
     ephemeral_rows::Result result;
     QueryEnvironment *environment;
@@ -173,7 +178,7 @@ const char *find_joined(Search *search, int place)
     const char *table = get_rel_name(instance_at(search->anchoring, place)->relation);
     const char *name = row_names::joined(place);
     const char *obstacle;
-    Query *joined = joined_parts(search->query, search->anchoring, place, search->changes,
+    Query *joined = joined_parts(search->query, search->anchoring, place, search->changes, search->signs,
                                  search->environment, &obstacle);
 
     if (joined == nullptr)
@@ -189,7 +194,7 @@ bool concerns_all(Search *search, const Instance *instance, const NetChanges *ch
 {
     if (!instance->keeps_nulls)
         return false;
-    Query *query = query::unchecked(own_parts(instance, changes), search->environment);
+    Query *query = query::unchecked(own_parts(instance, changes, search->signs), search->environment);
     NamedRows own = search->result(query::plan(query, 0), row_names::own, search->environment);
     bool found = has_null(own);
     ephemeral_rows::release(&own);
@@ -214,7 +219,7 @@ const char *all_parts(Search *search)
                                        get_rel_name(instance->relation));
             return nullptr;
         }
-        const char *part = instance->anchor != 0 ? own_parts(instance, own)
+        const char *part = instance->anchor != 0 ? own_parts(instance, own, search->signs)
                                                  : find_joined(search, foreach_current_index(cell));
         if (part == nullptr)
             return nullptr;
@@ -312,10 +317,10 @@ const char *obstacle(const Anchoring &anchoring, List *changes)
     return old_state::obstacle(anchoring);
 }
 
-const Parts *find(Query *query, const Anchoring &anchoring, List *changes, double limit,
+const Parts *find(Query *query, const Anchoring &anchoring, List *changes, List *signs, double limit,
                    ephemeral_rows::Result result, QueryEnvironment *environment, double *cost, const char **reason)
 {
-    Search search = {query, anchoring, changes, limit, result, environment, reason, nullptr};
+    Search search = {query, anchoring, changes, signs, limit, result, environment, reason, nullptr};
     search.cost = cost;
     const char *now = row_names::now(row_names::parts);
     const char *before = row_names::before(row_names::parts);

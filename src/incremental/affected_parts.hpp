@@ -32,10 +32,10 @@ bool concerns(const Anchoring &anchoring, List *changes);
 // Why the parts cannot be found, or the tables not be seen as they were; null if they can.
 const char *obstacle(const Anchoring &anchoring, List *changes);
 
-// Finds the parts of a query, which is not modified, that may differ; with what is
-// expected instead of results, how many there may be.  Adds to the cost, in the planner's
+// Finds the parts of a query, which is not modified, that may differ, by the signed changes (SignedChanges *)
+// if there are any; with what is expected instead of results, how many there may be.  Adds to the cost, in the planner's
 // units.  null, with a reason, if that would be more than the limit.
-const Parts *find(Query *query, const Anchoring &anchoring, List *changes, double limit,
+const Parts *find(Query *query, const Anchoring &anchoring, List *changes, List *signs, double limit,
                    ephemeral_rows::Result result, QueryEnvironment *environment, double *cost, const char **reason);
 
 } // namespace affected_parts

@@ -152,6 +152,24 @@ void anchor_correlated(Search *search, Query *sub, List *known)
     }
 }
 
+// Marks the anchored instances below a subquery that is evaluated for each row around it.
+void mark_repeated(Search *search, Query *sub)
+{
+    ListCell *cell;
+    foreach (cell, instance::all(sub)) {
+        auto *below = static_cast<Instance *>(lfirst(cell));
+        Instance *instance = instance::find(search->instances, below->query, static_cast<int>(below->rti));
+        instance->repeated = instance->anchor != 0;
+    }
+}
+
+// Whether the planner can make no join of a subquery.
+bool stays_subquery(const SubLink *sublink)
+{
+    return sublink->subLinkType == EXPR_SUBLINK || sublink->subLinkType == ARRAY_SUBLINK
+           || sublink->subLinkType == ROWCOMPARE_SUBLINK;
+}
+
 struct Sublinks {
     Search *search;
     const From *from;
@@ -190,6 +208,8 @@ bool walk_sublinks(Node *node, void *context)
         auto *sublink = reinterpret_cast<SubLink *>(node);
         auto *sub = castNode(Query, sublink->subselect);
         anchor_correlated(sublinks->search, sub, sublinks->known);
+        if (stays_subquery(sublink))
+            mark_repeated(sublinks->search, sub);
         anchor_in_sublink(sublinks, sublink, sub);
         return walk_sublinks(sublink->testexpr, context);
     }
@@ -214,8 +234,10 @@ void spread(Search *search, const From &from, List *known)
     }
     foreach (cell, from.entries) {
         RangeTblEntry *rte = rt_fetch(static_cast<RangeTblRef *>(lfirst(cell))->rtindex, from.query->rtable);
-        if (rte->rtekind == RTE_SUBQUERY && rte->lateral)
+        if (rte->rtekind == RTE_SUBQUERY && rte->lateral) {
             anchor_correlated(search, rte->subquery, known);
+            mark_repeated(search, rte->subquery);
+        }
     }
     Sublinks sublinks = {search, &from, known};
     query_tree_walker(from.query, pg::walker(walk_sublinks), &sublinks,
@@ -248,7 +270,7 @@ void clear(List *instances)
     foreach (cell, instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
         instance->anchor = 0;
-        instance->keeps_nulls = false;
+        instance->keeps_nulls = instance->repeated = false;
     }
 }
 

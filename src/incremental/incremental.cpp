@@ -100,27 +100,32 @@ bool has_usable_state(Work *work, const char *groups)
 const char *find_way(Work *work)
 {
     const Anchoring &anchoring = work->analysis.anchoring;
-    const char *obstacle = old_state::obstacle(anchoring);
-    work->by_terms = obstacle == nullptr && signed_terms::tell_all(anchoring, work->changes);
-    return obstacle != nullptr || work->by_terms ? obstacle : affected_parts::obstacle(anchoring, work->changes);
+    work->by_terms = signed_terms::tell_all(anchoring, work->changes);
+    return work->by_terms ? nullptr : affected_parts::obstacle(anchoring, work->changes);
+}
+
+// Whether the query reads anything that has changed; not if that is a table that a CTE reads which nothing refers
+// to, or a column that it does not read.  False, with a reason, if it is not affordable to look.
+bool is_concerned(Work *work)
+{
+    return affected_parts::concerns(work->analysis.anchoring, work->changes) && work->show_signs()
+           && affected_parts::concerns(work->analysis.anchoring, work->changes);
 }
 
 // Finds the method, or an obstacle. No query is run but those for changed rows.
 void find_method(Work *work, const char *groups)
 {
     bool stateful = has_state(work->analysis);
-    const char *obstacle = find_way(work);
+    const char *obstacle = old_state::obstacle(work->analysis.anchoring);
 
     if (obstacle != nullptr)
         work->refuse(obstacle);
     else if (stateful && !has_usable_state(work, groups))
         work->refuse("there is no state of its groups yet");
-    else if (!affected_parts::concerns(work->analysis.anchoring, work->changes))
-        work->scope.method = Method::skip; // a table that a CTE reads which nothing refers to
-    else if (work->by_terms && !work->show_signs())
-        return;
-    else if (work->by_terms && work->unchanged())
-        work->scope.method = Method::skip; // columns that the query does not read
+    else if (!is_concerned(work))
+        work->scope.method = Method::skip; // without a reason
+    else if ((obstacle = find_way(work)) != nullptr)
+        work->refuse(obstacle);
     else
         work->scope.method = stateful ? Method::delta : Method::keys;
 }
@@ -211,13 +216,13 @@ ExactPlan plan(Relation view, const ExactQuestion &question)
     plan.groups = work.analysis.groups;
     plan.stateful = has_state(work.analysis);
     plan.has_state = plan.stateful && has_usable_state(&work, question.groups);
-    work.scope.reason = find_way(&work);
+    work.scope.reason = old_state::obstacle(work.analysis.anchoring);
     if (question.method == Method::delta && work.analysis.groups.obstacle != nullptr)
         work.scope.reason = work.analysis.groups.obstacle;
-    plan.concerned = affected_parts::concerns(work.analysis.anchoring, work.changes);
-    if (work.scope.reason == nullptr && plan.concerned && (!work.by_terms || work.show_signs())) {
-        plan.concerned = !work.by_terms || !work.unchanged();
-        if (plan.concerned)
+    if (work.scope.reason == nullptr && is_concerned(&work)) {
+        plan.concerned = true;
+        work.scope.reason = find_way(&work);
+        if (work.scope.reason == nullptr)
             find_scope(&work, question.method);
     }
     plan.obstacle = work.scope.reason;

@@ -99,6 +99,26 @@ char *old_bag(const Instance *instance, const NetChanges *changes, const Parts *
                                {"in_parts", in_any_parts(instance, parts, TableState::before)}});
 }
 
+// The table of an instance that is evaluated for each row of the query around it, as it was: all of it, to be
+// found by an index, but of the old images just those of the parts, which are read each time.
+char *old_rows_each_time(const Instance *instance, const NetChanges *changes, const Parts *parts,
+                         QueryEnvironment *environment)
+{
+    const char *name = row_names::unused_old(environment);
+    const char *columns = instance::used_columns(instance);
+    const char *text = psprintf("SELECT %s FROM %s t WHERE t.%s AND %s", columns, changes->rows.name,
+                                net_changes::existed_column(changes), in_any_parts(instance, parts, TableState::before));
+    PlannedStmt *plan = query::plan(query::unchecked(text, environment), 0);
+    ephemeral_rows::show(environment, changes->imagined ? ephemeral_rows::expected_of(plan, name, environment)
+                                                        : ephemeral_rows::result_of(plan, name, environment));
+    return sql_template::fill("SELECT {columns} FROM {table} t WHERE NOT ({changed})"
+                              " UNION ALL SELECT {columns} FROM {old} t",
+                              {{"columns", columns},
+                               {"table", instance::qualified_name(instance->relation)},
+                               {"changed", net_changes::is_among(changes, changes->rows.name)},
+                               {"old", name}});
+}
+
 // An instance's table as it was.
 char *old_rows(const Instance *instance, const NetChanges *changes, const Parts *parts,
                QueryEnvironment *environment)
@@ -107,6 +127,8 @@ char *old_rows(const Instance *instance, const NetChanges *changes, const Parts 
 
     if (changes->bag)
         return old_bag(instance, changes, parts, environment);
+    if (instance->repeated && parts != nullptr)
+        return old_rows_each_time(instance, changes, parts, environment);
     const char *kept = sql_template::fill(
         "SELECT {columns} FROM {table} AND NOT EXISTS (SELECT FROM {changes} d WHERE {same_key})",
         {{"columns", columns},
@@ -151,7 +173,7 @@ void apply(Query *query, const Anchoring &anchoring, List *changes, TableState s
                                                             : nullptr;
         if (own != nullptr)
             instance::replace(instance, old_rows(instance, own, parts, environment), environment);
-        else if (is_restricted(instance, parts))
+        else if (is_restricted(instance, parts) && !instance->repeated)
             instance::replace(instance, psprintf("SELECT %s FROM %s%s",
                                        instance::used_columns(instance),
                                        from_parts(instance, parts, state), as_it_stands),

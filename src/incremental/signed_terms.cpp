@@ -26,16 +26,7 @@ struct Term {
     QueryEnvironment *environment;
 };
 
-const SignedChanges *signs_of(List *signs, const Instance *instance)
-{
-    ListCell *cell;
-    foreach (cell, signs) {
-        auto *found = static_cast<SignedChanges *>(lfirst(cell));
-        if (found->changes->relation == instance->relation && found->rows.count > 0)
-            return found;
-    }
-    return nullptr;
-}
+using signed_terms::signs_of;
 
 Role role_of(const Term *term, const Instance *instance)
 {
@@ -157,26 +148,6 @@ const char *said_to_be_unique(const NetChanges *changes)
                : "";
 }
 
-// "the row t has the key of a changed row d", as a test that the planner can only hash.  Of a join it
-// would think that there is hardly a row to test, and read the changes anew for each.
-const char *is_changed(const SignedChanges *signs)
-{
-    StringInfoData here, there;
-    ListCell *cell;
-    initStringInfo(&here);
-    initStringInfo(&there);
-    foreach (cell, signs->changes->source->key) {
-        auto *name = static_cast<char *>(lfirst(cell));
-        Oid type = get_atttype(signs->changes->relation, get_attnum(signs->changes->relation, name));
-        if (strcmp(net_changes::equality(type), "OPERATOR(pg_catalog.=)") != 0)
-            return psprintf("EXISTS (SELECT FROM %s d WHERE %s)", signs->rows.name,
-                            net_changes::same_key(signs->changes));
-        appendStringInfo(&here, "%st.%s", here.len > 0 ? ", " : "", quote_identifier(name));
-        appendStringInfo(&there, "%sd.%s", there.len > 0 ? ", " : "", quote_identifier(name));
-    }
-    return psprintf("(%s) OPERATOR(pg_catalog.=) ANY (SELECT %s FROM %s d)", here.data, there.data, signs->rows.name);
-}
-
 // Puts rows of an instance's changes in its place; returns their sign, or null if it is 1 for all.
 Expr *read_few(const Term *term, const Instance *instance, Role role)
 {
@@ -207,7 +178,7 @@ void read_unchanged(const Term *term, const Instance *instance)
     const SignedChanges *signs = signs_of(term->signs, instance);
     Query *query = instance->query;
     const char *text = psprintf("SELECT FROM %s t WHERE NOT (%s)", instance::qualified_name(instance->relation),
-                                is_changed(signs));
+                                net_changes::is_among(signs->changes, signs->rows.name));
     Node *quals = query::unchecked(text, term->environment)->jointree->quals;
     ChangeVarNodes(quals, 1, static_cast<int>(instance->rti), 0);
     query->jointree->quals = make_and_qual(query->jointree->quals, quals);
@@ -386,20 +357,41 @@ Query *together(List *terms, QueryEnvironment *environment)
 
 namespace signed_terms {
 
+const SignedChanges *signs_of(List *signs, const Instance *instance)
+{
+    ListCell *cell;
+    foreach (cell, signs) {
+        auto *found = static_cast<SignedChanges *>(lfirst(cell));
+        if (found->changes->relation == instance->relation && found->rows.count > 0)
+            return found;
+    }
+    return nullptr;
+}
+
+bool have_signs(const Anchoring &anchoring, List *changes)
+{
+    ListCell *cell;
+    foreach (cell, changes) {
+        auto *own = static_cast<NetChanges *>(lfirst(cell));
+        if (!signed_changes::readable(own, columns_read(anchoring, own)))
+            return false;
+    }
+    return true;
+}
+
 bool tell_all(const Anchoring &anchoring, List *changes)
 {
     int changed = 0;
     ListCell *cell;
     foreach (cell, anchoring.instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
-        const NetChanges *own = instance::changes_of(changes, instance);
-        if (own == nullptr)
+        if (instance::changes_of(changes, instance) == nullptr)
             continue;
-        if (!instance->linear || !signed_changes::readable(own, columns_read(anchoring, own)))
+        if (!instance->linear)
             return false;
         changed++;
     }
-    return changed <= most_changed;
+    return changed <= most_changed && have_signs(anchoring, changes);
 }
 
 Bitmapset *columns_read(const Anchoring &anchoring, const NetChanges *changes)

@@ -34,6 +34,12 @@ bool tell_all(const Anchoring &anchoring, List *changes);
 // The columns that a query reads of a changed table.
 Bitmapset *columns_read(const Anchoring &anchoring, const NetChanges *changes);
 
+// Those of the signed changes that are of an instance's table; null if there are none.
+const SignedChanges *signs_of(List *signs, const Instance *instance);
+
+// Whether signed changes can be had of all changes.
+bool have_signs(const Anchoring &anchoring, List *changes);
+
 // A query for the expressions, as c1, c2, ..., of the joined rows that a query has gained and
 // lost, and the sign.  It is not modified; the expressions are over its FROM.  signs as a list of
 // SignedChanges *.  *terms says how many terms it has: null if there is none, since nothing

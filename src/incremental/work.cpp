@@ -69,11 +69,12 @@ void Work::note(const char *name, Query *query)
 
 bool Work::show_signs()
 {
+    List *left = NIL;
     ListCell *cell;
+    if (!signed_terms::have_signs(analysis.anchoring, changes))
+        return true;
     foreach (cell, changes) {
         auto *own = static_cast<NetChanges *>(lfirst(cell));
-        if (!affected_parts::concerns(analysis.anchoring, list_make1(own)))
-            continue; // as in a CTE which nothing refers to
         auto *own_signs = static_cast<SignedChanges *>(palloc(sizeof(SignedChanges)));
         const char *name = psprintf("refresh_mv_signs_%d", foreach_current_index(cell));
         *own_signs = signed_changes::make(own, signed_terms::columns_read(analysis.anchoring, own), name);
@@ -82,22 +83,16 @@ bool Work::show_signs()
         if (!found)
             return false;
         signs = lappend(signs, own_signs);
+        if (own_signs->rows.count > 0)
+            left = lappend(left, own);
     }
-    return true;
-}
-
-bool Work::unchanged() const
-{
-    ListCell *cell;
-    foreach (cell, signs)
-        if (static_cast<SignedChanges *>(lfirst(cell))->rows.count > 0)
-            return false;
+    changes = left;
     return true;
 }
 
 bool Work::find_parts()
 {
-    parts = affected_parts::find(analysis.query, analysis.anchoring, changes, limit, result_of(imagined), environment,
+    parts = affected_parts::find(analysis.query, analysis.anchoring, changes, signs, limit, result_of(imagined), environment,
                                  cost, &scope.reason);
     return parts != nullptr;
 }

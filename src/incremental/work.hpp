@@ -31,7 +31,7 @@ struct Work {
     List *changes;
     bool by_terms;
     bool imagined;      // so are the changes
-    List *signs;        // SignedChanges *, if by terms
+    List *signs;        // SignedChanges *, of all changes, if they can be had
     const Parts *parts; // if not
     QueryEnvironment *environment;
     ExactScope scope;
@@ -48,11 +48,9 @@ struct Work {
     // Notes a query for whoever wants to see what would be run.
     void note(const char *name, Query *query);
 
-    // Finds the signed changes, for terms; false if that is not affordable.
+    // Finds the signed changes, if they can be had, and forgets changes of tables of which nothing has changed
+    // that the query reads; false if that is not affordable.
     bool show_signs();
-
-    // Whether the rows that the query reads have not changed, as the signs tell.
-    bool unchanged() const;
 
     // Finds the parts; false if that is not affordable, or there is no way.
     bool find_parts();

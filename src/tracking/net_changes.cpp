@@ -351,6 +351,24 @@ const char *same_key(const NetChanges *changes)
     return text.data;
 }
 
+const char *is_among(const NetChanges *changes, const char *rows)
+{
+    StringInfoData here, there;
+    ListCell *cell;
+    initStringInfo(&here);
+    initStringInfo(&there);
+    foreach (cell, changes->source->key) {
+        auto *column = static_cast<char *>(lfirst(cell));
+        const char *name = quote_identifier(column);
+        Oid type = get_atttype(changes->relation, get_attnum(changes->relation, column));
+        if (strcmp(equality(type), "OPERATOR(pg_catalog.=)") != 0)
+            return psprintf("EXISTS (SELECT FROM %s d WHERE %s)", rows, same_key(changes));
+        appendStringInfo(&here, "%st.%s", here.len > 0 ? ", " : "", name);
+        appendStringInfo(&there, "%sd.%s", there.len > 0 ? ", " : "", name);
+    }
+    return psprintf("(%s) OPERATOR(pg_catalog.=) ANY (SELECT %s FROM %s d)", here.data, there.data, rows);
+}
+
 NamedRows without_gained(const NetChanges *changes, Query *query, const char *name,
                          QueryEnvironment *environment)
 {

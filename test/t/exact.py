@@ -76,17 +76,18 @@ COLUMNS = """
            coalesce(a.attnum = ANY (i.indkey), a.attnum = 1)
     FROM pg_attribute a LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisunique
     WHERE a.attrelid = %s::regclass AND a.attnum > 0 ORDER BY a.attnum"""
-# The columns that views read of each relation below them, be it through ordinary views.
+# The columns that views read of each relation below them, be it through ordinary views; none if it is only
+# its rows that matter, or a whole one.
 COLUMNS_READ = """
     WITH RECURSIVE used AS (
         SELECT c.oid AS view, c.oid AS reader FROM pg_class c WHERE c.relkind = 'm'
         UNION SELECT u.view, d.refobjid FROM used u JOIN pg_rewrite r ON r.ev_class = u.reader
             JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refobjid <> u.reader
             JOIN pg_class c ON d.refclassid = 'pg_class'::regclass AND c.oid = d.refobjid AND c.relkind = 'v')
-    SELECT u.view::regclass::text, d.refobjid::regclass::text, array_agg(DISTINCT a.attname ORDER BY a.attname)
+    SELECT u.view::regclass::text, d.refobjid::regclass::text, coalesce(array_agg(DISTINCT a.attname ORDER BY a.attname) FILTER (WHERE a.attname IS NOT NULL), '{}')
     FROM used u JOIN pg_rewrite r ON r.ev_class = u.reader
     JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
-    JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum > 0 AND d.refobjsubid IN (0, a.attnum) AND NOT a.attisdropped
+    LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
     WHERE d.refobjid <> u.reader GROUP BY 1, 2"""
 
 
@@ -402,7 +403,7 @@ class Scenario:
             if self.new.touched & view.sources:
                 self.new.touched.add(view.name)
         self.changed = set()
-        read = {(source, columns) for view in self.views.values() for source, columns in view.columns.items()}
+        read = {(source, view.columns.get(source, ())) for view in self.views.values() for source in view.sources}
         for source in self.new.touched & set(SIZES).union(*(view.sources for view in self.views.values())):
             for place, what in [(source, "s"), *[((source, columns), f"ROW({', '.join(columns)})")
                                                  for name, columns in read if name == source]]:
@@ -417,14 +418,13 @@ class Scenario:
             return {"full"}
         if not self.new.touched & view.sources:
             return {"skip"}
+        changed = {source for source in view.sources if (source, view.columns.get(source, ())) in self.changed}
         methods = view.methods | ({"full"} if view.whole & self.new.touched else set())
-        if view.whole & self.changed or view.sources & self.new.truncated:
+        if view.whole & changed or view.sources & self.new.truncated:
             methods = {"full"}
         # What has changed below may leave the rows of the view in between as they were; and what has changed
         # there, the columns that the view reads.
         over_view = view.name.startswith("m_")
-        changed = any((source, view.columns[source]) in self.changed if source in view.columns else source in self.changed
-                      for source in view.sources)
         return methods if changed and not over_view else methods | {"skip"}
 
 
