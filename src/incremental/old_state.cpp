@@ -115,7 +115,7 @@ char *old_rows_each_time(const Instance *instance, const NetChanges *changes, co
                               " UNION ALL SELECT {columns} FROM {old} t",
                               {{"columns", columns},
                                {"table", instance::qualified_name(instance->relation)},
-                               {"changed", net_changes::is_among(changes, changes->rows.name)},
+                               {"changed", net_changes::is_among(changes, changes->source->key, changes->rows.name)},
                                {"old", name}});
 }
 

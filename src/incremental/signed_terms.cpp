@@ -20,6 +20,7 @@ enum class Role { now, changed, unchanged, old, less };
 
 // A term being made.  Roles are in the order of the instances, which are those of its own tree.
 struct Term {
+    Query *query;
     List *instances;
     const Role *roles;
     List *signs;
@@ -177,8 +178,9 @@ void read_unchanged(const Term *term, const Instance *instance)
 {
     const SignedChanges *signs = signs_of(term->signs, instance);
     Query *query = instance->query;
-    const char *text = psprintf("SELECT FROM %s t WHERE NOT (%s)", instance::qualified_name(instance->relation),
-                                net_changes::is_among(signs->changes, signs->rows.name));
+    const char *text = psprintf("SELECT FROM %s t WHERE NOT EXISTS (SELECT FROM %s d WHERE %s)",
+                                instance::qualified_name(instance->relation), signs->rows.name,
+                                net_changes::same_key(signs->changes));
     Node *quals = query::unchecked(text, term->environment)->jointree->quals;
     ChangeVarNodes(quals, 1, static_cast<int>(instance->rti), 0);
     query->jointree->quals = make_and_qual(query->jointree->quals, quals);
@@ -264,8 +266,10 @@ Expr *apply(const Term *term, Query *query)
         Query *below = joined_below(rte);
         if (instance != nullptr) {
             Role role = role_of(term, instance);
-            if (role == Role::unchanged)
+            if (role == Role::unchanged && query != term->query)
                 read_unchanged(term, instance);
+            else if (role == Role::unchanged)
+                ; // see without_changed()
             else if (role != Role::now)
                 sign = times(sign, read_few(term, instance, role));
         } else if (below != nullptr) {
@@ -280,12 +284,62 @@ Expr *apply(const Term *term, Query *query)
 
 // ---- terms ----
 
+// The key columns of an instance, as outputs x1, x2, ... of the term's query; and a test that they are not among
+// the changed keys, as a condition on these.
+const char *add_test(const Term *term, const Instance *instance)
+{
+    const NetChanges *changes = signs_of(term->signs, instance)->changes;
+    List *outputs = NIL;
+    ListCell *cell;
+    foreach (cell, changes->source->key) {
+        AttrNumber column = get_attnum(instance->relation, static_cast<char *>(lfirst(cell)));
+        auto number = static_cast<AttrNumber>(list_length(term->query->targetList) + 1);
+        Oid type, collation;
+        int32 typmod;
+        get_atttypetypmodcoll(instance->relation, column, &type, &typmod, &collation);
+        auto *var = reinterpret_cast<Expr *>(makeVar(static_cast<int>(instance->rti), column, type, typmod, collation, 0));
+        char *name = psprintf("x%d", number);
+        term->query->targetList = lappend(term->query->targetList, makeTargetEntry(var, number, name, false));
+        outputs = lappend(outputs, name);
+    }
+    return psprintf(" AND NOT (%s)",
+                    net_changes::is_among(changes, outputs, signs_of(term->signs, instance)->rows.name));
+}
+
+// A term without the rows of unchanged instances of the top level whose keys have a change.  They are left out when
+// all is joined, behind a fence: the planner can know neither how few are joined nor how few are left, and would
+// read the changes anew for each row, or a table as a whole.
+Query *without_changed(const Term *term, int expressions)
+{
+    constexpr char all[] = "refresh_mv_with_changed";
+    StringInfoData tests;
+    ListCell *cell;
+
+    initStringInfo(&tests);
+    foreach (cell, term->instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        if (role_of(term, instance) == Role::unchanged && instance->query == term->query)
+            appendStringInfoString(&tests, add_test(term, instance));
+    }
+    if (tests.len == 0)
+        return term->query;
+    ephemeral_rows::stand_in(term->environment, all, term->query);
+    Query *query = query::unchecked(sql_template::fill("SELECT {columns}t.{sign} FROM (SELECT * FROM {all} OFFSET 0) t WHERE true{tests}",
+                                                       {{"columns", sql_template::number_all("t.c#, ", expressions)},
+                                                        {"sign", sign_name},
+                                                        {"all", all},
+                                                        {"tests", tests.data}}),
+                                    term->environment);
+    ephemeral_rows::replace(query, all, term->query);
+    return query;
+}
+
 // The joined rows of a query with those roles; null if there can be none.
 Query *term_query(Query *original, const Role *roles, List *signs, List *expressions,
                   QueryEnvironment *environment)
 {
     auto *query = static_cast<Query *>(copyObjectImpl(original));
-    Term term = {instance::all(query), roles, signs, environment};
+    Term term = {query, instance::all(query), roles, signs, environment};
     List *entries = NIL;
     ListCell *cell;
 
@@ -303,7 +357,7 @@ Query *term_query(Query *original, const Role *roles, List *signs, List *express
     query->windowClause = NIL;
     query->havingQual = query->limitCount = query->limitOffset = nullptr;
     query->hasAggs = query->hasWindowFuncs = query->hasDistinctOn = query->hasTargetSRFs = false;
-    return query;
+    return without_changed(&term, list_length(expressions));
 }
 
 // The roles of the terms of one changed instance: those after it are taken apart, in all ways.

@@ -351,22 +351,26 @@ const char *same_key(const NetChanges *changes)
     return text.data;
 }
 
-const char *is_among(const NetChanges *changes, const char *rows)
+const char *is_among(const NetChanges *changes, List *columns, const char *rows)
 {
-    StringInfoData here, there;
-    ListCell *cell;
+    StringInfoData here, there, pairs;
+    bool hashed = true;
+    ListCell *cell, *column;
     initStringInfo(&here);
     initStringInfo(&there);
-    foreach (cell, changes->source->key) {
-        auto *column = static_cast<char *>(lfirst(cell));
-        const char *name = quote_identifier(column);
-        Oid type = get_atttype(changes->relation, get_attnum(changes->relation, column));
-        if (strcmp(equality(type), "OPERATOR(pg_catalog.=)") != 0)
-            return psprintf("EXISTS (SELECT FROM %s d WHERE %s)", rows, same_key(changes));
-        appendStringInfo(&here, "%st.%s", here.len > 0 ? ", " : "", name);
-        appendStringInfo(&there, "%sd.%s", there.len > 0 ? ", " : "", name);
+    initStringInfo(&pairs);
+    forboth (cell, changes->source->key, column, columns) {
+        auto *key = static_cast<char *>(lfirst(cell));
+        const char *left = quote_identifier(static_cast<char *>(lfirst(column)));
+        const char *equals = equality(get_atttype(changes->relation, get_attnum(changes->relation, key)));
+        const char *separator = here.len > 0 ? ", " : "";
+        hashed &= strcmp(equals, "OPERATOR(pg_catalog.=)") == 0;
+        appendStringInfo(&here, "%st.%s", separator, left);
+        appendStringInfo(&there, "%sd.%s", separator, quote_identifier(key));
+        appendStringInfo(&pairs, " AND d.%s %s t.%s", quote_identifier(key), equals, left);
     }
-    return psprintf("(%s) OPERATOR(pg_catalog.=) ANY (SELECT %s FROM %s d)", here.data, there.data, rows);
+    return hashed ? psprintf("(%s) OPERATOR(pg_catalog.=) ANY (SELECT %s FROM %s d)", here.data, there.data, rows)
+                  : psprintf("EXISTS (SELECT FROM %s d WHERE true%s)", rows, pairs.data);
 }
 
 NamedRows without_gained(const NetChanges *changes, Query *query, const char *name,

@@ -56,9 +56,8 @@ const char *equality(Oid type);
 // "the row t has the key of a changed row d", as a condition.
 const char *same_key(const NetChanges *changes);
 
-// "the row t has the key of one of the rows of that name", as a test that the planner can only hash.  Of a join
-// it would think that there is hardly a row to test, and read the changes anew for each.
-const char *is_among(const NetChanges *changes, const char *rows);
+// "these columns of t are the key of one of the rows of that name", as a test that the planner can only hash.
+const char *is_among(const NetChanges *changes, List *columns, const char *rows);
 
 // The rows of a materialized view, as a query returns them, less those that were
 // gained; or expected rows, if the changes are imagined.  The rows have the columns of the
