@@ -1,5 +1,6 @@
 #include "query/normalize.hpp"
 
+#include "query/flatten.hpp"
 #include "query/query.hpp"
 
 #include <utility>
@@ -228,6 +229,8 @@ void normalize(Query **query)
 {
     normalize_level(reinterpret_cast<Node *>(*query), nullptr);
     forget_written(reinterpret_cast<Node *>(*query), nullptr);
+    *query = flatten::from(*query);
+    normalize::describe_joins(*query);
     if ((*query)->setOperations != nullptr && (*query)->limitCount == nullptr
         && (*query)->limitOffset == nullptr)
         *query = wrap(*query);

@@ -551,6 +551,16 @@ inline Node *replace_vars(Node *node, int varno, RangeTblEntry *rte, List *entri
 #endif
 }
 
+// Adds the range table of a query to that of another.
+inline void append_tables(Query *query, Query *other)
+{
+#if PG_VERSION_NUM >= 160000
+    CombineRangeTables(&query->rtable, &query->rteperminfos, other->rtable, other->rteperminfos);
+#else
+    query->rtable = list_concat(query->rtable, other->rtable);
+#endif
+}
+
 // Makes an index, quietly.
 inline void define_index(Oid table, IndexStmt *statement)
 {
