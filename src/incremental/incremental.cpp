@@ -101,7 +101,7 @@ const char *find_way(Work *work)
 {
     const Anchoring &anchoring = work->analysis.anchoring;
     const char *obstacle = old_state::obstacle(anchoring);
-    work->by_terms = obstacle == nullptr && signed_terms::tell_all(anchoring, work->changes);
+    work->by_terms = obstacle == nullptr && signed_terms::tell_all(work->analysis.query, anchoring, work->changes);
     return obstacle != nullptr || work->by_terms ? obstacle : affected_parts::obstacle(anchoring, work->changes);
 }
 
