@@ -76,11 +76,11 @@ SELECT * FROM smart() WHERE view = 'extremes';
 -- ---- many changed tables in the arms of a UNION ALL: a term for each
 SELECT format('CREATE TABLE l%s (id int PRIMARY KEY, k int, x int)', i) FROM generate_series(1, 7) i \gexec
 SELECT format('INSERT INTO l%s SELECT i, i %% 5, i FROM generate_series(1, 20) i', i) FROM generate_series(1, 7) i \gexec
-SELECT make('arms', 'SELECT l.k, count(*) AS n, min(l.x) AS x FROM (SELECT k + 0 AS k, x FROM l1 UNION ALL SELECT k + 0 AS k, x FROM l2
-    UNION ALL (SELECT k + 0 AS k, x FROM l3 UNION ALL SELECT k + 0 AS k, x FROM l4) UNION ALL SELECT k + 0 AS k, x FROM l5 UNION ALL SELECT k + 0 AS k, x FROM l6) l
+SELECT make('arms', 'SELECT l.k, count(*) AS n, min(l.x) AS x FROM (SELECT k + 0 AS k, x + 0 AS x FROM l1 UNION ALL SELECT k + 0 AS k, x + 0 AS x FROM l2
+    UNION ALL (SELECT k + 0 AS k, x + 0 AS x FROM l3 UNION ALL SELECT k + 0 AS k, x + 0 AS x FROM l4) UNION ALL SELECT k + 0 AS k, x + 0 AS x FROM l5 UNION ALL SELECT k + 0 AS k, x + 0 AS x FROM l6) l
     GROUP BY l.k');
-SELECT make('arms_joined', 'SELECT l.k, l.x, l7.x AS y FROM (SELECT k + 0 AS k, x FROM l1 UNION ALL SELECT k + 0 AS k, x FROM l2
-    UNION ALL SELECT k + 0 AS k, x FROM l3) l JOIN l7 ON l7.k = l.k JOIN l7 m ON m.id = l7.id');
+SELECT make('arms_joined', 'SELECT l.k, l.x, l7.x AS y FROM (SELECT k + 0 AS k, x + 0 AS x FROM l1 UNION ALL SELECT k + 0 AS k, x + 0 AS x FROM l2
+    UNION ALL SELECT k + 0 AS k, x + 0 AS x FROM l3) l JOIN l7 ON l7.k = l.k JOIN l7 m ON m.id = l7.id');
 SELECT format('UPDATE l%s SET x = x - 1, k = (k + %1$s) %% 5 WHERE id %% 3 = 1', i) FROM generate_series(1, 7) i \gexec
 SELECT format('DELETE FROM l%s WHERE id %% 4 = 1', i) FROM generate_series(1, 7) i \gexec
 SELECT * FROM smart() WHERE view LIKE 'arms%';
