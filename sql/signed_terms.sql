@@ -72,3 +72,40 @@ UPDATE u SET n = '1.000' WHERE id = 1;
 UPDATE u SET n = '60.0' WHERE id = 60;
 INSERT INTO t VALUES (101, 100, 1);
 SELECT * FROM smart() WHERE view = 'extremes';
+
+-- ---- many changed tables in the arms of a UNION ALL: a term for each
+SELECT format('CREATE TABLE l%s (id int PRIMARY KEY, k int, x int)', i) FROM generate_series(1, 7) i \gexec
+SELECT format('INSERT INTO l%s SELECT i, i %% 5, i FROM generate_series(1, 20) i', i) FROM generate_series(1, 7) i \gexec
+SELECT make('arms', 'SELECT l.k, count(*) AS n, min(l.x) AS x FROM (SELECT k + 0 AS k, x + 0 AS x FROM l1 UNION ALL SELECT k + 0 AS k, x + 0 AS x FROM l2
+    UNION ALL (SELECT k + 0 AS k, x + 0 AS x FROM l3 UNION ALL SELECT k + 0 AS k, x + 0 AS x FROM l4) UNION ALL SELECT k + 0 AS k, x + 0 AS x FROM l5 UNION ALL SELECT k + 0 AS k, x + 0 AS x FROM l6) l
+    GROUP BY l.k');
+SELECT make('arms_joined', 'SELECT l.k, l.x, l7.x AS y FROM (SELECT k + 0 AS k, x + 0 AS x FROM l1 UNION ALL SELECT k + 0 AS k, x + 0 AS x FROM l2
+    UNION ALL SELECT k + 0 AS k, x + 0 AS x FROM l3) l JOIN l7 ON l7.k = l.k JOIN l7 m ON m.id = l7.id');
+SELECT format('UPDATE l%s SET x = x - 1, k = (k + %1$s) %% 5 WHERE id %% 3 = 1', i) FROM generate_series(1, 7) i \gexec
+SELECT format('DELETE FROM l%s WHERE id %% 4 = 1', i) FROM generate_series(1, 7) i \gexec
+SELECT * FROM smart() WHERE view LIKE 'arms%';
+
+-- ---- the limit of time for an exact refresh, of which a function of the view hears as of any cancelled query
+CREATE FUNCTION slow(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_sleep(1.5) WHERE n = 999;
+    RETURN n;
+END $$;
+CREATE FUNCTION deaf(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN slow(n);
+EXCEPTION WHEN query_canceled THEN
+    RETURN -1;
+END $$;
+CREATE FUNCTION boxed(name text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM refresh_materialized_views_smart(ARRAY[name::regclass]);
+    RETURN QUERY SELECT h.method || ', ' || h.reason || ', ' || check_view(name::regclass)
+        FROM refresh_mv.journal h ORDER BY h.id DESC LIMIT 1;
+END $$;
+SELECT make('slow', 'SELECT l1.id, slow(l1.x) AS x FROM l1'), make('deaf', 'SELECT l1.id, deaf(l1.x) AS x FROM l1');
+INSERT INTO l1 VALUES (999, 1, 999);
+SET refresh_mv.exact_cost_limit = 1;
+SELECT boxed('slow');
+SELECT boxed('deaf');
+RESET refresh_mv.exact_cost_limit;

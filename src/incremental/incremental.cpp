@@ -100,7 +100,7 @@ bool has_usable_state(Work *work, const char *groups)
 const char *find_way(Work *work)
 {
     const Anchoring &anchoring = work->analysis.anchoring;
-    work->by_terms = signed_terms::tell_all(anchoring, work->changes);
+    work->by_terms = signed_terms::tell_all(work->analysis.query, anchoring, work->changes);
     return work->by_terms ? nullptr : affected_parts::obstacle(anchoring, work->changes);
 }
 

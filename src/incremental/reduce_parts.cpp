@@ -38,21 +38,70 @@ Relids steady_entries(const From &from, const Anchoring &anchoring, List *change
     return steady;
 }
 
-// The conditions on these entries alone; *filters if any of them is more than a link.
-List *conditions_on(const From &from, Relids entries, bool *filters)
+// The conditions on these entries alone.
+List *conditions_on(const From &from, Relids entries)
 {
     List *conditions = NIL;
     ListCell *cell;
     foreach (cell, from.positive) {
         auto *condition = static_cast<Node *>(lfirst(cell));
-        Var *left, *right;
-        if (contain_subplans(condition) || contain_vars_of_level(condition, 1)
-            || !bms_is_subset(pull_varnos(nullptr, condition), entries))
-            continue;
-        conditions = lappend(conditions, condition);
-        *filters |= !from_clause::equates(from.query, condition, &left, &right);
+        if (!contain_subplans(condition) && !contain_vars_of_level(condition, 1)
+            && bms_is_subset(pull_varnos(nullptr, condition), entries))
+            conditions = lappend(conditions, condition);
     }
     return conditions;
+}
+
+// The entries that conditions join with one of them, directly or not: the others, which are joined by what
+// has changed, would only make a product.
+Relids joined_with(int rti, List *conditions)
+{
+    Relids joined = bms_make_singleton(rti);
+    int count = 0;
+    ListCell *cell;
+    while (count < bms_num_members(joined)) {
+        count = bms_num_members(joined);
+        foreach (cell, conditions) {
+            Relids mentioned = pull_varnos(nullptr, static_cast<Node *>(lfirst(cell)));
+            if (bms_overlap(mentioned, joined))
+                joined = bms_add_members(joined, mentioned);
+        }
+    }
+    return joined;
+}
+
+// Whether any of the conditions is more than a link.
+bool any_filters(const From &from, List *conditions)
+{
+    Var *left, *right;
+    ListCell *cell;
+    foreach (cell, conditions)
+        if (!from_clause::equates(from.query, static_cast<Node *>(lfirst(cell)), &left, &right))
+            return true;
+    return false;
+}
+
+// Has a query read these entries and nothing else, under these conditions.  The entries of joins become some
+// of nothing: the planner looks for the outer joins of the range table in the FROM, and so does who prints it.
+void read_only(Query *query, Relids kept, List *conditions)
+{
+    List *entries = NIL;
+    ListCell *cell;
+    int rti = -1;
+    while ((rti = bms_next_member(kept, rti)) >= 0) {
+        RangeTblRef *ref = makeNode(RangeTblRef);
+        ref->rtindex = rti;
+        entries = lappend(entries, ref);
+    }
+    foreach (cell, query->rtable) {
+        auto *rte = lfirst_node(RangeTblEntry, cell);
+        if (rte->rtekind != RTE_JOIN)
+            continue;
+        rte->rtekind = RTE_RESULT;
+        rte->jointype = JOIN_INNER;
+        rte->joinaliasvars = rte->joinleftcols = rte->joinrightcols = NIL;
+    }
+    query->jointree = makeFromExpr(entries, reinterpret_cast<Node *>(make_ands_explicit(conditions)));
 }
 
 // The anchor, as a column of one of these entries; null if none has it.
@@ -81,25 +130,14 @@ Query *reduce_parts::possible(Query *original, const Anchoring &chosen, List *ch
     Anchoring anchoring = anchor::choose_same(query, chosen);
     From from = from_clause::of_query(query);
     Relids steady = steady_entries(from, anchoring, changes);
-    bool filters = false;
-    List *conditions = conditions_on(from, steady, &filters);
     Var *part = anchor_of(from, steady, anchoring);
-    List *entries = NIL;
-    ListCell *cell;
-    int rti = -1;
-
-    if (part == nullptr || !filters)
+    if (part == nullptr)
         return nullptr;
-    while ((rti = bms_next_member(steady, rti)) >= 0) {
-        RangeTblRef *ref = makeNode(RangeTblRef);
-        ref->rtindex = rti;
-        entries = lappend(entries, ref);
-    }
-    // The planner looks for the outer joins of the range table in the FROM.
-    foreach (cell, query->rtable)
-        if (lfirst_node(RangeTblEntry, cell)->rtekind == RTE_JOIN)
-            lfirst_node(RangeTblEntry, cell)->jointype = JOIN_INNER;
-    query->jointree = makeFromExpr(entries, reinterpret_cast<Node *>(make_ands_explicit(conditions)));
+    Relids kept = joined_with(part->varno, conditions_on(from, steady));
+    List *conditions = conditions_on(from, kept);
+    if (!any_filters(from, conditions))
+        return nullptr;
+    read_only(query, kept, conditions);
     query->targetList = list_make1(makeTargetEntry(static_cast<Expr *>(copyObjectImpl(part)), 1, pstrdup("part"), false));
     query->groupClause = query->groupingSets = query->distinctClause = query->sortClause = NIL;
     query->windowClause = NIL;

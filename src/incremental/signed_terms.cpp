@@ -9,8 +9,9 @@ namespace refresh_mv {
 
 namespace {
 
-// More changed instances than these make too many terms.
-constexpr int most_changed = 4;
+// So many terms are planned at most, of so many changed instances.
+constexpr int most_terms = 15;
+constexpr int most_changed = 8;
 
 constexpr char sign_name[] = "sign";
 
@@ -334,7 +335,7 @@ Query *without_changed(const Term *term, int expressions)
     return query;
 }
 
-// The joined rows of a query with those roles; null if there can be none.
+// The joined rows of a query with those roles.
 Query *term_query(Query *original, const Role *roles, List *signs, List *expressions,
                   QueryEnvironment *environment)
 {
@@ -343,8 +344,6 @@ Query *term_query(Query *original, const Role *roles, List *signs, List *express
     List *entries = NIL;
     ListCell *cell;
 
-    if (is_empty(&term, query))
-        return nullptr;
     Expr *sign = apply(&term, query);
     foreach (cell, expressions) {
         int number = foreach_current_index(cell) + 1;
@@ -380,10 +379,28 @@ void add_terms(List **terms, Query *query, const Anchoring &anchoring, List *cha
             roles[number] = own->changes->bag ? (few ? Role::less : Role::now) : few ? Role::old : Role::unchanged;
             possible &= roles[number] != Role::old || own->changes->existed > 0;
         }
-        Query *term = possible ? term_query(query, roles, signs, expressions, environment) : nullptr;
-        if (term != nullptr)
-            *terms = lappend(*terms, term);
+        Term term = {query, anchoring.instances, roles, signs, environment};
+        if (possible && !is_empty(&term, query))
+            *terms = lappend(*terms, term_query(query, roles, signs, expressions, environment));
     }
+}
+
+// How many terms there are: the ways in which a few rows can be in the place of changed instances, so that rows
+// come out. All that is joined can have some at a time, of the arms of a UNION ALL just one.
+int count_terms(Query *query, const Anchoring &anchoring, List *changes)
+{
+    bool arms = query->setOperations != nullptr;
+    int count = arms ? 0 : 1;
+    check_stack_depth();
+    each_entry(query, [&](Index rti, RangeTblEntry *rte) {
+        Instance *instance = instance::find(anchoring.instances, query, static_cast<int>(rti));
+        Query *below = joined_below(rte);
+        int ways = instance != nullptr ? instance::changes_of(changes, instance) != nullptr
+                   : below != nullptr  ? count_terms(below, anchoring, changes)
+                                       : 0;
+        count = Min(arms ? count + ways : count * (1 + ways), most_terms + 2);
+    });
+    return arms ? count : count - 1;
 }
 
 // All terms as one query.
@@ -433,7 +450,7 @@ bool have_signs(const Anchoring &anchoring, List *changes)
     return true;
 }
 
-bool tell_all(const Anchoring &anchoring, List *changes)
+bool tell_all(Query *query, const Anchoring &anchoring, List *changes)
 {
     int changed = 0;
     ListCell *cell;
@@ -445,7 +462,9 @@ bool tell_all(const Anchoring &anchoring, List *changes)
             return false;
         changed++;
     }
-    return changed <= most_changed && have_signs(anchoring, changes);
+    return changed == 0
+           || (changed <= most_changed && have_signs(anchoring, changes)
+               && count_terms(query, anchoring, changes) <= most_terms);
 }
 
 Bitmapset *columns_read(const Anchoring &anchoring, const NetChanges *changes)

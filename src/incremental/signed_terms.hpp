@@ -13,8 +13,8 @@
 //             =  the rows now  -  D                            (of a materialized view)
 //
 // so that each term falls into terms of its own, in which every instance is the table as it
-// is, with its indexes, or a few rows of known number: 2^c - 1 in all, no two of which give
-// the same joined rows but where several tables of one row have changed.
+// is, with its indexes, or a few rows of known number: 2^c - 1 in all, of instances that are joined; c of
+// those in c arms of a UNION ALL, since no row comes out of two.
 //
 // Invariants:
 // - The signs of a joined row add up to how many more of it there are now.  A row that was
@@ -29,7 +29,7 @@
 namespace refresh_mv::signed_terms {
 
 // Whether the terms tell all: each changed instance is linear, and there are few.
-bool tell_all(const Anchoring &anchoring, List *changes);
+bool tell_all(Query *query, const Anchoring &anchoring, List *changes);
 
 // The columns that a query reads of a changed table.
 Bitmapset *columns_read(const Anchoring &anchoring, const NetChanges *changes);

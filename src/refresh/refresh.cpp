@@ -316,6 +316,8 @@ void fall_back(const Request &request, Decision *decision, const std::string &re
 
 struct NoWay {};
 
+constexpr char took_longer[] = "an exact refresh took longer than a full one";
+
 // Merges exactly what the known changes make different; throws NoWay, with a reason, if
 // there is no way or it costs too much.
 void merge_known(const OpenView &view, const BaselineStatus &baseline, const Gate &gate, double *cost, Merged *merged,
@@ -346,7 +348,10 @@ bool merge_exactly(const OpenView &view, const BaselineStatus &baseline, Experie
             Gate gate = guard([&] { return gate::of(view.relation, baseline.experience); });
             time_box::begin(gate::patience_ms(gate));
             with_same_partitions(view.relation, [&] { merge_known(view, baseline, gate, &cost, merged, reason); });
-            time_box::end();
+            if (!time_box::end()) {
+                *reason = took_longer;
+                throw NoWay{};
+            }
         });
         gate::learn_exact(experience, cost, stopwatch.milliseconds());
         return true;
@@ -356,7 +361,7 @@ bool merge_exactly(const OpenView &view, const BaselineStatus &baseline, Experie
     } catch (const PgError &error) {
         if (time_box::end_after(error)) {
             gate::learn_exact(experience, cost, stopwatch.milliseconds());
-            *reason = "an exact refresh took longer than a full one";
+            *reason = took_longer;
             return false;
         }
         if (ends_refresh(error))

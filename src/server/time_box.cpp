@@ -25,13 +25,15 @@ void begin(double milliseconds)
         enable_timeout_after(id, static_cast<int>(milliseconds));
 }
 
-void end()
+bool end()
 {
     if (id != MAX_TIMEOUTS)
         disable_timeout(id, false);
+    bool caught = expired && !QueryCancelPending;
     if (expired)
         QueryCancelPending = false;
     expired = false;
+    return !caught;
 }
 
 bool end_after(const PgError &error)

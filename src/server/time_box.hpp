@@ -13,8 +13,9 @@ namespace refresh_mv::time_box {
 // Begins a box of so many milliseconds; without end if these are too many to count.
 void begin(double milliseconds);
 
-// Ends it after the work has been done.
-void end();
+// Ends it after the work has been done; false if it has been cancelled after all: a function that was called
+// may have caught that, and have returned what it likes.
+bool end();
 
 // Ends it after the work has failed; whether the error is that of the box.
 bool end_after(const PgError &error);

@@ -14,26 +14,36 @@ PREPARED = "SELECT gid FROM pg_prepared_xacts WHERE database = current_database(
 RECOVERS = re.compile("recovery mode|starting up|not yet accepting|server closed the connection")  # the server, after a crash
 
 
-def connect(database, settings=""):
-    """A connection in autocommit; waits for a server that recovers from a crash."""
+def patiently(what):
+    """What a function returns; while the server recovers from a crash, it is called again."""
     end = time.monotonic() + 60
     while True:
         try:
-            connection = psycopg2.connect(dbname=database, options=settings)
-            connection.autocommit = True
-            return connection
+            return what()
         except psycopg2.OperationalError as error:
             if not RECOVERS.search(str(error)) or time.monotonic() > end:
                 raise
             time.sleep(0.05)
 
 
-def execute(database, *statements):
+def connect(database, settings=""):
+    """A connection in autocommit."""
+    connection = patiently(lambda: psycopg2.connect(dbname=database, options=settings))
+    connection.autocommit = True
+    return connection
+
+
+def run_all(database, statements):
     """Executes statements in a session of their own; returns the rows of the last one, if there are any."""
     with contextlib.closing(connect(database)) as connection, connection.cursor() as cursor:
         for sql in statements:
             cursor.execute(sql)
         return cursor.fetchall() if cursor.description else None
+
+
+def execute(database, *statements):
+    """The same, all over again if the server crashes meanwhile."""
+    return patiently(lambda: run_all(database, statements))
 
 
 def drop_database(database):

@@ -280,8 +280,11 @@ class Terms(Scenario):
         """Changes, and a refresh of all views."""
         steady = self.chance(0.1)
         self.write(steady=steady)
+        views = sorted(self.runner.existing())
+        if self.chance(0.3) and views:
+            self.alone(f"SELECT count(*) FROM refresh_mv.explain('{self.dice.choice(views)}', verbose => true)")
         before = self.exact()
-        self.refresh("smart", sorted(self.runner.existing()))
+        self.refresh("smart", views)
         if not steady:
             self.report.by_terms += self.exact() - before
 
