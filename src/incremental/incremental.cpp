@@ -3,6 +3,7 @@
 #include "incremental/delta.hpp"
 #include "incremental/expose_keys.hpp"
 #include "incremental/group_state.hpp"
+#include "incremental/key_shape.hpp"
 #include "incremental/keys.hpp"
 #include "query/normalize.hpp"
 #include "query/query.hpp"
@@ -158,6 +159,28 @@ void find_scope(Work *work, Method method)
         keys::find_scope(work);
 }
 
+// Plans to find them.  What stands in the way of a method is told even if there is nothing to find.
+void plan_scope(Work *work, Method method)
+{
+    const Analysis &analysis = work->analysis;
+    const char *obstacle = find_way(work);
+    bool concerned = affected_parts::concerns(analysis.anchoring, work->changes);
+
+    if (method == Method::delta && analysis.groups.obstacle != nullptr)
+        obstacle = analysis.groups.obstacle;
+    if (obstacle == nullptr && concerned && work->by_terms) {
+        if (!work->show_signs())
+            return;
+        concerned = !work->unchanged();
+    }
+    if (obstacle == nullptr && !concerned && method == Method::keys)
+        obstacle = key_shape::analyse(analysis.query, analysis.anchoring).obstacle;
+    if (obstacle != nullptr)
+        work->refuse(obstacle);
+    else if (concerned)
+        find_scope(work, method);
+}
+
 } // namespace
 
 namespace incremental {
@@ -209,15 +232,8 @@ ExactPlan plan(Relation view, const ExactQuestion &question)
     plan.groups = work.analysis.groups;
     plan.stateful = has_state(work.analysis);
     plan.has_state = plan.stateful && has_usable_state(&work, question.groups);
-    work.scope.reason = find_way(&work);
-    if (question.method == Method::delta && work.analysis.groups.obstacle != nullptr)
-        work.scope.reason = work.analysis.groups.obstacle;
-    plan.concerned = affected_parts::concerns(work.analysis.anchoring, work.changes);
-    if (work.scope.reason == nullptr && plan.concerned && (!work.by_terms || work.show_signs())) {
-        plan.concerned = !work.by_terms || !work.unchanged();
-        if (plan.concerned)
-            find_scope(&work, question.method);
-    }
+    plan_scope(&work, question.method);
+    plan.by_terms = work.by_terms;
     plan.obstacle = work.scope.reason;
     plan.cost = cost;
     plan.costly = plan.obstacle != nullptr && cost > work.limit;

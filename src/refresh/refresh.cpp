@@ -362,6 +362,9 @@ bool merge_exactly(const OpenView &view, const BaselineStatus &baseline, Experie
         if (ends_refresh(error))
             throw;
         *reason = got_round(error, decision);
+    } catch (...) {
+        time_box::end();
+        throw;
     }
     return false;
 }
