@@ -21,7 +21,7 @@ DECLARE
     statement text;
 BEGIN
     differences := 0;
-    FOREACH statement IN ARRAY ARRAY['UPDATE a SET x = x + 1 WHERE id IN (4, 11)', 'UPDATE w SET c1 = c1 + 1 WHERE id IN (1, 5)',
+    FOREACH statement IN ARRAY ARRAY['UPDATE a SET x = x + 1 WHERE id IN (4, 11)', 'UPDATE w SET id = -id, c1 = c1 + 1 WHERE abs(id) IN (1, 5)',
         'WITH d AS (DELETE FROM a WHERE id = 6) UPDATE w SET id = 20 WHERE id = 7',
         'WITH i AS (INSERT INTO a (id, x) VALUES (6, 2)) UPDATE w SET id = 7 WHERE id = 20'] LOOP
         EXECUTE statement;

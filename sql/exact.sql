@@ -287,18 +287,46 @@ INSERT INTO t VALUES (3, 'sad');
 SELECT * FROM smart();
 CALL clear();
 
--- As many rows as a full refresh reads: full, unless the limit says otherwise.
+-- What costs more than a full refresh has taken: full, unless the limit says otherwise.
 CREATE TABLE t (id int PRIMARY KEY, g int);
 INSERT INTO t SELECT i, i % 5 FROM generate_series(1, 5000) i;
 ANALYZE t;
 SELECT make('v', 'SELECT g, count(*) AS n FROM t GROUP BY g');
+UPDATE refresh_mv.state SET full_ms = 10, exact_rate = 0.01;
 SET refresh_mv.exact_cost_limit = 1;
 INSERT INTO t VALUES (5001, 1);
 SELECT * FROM smart();
 UPDATE t SET g = g + 1;
+UPDATE refresh_mv.state SET full_ms = 10, exact_rate = 0.01;
+SELECT * FROM smart();
+UPDATE t SET g = g + 1;
+SET refresh_mv.exact_cost_limit = 1e9;
 SELECT * FROM smart();
 SET refresh_mv.exact_cost_limit = 0;
 UPDATE t SET g = 1 WHERE id = 1;
+SELECT * FROM smart();
+
+-- One that takes longer than the last full refresh, and than a second, is given up, and the view
+-- refreshed in full.
+CALL clear();
+CREATE TABLE t (id int PRIMARY KEY, g int);
+INSERT INTO t SELECT i, i % 5 FROM generate_series(1, 100) i;
+CREATE SEQUENCE calls;
+CREATE FUNCTION slow_once(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('suite.calls') = 1 THEN
+        PERFORM pg_sleep(60);
+    END IF;
+    RETURN $1;
+END $$;
+SELECT setval('calls', 2);
+SET refresh_mv.exact_cost_limit = 1;
+SELECT make('v', 'SELECT slow_once(g) AS g, count(*) AS n FROM t GROUP BY 1');
+UPDATE t SET g = 1 WHERE id < 5;
+SELECT setval('calls', 1, false);
+SELECT * FROM smart();
+SELECT exact_ms BETWEEN 1000 AND 30000 AS given_up, full_ms < 1000 AS full FROM refresh_mv.state WHERE view = 'v'::regclass;
+UPDATE t SET g = 2 WHERE id < 5;
 SELECT * FROM smart();
 
 -- What cannot be grouped by pieces, nor told apart by keys, is refreshed in full or by keys.

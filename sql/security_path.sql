@@ -61,7 +61,7 @@ DECLARE
     made bigint := 0;
 BEGIN
     FOR name IN SELECT c.relname FROM pg_class c WHERE c.relnamespace = ANY ('{pg_catalog,refresh_mv}'::regnamespace[]) AND c.relkind IN ('r', 'v', 'S')
-                UNION SELECT unnest('{refresh_mv_rows,refresh_mv_groups,refresh_mv_redo,refresh_mv_touched,refresh_mv_partials_now,refresh_mv_partials_before,refresh_mv_partials_redone,refresh_mv_parts_now,refresh_mv_parts_before,refresh_mv_keys_now,refresh_mv_keys_before,refresh_mv_values_1,refresh_mv_values_1_now,refresh_mv_values_1_before,refresh_mv_changes_0,refresh_mv_changes_1,refresh_mv_joined_1,refresh_mv_old_0}'::text[])
+                UNION SELECT unnest('{refresh_mv_rows,refresh_mv_groups,refresh_mv_redo,refresh_mv_touched,refresh_mv_partials_now,refresh_mv_partials_before,refresh_mv_partials_redone,refresh_mv_parts_now,refresh_mv_parts_before,refresh_mv_keys_now,refresh_mv_keys_before,refresh_mv_values_1,refresh_mv_values_1_now,refresh_mv_values_1_before,refresh_mv_changes_0,refresh_mv_changes_1,refresh_mv_joined_1,refresh_mv_old_0,refresh_mv_net,refresh_mv_joined_rows,refresh_mv_signs_0,refresh_mv_signs_1,refresh_mv_term_0,refresh_mv_term_1,refresh_mv_sums,refresh_mv_apart_1,refresh_mv_apart_2,refresh_mv_own,refresh_mv_possible_parts}'::text[])
     LOOP
         EXECUTE format('CREATE %s TABLE %I.%I (part int, k1 int, n int, h int, view oid, relation oid, oid oid)', kind, schema, name);
         EXECUTE format('INSERT INTO %I.%I SELECT g, g, g, g, g, g, g FROM generate_series(0, 2) g', schema, name);

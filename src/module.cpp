@@ -69,8 +69,8 @@ void _PG_init(void)
     });
     once([] {
         DefineCustomRealVariable("refresh_mv.exact_cost_limit",
-                                 "An exact refresh may cost so many times what a full one does.",
-                                 "By the planner's estimates; 0 refreshes what has changed in full.",
+                                 "An exact refresh may take so many times what a full one takes.",
+                                 "By what refreshes of the view have taken; 0 refreshes what has changed in full.",
                                  &gate::cost_limit, 1, 0, DBL_MAX, PGC_USERSET, 0, nullptr, nullptr,
                                  nullptr);
     });

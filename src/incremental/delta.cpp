@@ -66,9 +66,13 @@ bool find_values(Work *work, const Net &net)
 // Plans the net alone, for which there need not be a state.
 bool expect_groups(Work *work, const Net &net)
 {
-    for (int i = 0; i < work->analysis.groups.npartials; i++)
-        if (net.values[i] != nullptr && !work->expect(net.values[i], row_names::values(i)))
+    for (int i = 0; i < work->analysis.groups.npartials; i++) {
+        if (net.values[i] == nullptr)
+            continue;
+        work->note(row_names::values(i), net.values[i]);
+        if (!work->expect(net.values[i], row_names::values(i)))
             return false;
+    }
     work->note(row_names::net, net.partials);
     return work->expect(net.partials, row_names::groups);
 }

@@ -3,6 +3,7 @@
 #include "incremental/delta.hpp"
 #include "incremental/expose_keys.hpp"
 #include "incremental/group_state.hpp"
+#include "incremental/key_shape.hpp"
 #include "incremental/keys.hpp"
 #include "incremental/whole_rows.hpp"
 #include "query/normalize.hpp"
@@ -165,6 +166,27 @@ void find_scope(Work *work, Method method)
         keys::find_scope(work);
 }
 
+// Plans to find them.  What stands in the way of a method is told even if there is nothing to find.
+void plan_scope(Work *work, Method method)
+{
+    const Analysis &analysis = work->analysis;
+    const char *obstacle = old_state::obstacle(analysis.anchoring);
+
+    if (method == Method::delta && analysis.groups.obstacle != nullptr)
+        obstacle = analysis.groups.obstacle;
+    bool concerned = obstacle == nullptr && is_concerned(work);
+    if (work->scope.reason != nullptr)
+        return;
+    if (concerned)
+        obstacle = find_way(work);
+    else if (obstacle == nullptr && method == Method::keys)
+        obstacle = key_shape::analyse(analysis.query, analysis.anchoring).obstacle;
+    if (obstacle != nullptr)
+        work->refuse(obstacle);
+    else if (concerned)
+        find_scope(work, method);
+}
+
 } // namespace
 
 namespace incremental {
@@ -216,15 +238,8 @@ ExactPlan plan(Relation view, const ExactQuestion &question)
     plan.groups = work.analysis.groups;
     plan.stateful = has_state(work.analysis);
     plan.has_state = plan.stateful && has_usable_state(&work, question.groups);
-    work.scope.reason = old_state::obstacle(work.analysis.anchoring);
-    if (question.method == Method::delta && work.analysis.groups.obstacle != nullptr)
-        work.scope.reason = work.analysis.groups.obstacle;
-    if (work.scope.reason == nullptr && is_concerned(&work)) {
-        plan.concerned = true;
-        work.scope.reason = find_way(&work);
-        if (work.scope.reason == nullptr)
-            find_scope(&work, question.method);
-    }
+    plan_scope(&work, question.method);
+    plan.by_terms = work.by_terms;
     plan.obstacle = work.scope.reason;
     plan.cost = cost;
     plan.costly = plan.obstacle != nullptr && cost > work.limit;

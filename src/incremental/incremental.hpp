@@ -58,9 +58,9 @@ struct ExactPlan {
     const char *obstacle; // why it cannot be done; null: it can
     double cost;          // in the planner's units, until an obstacle was met
     bool costly;          // the obstacle is the cost
-    bool concerned;       // the query reads what has changed
     bool stateful;        // delta is the view's method
     bool has_state;       // that it can begin with
+    bool by_terms;        // the changes are taken by terms, else by parts
     List *queries;        // PlannedQuery *
     Anchoring anchoring;
     GroupShape groups;

@@ -4,7 +4,7 @@
 // - Nothing is written, and nothing locked but in AccessShareLock.
 // - What smart would take is what it does take, as long as nothing changes and
 //   estimates hold: it is decided by the same status and limits.
-// - The view's query is planned as its owner; of changes that are in the log, their
+// - The view's query is planned as its owner; of changes that are in the log, the rows and
 //   parts are looked up, and nothing else is run.
 #pragma once
 

@@ -85,6 +85,8 @@ const char *text(const ExactPlan &plan, bool with_state, const char *by_source, 
     ListCell *cell;
 
     initStringInfo(&text);
+    if (plan.obstacle == nullptr)
+        appendStringInfo(&text, "changes: by %s\n", plan.by_terms ? "signed terms" : "parts of the anchor");
     append_anchor(&text, plan.anchoring);
     if (with_state)
         append_state(&text, plan.groups);
