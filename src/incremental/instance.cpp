@@ -30,6 +30,50 @@ bool collect(Node *node, void *context)
     return query_tree_walker(query, pg::walker(collect), context, 0);
 }
 
+// The columns of an entry of a query's range table that the query mentions.
+struct Reading {
+    int rti;
+    Index levels_up; // from where the walk is to the query
+    Bitmapset *columns;
+};
+
+bool read_columns(Node *node, void *context);
+
+// The same below a subquery.  What EXISTS (SELECT ...) selects is not read, if that is all there is to it.
+bool read_below(Query *query, Reading *reading, bool is_tested)
+{
+    List *outputs = query->targetList;
+    bool unread = is_tested && query->setOperations == nullptr && !query->hasAggs && query->groupClause == NIL
+                  && query->havingQual == nullptr && query->distinctClause == NIL && query->sortClause == NIL
+                  && !query->hasTargetSRFs;
+    reading->levels_up++;
+    query->targetList = unread ? NIL : outputs;
+    query_tree_walker(query, pg::walker(read_columns), reading, QTW_IGNORE_JOINALIASES);
+    query->targetList = outputs;
+    reading->levels_up--;
+    return false;
+}
+
+bool read_columns(Node *node, void *context)
+{
+    auto *reading = static_cast<Reading *>(context);
+    if (node == nullptr)
+        return false;
+    if (IsA(node, Query))
+        return read_below(reinterpret_cast<Query *>(node), reading, false);
+    if (IsA(node, SubLink)) {
+        auto *sublink = reinterpret_cast<SubLink *>(node);
+        read_below(castNode(Query, sublink->subselect), reading, sublink->subLinkType == EXISTS_SUBLINK);
+        return read_columns(sublink->testexpr, context);
+    }
+    if (!IsA(node, Var))
+        return expression_tree_walker(node, pg::walker(read_columns), context);
+    auto *var = reinterpret_cast<Var *>(node);
+    if (var->varno == reading->rti && var->varlevelsup == reading->levels_up)
+        reading->columns = bms_add_member(reading->columns, var->varattno - FirstLowInvalidHeapAttributeNumber);
+    return false;
+}
+
 // See used_columns() and all_columns().
 char *column_list(Oid relation, Bitmapset *used, bool all = false)
 {
@@ -115,11 +159,11 @@ const char *qualified_name(Oid relation)
 
 Bitmapset *columns_read(const Instance *instance)
 {
-    Bitmapset *used = bms_copy(
-        pg::selected_columns(instance->query, rt_fetch(instance->rti, instance->query->rtable)));
+    Reading reading = {static_cast<int>(instance->rti), 0, nullptr};
+    query_tree_walker(instance->query, pg::walker(read_columns), &reading, QTW_IGNORE_JOINALIASES);
     return instance->anchor == 0
-               ? used
-               : bms_add_member(used, instance->anchor - FirstLowInvalidHeapAttributeNumber);
+               ? reading.columns
+               : bms_add_member(reading.columns, instance->anchor - FirstLowInvalidHeapAttributeNumber);
 }
 
 const char *in_range(const char *column, int64 least, int64 greatest)
