@@ -195,7 +195,7 @@ class Additive(Grammar):
                        and column.sql.split(".")[0][1:].isdigit()})
         if rows and self.chance(0.04):
             row = self.dice.choice(rows)
-            return self.one(f"{row} IS NOT NULL", f"{row} IS NULL", f"{row} IS DISTINCT FROM {row}", f"({row} IS NULL) IS NOT TRUE")
+            return self.one(f"{row} IS NOT NULL", f"{row} IS NULL", f"({row} IS NULL) IS NOT TRUE")
         return super().condition(columns, depth, outer)
 
 
