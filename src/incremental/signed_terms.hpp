@@ -18,7 +18,8 @@
 //
 // Invariants:
 // - The signs of a joined row add up to how many more of it there are now.  A row that was
-//   there in neither state can be among the terms' rows; its signs add up to nothing.
+//   there in neither state can be among the terms' rows; its signs add up to nothing. (What the
+//   query computes of it can fail, which ends the exact refresh and is no error of the view.)
 // - The query's own conditions, joins and subqueries are not touched.  Instances that are not
 //   linear are read as they are now.
 #pragma once

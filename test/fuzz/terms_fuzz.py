@@ -11,6 +11,7 @@ terms_fuzz.py [--seed N] [--schemas N] [--rounds N] [--all]: without arguments i
 """
 import argparse
 import os
+import re
 import sys
 import time
 
@@ -27,6 +28,11 @@ from writes import Writes
 
 REFRESHES = 20000 if os.environ.get("TEST_LONG") else 300
 MOST_CHANGED = 4    # instances of tables that change
+
+
+def aliases(columns):
+    """The relations and subqueries that columns are of."""
+    return sorted({found[0] for found in (re.match(r"r\d+(?=\.)", column.sql) for column in columns) if found})
 
 
 class Additive(Grammar):
@@ -76,8 +82,8 @@ class Additive(Grammar):
         """A relation that changes seldom."""
         relation = self.dice.choice(self.steady)
         alias = self.alias()
-        return Rows(f"{relation.name} {alias}", [Column(f"{alias}.{column.name}", column.type) for column in relation.columns],
-                    None)
+        columns = [Column(f"{alias}.{column.name}", column.type) for column in relation.columns]
+        return Rows(f"{relation.name} {alias}", columns, None)
 
     def tree(self, number, depth):
         """Inner joins, of which some rows are joined with steady ones by an outer one."""
@@ -99,7 +105,8 @@ class Additive(Grammar):
         if self.chance(0.2):
             right = self.from_steady()
             a, b = self.join_columns(rows.columns, right.columns)
-            rows = Rows(rows.sql + either(f" LEFT JOIN {right.sql} ON {a.sql} = {b.sql}"), rows.columns + right.columns, None)
+            joined = either(f" LEFT JOIN {right.sql} ON {a.sql} = {b.sql}")
+            rows = Rows(rows.sql + joined, rows.columns + right.columns, None)
         return rows
 
     def beside(self, rows, depth):
@@ -112,7 +119,8 @@ class Additive(Grammar):
         listed = ", ".join(f"{column.sql} AS c{i}" for i, column in enumerate(outputs))
         text = (f"{rows.sql} CROSS JOIN LATERAL (SELECT {listed} FROM {inner.sql}"
                 f" WHERE {value.sql} {self.one('=', '=', '<>')} {link.sql}) {alias}")
-        return Rows(text, [*rows.columns, *(Column(f"{alias}.c{i}", column.type) for i, column in enumerate(outputs))], None)
+        columns = [Column(f"{alias}.c{i}", column.type) for i, column in enumerate(outputs)]
+        return Rows(text, [*rows.columns, *columns], None)
 
     def union(self, depth):
         """UNION ALL."""
@@ -130,7 +138,9 @@ class Additive(Grammar):
         """The rows of an arm, which may be a UNION ALL itself."""
         if self.instances >= MOST_CHANGED:
             return self.from_steady()
-        return self.named(self.union(depth - 1), self.alias()) if depth > 0 and self.chance(0.2) else self.rows(depth, self.one(1, 1, 2))
+        if depth > 0 and self.chance(0.2):
+            return self.named(self.union(depth - 1), self.alias())
+        return self.rows(depth, self.one(1, 1, 2))
 
     # -------------------------------------------------------------- conditions
 
@@ -139,8 +149,9 @@ class Additive(Grammar):
         rows = self.from_steady()
         inner, link = self.join_columns(rows.columns, columns)
         some = f"FROM {rows.sql} WHERE {inner.sql} = {link.sql}"
-        return self.one(f"EXISTS (SELECT {some})", f"NOT EXISTS (SELECT {some})", f"(SELECT count(*) {some}) > {self.one(0, 1)}",
-                        f"{link.sql} IN (SELECT {inner.sql} FROM {rows.sql})", f"{link.sql} NOT IN (SELECT {inner.sql} FROM {rows.sql})")
+        a_set = f"(SELECT {inner.sql} FROM {rows.sql})"
+        return self.one(f"EXISTS (SELECT {some})", f"NOT EXISTS (SELECT {some})",
+                        f"(SELECT count(*) {some}) > {self.one(0, 1)}", f"{link.sql} IN {a_set}", f"{link.sql} NOT IN {a_set}")
 
     def having(self, columns, depth):
         """No subquery in HAVING."""
@@ -179,23 +190,21 @@ class Additive(Grammar):
         """A query with a CTE that nothing refers to."""
         unread = self.dice.choice(self.relations)
         text, columns = self.query(depth)
-        return (f"WITH unread AS (SELECT * FROM {unread.name}) {text}", columns) if not text.startswith("WITH") else (text, columns)
+        return text if text.startswith("WITH") else f"WITH unread AS (SELECT * FROM {unread.name}) {text}", columns
 
     def bare_aggregate(self, columns):
         """Whole rows are counted, too."""
-        rows = sorted({column.sql.split(".")[0] for column in columns if column.sql[:1] == "r" and "." in column.sql
-                       and column.sql.split(".")[0][1:].isdigit()})
+        rows = aliases(columns)
         if rows and self.chance(0.08):
             return self.one(f"count({self.dice.choice(rows)})", f"count({self.dice.choice(rows)}.*)"), "bigint"
         return super().bare_aggregate(columns)
 
     def condition(self, columns, depth=0, outer=()):
         """Tests of whole rows, too."""
-        rows = sorted({column.sql.split(".")[0] for column in columns if column.sql[:1] == "r" and "." in column.sql
-                       and column.sql.split(".")[0][1:].isdigit()})
+        rows = aliases(columns)
         if rows and self.chance(0.04):
             row = self.dice.choice(rows)
-            return self.one(f"{row} IS NOT NULL", f"{row} IS NULL", f"{row} IS DISTINCT FROM {row}", f"({row} IS NULL) IS NOT TRUE")
+            return self.one(f"{row} IS NOT NULL", f"{row} IS NULL", f"({row} IS NULL) IS NOT TRUE")
         return super().condition(columns, depth, outer)
 
 
@@ -253,11 +262,12 @@ class Terms(Scenario):
     def create_view(self, prefix):
         """Makes a random view that PostgreSQL accepts and that is not too large; tracks it if it is materialized."""
         for _ in range(30):
-            relations = [relation for relation in self.relations().values() if relation.columns and not relation.partition]
-            steady = [relation for relation in relations if relation.name == "steady"]
+            relations = self.relations()
+            steady = relations.pop("steady")
             weights = {"r": 8, "p": 8, "v": 3, "m": 2}
-            changing = [relation for relation in relations if relation.name != "steady" for _ in range(weights[relation.kind])]
-            grammar = Additive(self.dice, changing, steady, self.instances)
+            changing = [relation for relation in relations.values() if relation.columns and not relation.partition
+                        for _ in range(weights[relation.kind])]
+            grammar = Additive(self.dice, changing, [steady], self.instances)
             depth = self.dice.choice([0, 1, 1, 2])
             query, _ = grammar.plain(depth // 2) if prefix == "v" else grammar.query(depth, top=True)
             if 0 < grammar.instances <= MOST_CHANGED and self.suits(query):

@@ -20,8 +20,9 @@ import sys
 NOW, CHANGED, UNCHANGED, OLD, LESS = "now", "changed", "unchanged", "old", "less"
 KEYED, BAG, STEADY = "ABC", "M", "S"   # tables; a row is (key, value, value), of a bag without meaning
 MOST_CHANGED = 4
-WRONG = ["signs", "less is added", "later as now", "earlier as before", "unchanged as now", "old as all images", "old as changed",
-         "no arm is left out", "both arms", "extremes as they come", "equal means same", "keys of what is gained"]
+WRONG = ["signs", "less is added", "later as now", "earlier as before", "unchanged as now", "old as all images",
+         "old as changed", "no arm is left out", "both arms", "extremes as they come", "equal means same",
+         "keys of what is gained"]
 
 
 class Dice(random.Random):
@@ -280,7 +281,8 @@ class Groups:
         _, rows_net = by_group(found, self.key, self.column)
         kept = lost = 0
         for key in {row[self.key] for row, _ in found}:
-            mine = [(row[self.column], sign) for row, sign in found if row[self.key] == key and row[self.column] is not None]
+            mine = [(row[self.column], sign) for row, sign in found
+                    if row[self.key] == key and row[self.column] is not None]
             if rows_before[key] + rows_net[key] != rows_now[key]:
                 return "count", 0, 0
             if sum(value * sign for value, sign in mine) != total(becomes[key]) - total(was[key]):
