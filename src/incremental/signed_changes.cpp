@@ -90,95 +90,86 @@ struct Signer {
     bool *nulls;
 };
 
-// Adds a row whose columns follow each other from a place in the slot.
-void add_image(Signer *signer, TupleTableSlot *row, int first, int sign)
+// A row: its columns by their numbers in the table, or just those that are filled, one after the other.
+struct Image {
+    const Datum *values;
+    const bool *nulls;
+    bool packed;
+};
+
+Image image_of(TupleTableSlot *row)
 {
-    TupleDesc desc = signer->signs->rows.desc;
+    return {row->tts_values, row->tts_isnull, false};
+}
+
+// Where an image has the filled column with that place.
+int place_in(const Signer *signer, const Image &image, int column)
+{
+    return image.packed ? column : signer->columns[column] - 1;
+}
+
+void add_image(Signer *signer, const Image &image, int sign)
+{
     for (int i = 0; i < signer->ncolumns; i++) {
-        signer->values[signer->columns[i] - 1] = row->tts_values[first + i];
-        signer->nulls[signer->columns[i] - 1] = row->tts_isnull[first + i];
+        int from = place_in(signer, image, i);
+        signer->values[signer->columns[i] - 1] = image.values[from];
+        signer->nulls[signer->columns[i] - 1] = image.nulls[from];
     }
-    signer->values[desc->natts - 1] = Int32GetDatum(sign);
+    signer->values[signer->signs->rows.desc->natts - 1] = Int32GetDatum(sign);
     ephemeral_rows::add(&signer->signs->rows, signer->values, signer->nulls);
 }
 
-// Whether the new row looks the same as the old one, or just its key.
-bool looks_same(const Signer *signer, TupleTableSlot *row, bool key)
+// Whether two rows look the same, or just their keys.
+bool look_same(const Signer *signer, const Image &a, const Image &b, bool key)
 {
-    TupleDesc desc = signer->signs->rows.desc;
     for (int i = 0; i < signer->ncolumns; i++) {
-        int old = signer->ncolumns + i;
+        int in_a = place_in(signer, a, i);
+        int in_b = place_in(signer, b, i);
         if ((!key || signer->in_key[i])
-            && !image::same(TupleDescAttr(desc, signer->columns[i] - 1), row->tts_values[i], row->tts_isnull[i],
-                         row->tts_values[old], row->tts_isnull[old]))
+            && !image::same(TupleDescAttr(signer->signs->rows.desc, signer->columns[i] - 1), a.values[in_a],
+                            a.nulls[in_a], b.values[in_b], b.nulls[in_b]))
             return false;
     }
     return true;
 }
 
-// Takes the new columns, the old ones, whether there is a new row, and whether there was an old.
+// Adds the signed rows of a change: of the row found with an equal key, if any, and of the old image, if it existed.
+void sign(Signer *signer, const Image *found, const Image &old, bool existed)
+{
+    bool is_there = found != nullptr && look_same(signer, *found, old, true);
+    if (is_there && existed && look_same(signer, *found, old, false))
+        return;
+    if (is_there)
+        add_image(signer, *found, 1);
+    if (existed)
+        add_image(signer, old, -1);
+}
+
+// The same of a row of images(), which has the new columns; then, unless all rows are new, the old ones, whether
+// there is a new row, and whether there was an old.
 bool sign_images(TupleTableSlot *row, DestReceiver *self)
 {
     auto *signer = reinterpret_cast<Signer *>(self);
     slot_getallattrs(row);
     int natts = row->tts_tupleDescriptor->natts;
-    if (natts == signer->ncolumns) {
-        add_image(signer, row, 0, 1);
-        return true;
-    }
-    bool is_new = !row->tts_isnull[natts - 2] && looks_same(signer, row, true);
-    bool was = DatumGetBool(row->tts_values[natts - 1]);
-    if (is_new && was && looks_same(signer, row, false))
-        return true;
-    if (is_new)
-        add_image(signer, row, 0, 1);
-    if (was)
-        add_image(signer, row, signer->ncolumns, -1);
+    Image now = {row->tts_values, row->tts_isnull, true};
+    Image old = {row->tts_values + signer->ncolumns, row->tts_isnull + signer->ncolumns, true};
+    if (natts == signer->ncolumns)
+        add_image(signer, now, 1);
+    else
+        sign(signer, row->tts_isnull[natts - 2] ? nullptr : &now, old, DatumGetBool(row->tts_values[natts - 1]));
     return true;
 }
 
-// Adds a row by the columns of its table.
-void add_row(Signer *signer, TupleTableSlot *row, int sign)
-{
-    TupleDesc desc = signer->signs->rows.desc;
-    for (int i = 0; i < signer->ncolumns; i++) {
-        int place = signer->columns[i] - 1;
-        signer->values[place] = row->tts_values[place];
-        signer->nulls[place] = row->tts_isnull[place];
-    }
-    signer->values[desc->natts - 1] = Int32GetDatum(sign);
-    ephemeral_rows::add(&signer->signs->rows, signer->values, signer->nulls);
-}
-
-// Whether two rows of the table look the same, or just their keys.
-bool look_same(const Signer *signer, TupleTableSlot *a, TupleTableSlot *b, bool key)
-{
-    TupleDesc desc = signer->signs->rows.desc;
-    for (int i = 0; i < signer->ncolumns; i++) {
-        int place = signer->columns[i] - 1;
-        if ((!key || signer->in_key[i])
-            && !image::same(TupleDescAttr(desc, place), a->tts_values[place], a->tts_isnull[place],
-                            b->tts_values[place], b->tts_isnull[place]))
-            return false;
-    }
-    return true;
-}
-
-// Takes the row of a changed key, which may be null, and the change with the old image.
+// The same of a row of the table, which may be null, and a change.
 void sign_row(Signer *signer, TupleTableSlot *row, TupleTableSlot *change)
 {
-    bool was = DatumGetBool(change->tts_values[signer->signs->rows.desc->natts - 1]);
-    if (row != nullptr) {
-        slot_getsomeattrs(row, signer->columns[signer->ncolumns - 1]);
-        if (!look_same(signer, row, change, true))
-            row = nullptr; // the row of an equal key
-    }
-    if (row != nullptr && was && look_same(signer, row, change, false))
-        return;
-    if (row != nullptr)
-        add_row(signer, row, 1);
-    if (was)
-        add_row(signer, change, -1);
+    bool existed = DatumGetBool(change->tts_values[signer->signs->rows.desc->natts - 1]);
+    if (row == nullptr)
+        return sign(signer, nullptr, image_of(change), existed);
+    slot_getsomeattrs(row, signer->columns[signer->ncolumns - 1]);
+    Image found = image_of(row);
+    sign(signer, &found, image_of(change), existed);
 }
 
 #ifdef USE_ASSERT_CHECKING
@@ -189,7 +180,7 @@ void check_gone(KeyLookup *lookup, const Signer *signer, TupleTableSlot *change,
     if (row == nullptr)
         return;
     slot_getallattrs(row);
-    Assert(!look_same(signer, row, change, true));
+    Assert(!look_same(signer, image_of(row), image_of(change), true));
 }
 #endif
 

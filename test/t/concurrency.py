@@ -449,8 +449,10 @@ def check_server(problems, deadlocks):
     failures = execute("SELECT view, source, sqlstate, message FROM refresh_mv.history WHERE NOT success")
     if failures:
         problems.append(f"failures in the history: {failures}")
-    unknown = execute("SELECT name, unknown_reason FROM refresh_mv.status"
-                      f" WHERE unknown_reason IS NOT NULL AND name = ANY ('{{{','.join(OF_ENTRIES)}}}')")
+    # A refresh of a part, which may have come last, gives up the baseline: it is among what is tried here.
+    unknown = execute("SELECT name, unknown_reason FROM refresh_mv.status WHERE unknown_reason IS NOT NULL"
+                      " AND unknown_reason NOT LIKE 'a part of it was refreshed while changes%'"
+                      f" AND name = ANY ('{{{','.join(OF_ENTRIES)}}}')")
     if unknown:
         problems.append(f"the changes of views are unknown: {unknown}")
 
