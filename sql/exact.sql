@@ -325,9 +325,19 @@ SELECT make('v', 'SELECT slow_once(g) AS g, count(*) AS n FROM t GROUP BY 1');
 UPDATE t SET g = 1 WHERE id < 5;
 SELECT setval('calls', 1, false);
 SELECT * FROM smart();
-SELECT exact_ms BETWEEN 1000 AND 30000 AS given_up, full_ms < 1000 AS full FROM refresh_mv.state WHERE view = 'v'::regclass;
+SELECT exact_ms BETWEEN 200 AND 30000 AS given_up, full_ms < 1000 AS full FROM refresh_mv.state WHERE view = 'v'::regclass;
 UPDATE t SET g = 2 WHERE id < 5;
 SELECT * FROM smart();
+-- It is not out for good.
+DO $$
+BEGIN
+    FOR i IN 1 .. 40 LOOP
+        UPDATE t SET g = i WHERE id < 5;
+        PERFORM refresh_materialized_views_smart('{v}');
+        EXIT WHEN (SELECT method FROM refresh_mv.history ORDER BY run DESC LIMIT 1) = 'delta';
+    END LOOP;
+END $$;
+SELECT method, check_view('v') FROM refresh_mv.history ORDER BY run DESC LIMIT 1;
 
 -- What cannot be grouped by pieces, nor told apart by keys, is refreshed in full or by keys.
 CALL clear();

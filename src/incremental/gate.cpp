@@ -39,7 +39,7 @@ double exact_ms(const Gate &gate, double cost)
 
 double patience_ms(const Gate &gate)
 {
-    constexpr double least_patience = 1000;
+    constexpr double least_patience = 200;
     return Max(cost_limit * gate.full_ms, least_patience);
 }
 
@@ -50,18 +50,19 @@ void learn_full(Experience *experience, double ms)
 
 void learn_exact(Experience *experience, double cost, double ms)
 {
-    double rate = Max(ms - fixed_ms, 0) / cost;
+    double rate = Max(ms - fixed_ms, 0) / Max(cost, 1);
+    bool paid = ms <= Max(experience->full_ms, least_ms);
     experience->exact_ms = ms;
-    if (cost < least_cost)
+    if (cost < least_cost && paid)
         return;
-    rate = Min(Max(rate, usual_exact_rate / 10), usual_exact_rate * 50);
+    rate = Max(rate, usual_exact_rate / 10);
     experience->exact_rate = experience->exact_rate > 0 ? (experience->exact_rate + rate) / 2 : rate;
 }
 
 void learn_refusal(Experience *experience)
 {
     if (experience->exact_rate > usual_exact_rate)
-        experience->exact_rate = Max(usual_exact_rate, experience->exact_rate * 0.9);
+        experience->exact_rate = Max(usual_exact_rate, experience->exact_rate * 0.7);
 }
 
 } // namespace refresh_mv::gate

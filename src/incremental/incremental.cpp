@@ -137,7 +137,10 @@ void begin(Work *work, const BaselineStatus &baseline)
 {
     const char *reason = nullptr;
 
-    if (static_cast<double>(baseline.pending) * cost_of_change > work->limit) {
+    constexpr int64 few = 1000;
+    double reading = static_cast<double>(baseline.pending) * cost_of_change;
+    if (reading > work->limit && baseline.pending > few) {
+        *work->cost = reading;
         work->refuse("too many rows have changed");
         return;
     }

@@ -357,7 +357,8 @@ bool merge_exactly(const OpenView &view, const BaselineStatus &baseline, Experie
         return true;
     } catch (const NoWay &) {
         time_box::end();
-        gate::learn_refusal(experience);
+        if (cost > 0)
+            gate::learn_refusal(experience);
     } catch (const PgError &error) {
         if (time_box::end_after(error)) {
             gate::learn_exact(experience, cost, stopwatch.milliseconds());
