@@ -93,7 +93,7 @@ BEGIN
 END $$;
 CREATE FUNCTION deaf(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
 BEGIN
-    RETURN slow(n);
+    RETURN suite.slow(n);
 EXCEPTION WHEN query_canceled THEN
     RETURN -1;
 END $$;
