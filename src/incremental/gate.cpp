@@ -59,10 +59,14 @@ void learn_exact(Experience *experience, double cost, double ms)
     experience->exact_rate = experience->exact_rate > 0 ? (experience->exact_rate + rate) / 2 : rate;
 }
 
-void learn_refusal(Experience *experience)
+void learn_refusal(Experience *experience, double ms)
 {
-    if (experience->exact_rate > usual_exact_rate)
-        experience->exact_rate = Max(usual_exact_rate, experience->exact_rate * 0.7);
+    constexpr double bearable = 0.1; // of a full refresh's time
+    double rate = Max(experience->exact_rate, usual_exact_rate);
+    if (experience->full_ms > least_ms && ms > bearable * experience->full_ms)
+        experience->exact_rate = rate * 4; // so that it is refused earlier
+    else if (rate > usual_exact_rate)
+        experience->exact_rate = Max(usual_exact_rate, rate * 0.85);
 }
 
 } // namespace refresh_mv::gate

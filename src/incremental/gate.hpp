@@ -40,10 +40,10 @@ double exact_ms(const Gate &gate, double cost);
 double patience_ms(const Gate &gate);
 
 // Takes in what a full refresh, or an exact one, or the attempt of one, has taken; and that one
-// was refused.
+// was refused, before or after it had taken a good part of a full refresh's time.
 void learn_full(Experience *experience, double ms);
 void learn_exact(Experience *experience, double cost, double ms);
-void learn_refusal(Experience *experience);
+void learn_refusal(Experience *experience, double ms);
 
 } // namespace gate
 

@@ -358,7 +358,7 @@ bool merge_exactly(const OpenView &view, const BaselineStatus &baseline, Experie
     } catch (const NoWay &) {
         time_box::end();
         if (cost > 0)
-            gate::learn_refusal(experience);
+            gate::learn_refusal(experience, stopwatch.milliseconds());
     } catch (const PgError &error) {
         if (time_box::end_after(error)) {
             gate::learn_exact(experience, cost, stopwatch.milliseconds());
