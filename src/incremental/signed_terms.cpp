@@ -267,11 +267,10 @@ Expr *apply(const Term *term, Query *query)
         Query *below = joined_below(rte);
         if (instance != nullptr) {
             Role role = role_of(term, instance);
-            if (role == Role::unchanged && query != term->query)
-                read_unchanged(term, instance);
-            else if (role == Role::unchanged)
-                ; // see without_changed()
-            else if (role != Role::now)
+            if (role == Role::unchanged) {
+                if (query != term->query) // or else without_changed() does it
+                    read_unchanged(term, instance);
+            } else if (role != Role::now)
                 sign = times(sign, read_few(term, instance, role));
         } else if (below != nullptr) {
             Expr *inner = apply(term, below);
