@@ -119,13 +119,11 @@ void find_method(Work *work, const char *groups)
     bool stateful = has_state(work->analysis);
     const char *obstacle = old_state::obstacle(work->analysis.anchoring);
 
-    if (obstacle != nullptr)
-        work->refuse(obstacle);
-    else if (stateful && !has_usable_state(work, groups))
-        work->refuse("there is no state of its groups yet");
-    else if (!is_concerned(work))
+    if (obstacle == nullptr && stateful && !has_usable_state(work, groups))
+        obstacle = "there is no state of its groups yet";
+    if (obstacle == nullptr && !is_concerned(work))
         work->scope.method = Method::skip; // without a reason
-    else if ((obstacle = find_way(work)) != nullptr)
+    else if (obstacle != nullptr || (obstacle = find_way(work)) != nullptr)
         work->refuse(obstacle);
     else
         work->scope.method = stateful ? Method::delta : Method::keys;

@@ -253,7 +253,7 @@ bool find_joined(Search *search)
 Net net_by_terms::find(Work *work)
 {
     const GroupShape &shape = work->analysis.groups;
-    auto count = static_cast<size_t>(shape.npartials + 1);
+    auto count = static_cast<size_t>(shape.npartials) + 1;
     Search search = {work, shape, static_cast<AttrNumber *>(palloc0(sizeof(AttrNumber) * count)), nullptr, 0};
     auto **apart = static_cast<Query **>(palloc0(sizeof(Query *) * count));
     Net net = {nullptr, static_cast<Query **>(palloc0(sizeof(Query *) * count))};
