@@ -105,11 +105,7 @@ Query *joined_parts(Query *original, const Anchoring &chosen, int place, List *c
                                               : all_rows(instance, own, columns),
                 environment);
     }
-    query->targetList = list_make1(makeTargetEntry(anchoring.value, 1, pstrdup("part"), false));
-    query->groupClause = query->groupingSets = query->distinctClause = query->sortClause = NIL;
-    query->windowClause = NIL;
-    query->havingQual = query->limitCount = query->limitOffset = nullptr;
-    query->hasAggs = query->hasWindowFuncs = query->hasDistinctOn = query->hasTargetSRFs = false;
+    query::select_joined(query, list_make1(makeTargetEntry(anchoring.value, 1, pstrdup("part"), false)));
     return query;
 }
 
@@ -280,12 +276,9 @@ bool reduce(Search *search)
     Query *query = reduce_parts::possible(search->query, search->anchoring, search->changes);
     if (query == nullptr)
         return true;
-    ephemeral_rows::stand_in(search->environment, possible, query);
-    Query *left = query::unchecked(
-        psprintf("SELECT p.part FROM %s p WHERE EXISTS (SELECT FROM %s q WHERE q.part %s p.part)", parts, possible,
-                 net_changes::equality(search->anchoring.type)),
-        search->environment);
-    ephemeral_rows::replace(left, possible, query);
+    const char *text = psprintf("SELECT p.part FROM %s p WHERE EXISTS (SELECT FROM %s q WHERE q.part %s p.part)", parts,
+                                possible, net_changes::equality(search->anchoring.type));
+    Query *left = ephemeral_rows::over(text, possible, query, search->environment);
     return run(search, left, parts, "too many rows have changed");
 }
 

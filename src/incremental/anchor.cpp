@@ -412,8 +412,7 @@ void mark_joined(Anchoring *anchoring, Query *query, bool linear)
     check_stack_depth();
     foreach (cell, from_clause::union_arms(query)) {
         Query *arm = static_cast<RangeTblEntry *>(lfirst(cell))->subquery;
-        mark_joined(anchoring, arm,
-                    linear && (from_clause::only_joins(arm) || from_clause::union_arms(arm) != NIL));
+        mark_joined(anchoring, arm, linear && from_clause::is_additive(arm));
     }
     if (query->setOperations != nullptr || query->jointree == nullptr)
         return;
@@ -422,12 +421,11 @@ void mark_joined(Anchoring *anchoring, Query *query, bool linear)
         int rti = static_cast<RangeTblRef *>(lfirst(cell))->rtindex;
         RangeTblEntry *rte = rt_fetch(rti, query->rtable);
         Instance *instance = instance::find(anchoring->instances, query, rti);
-        bool linear_here = linear && !from_clause::is_nullable(from, rti) && !from_clause::is_read_whole(query, rti);
+        bool linear_here = linear && !from_clause::is_nullable(from, rti);
         if (instance != nullptr) {
             instance->joined = true;
             instance->linear = linear_here;
-        } else if (rte->rtekind == RTE_SUBQUERY
-                 && (from_clause::only_joins(rte->subquery) || from_clause::union_arms(rte->subquery) != NIL))
+        } else if (rte->rtekind == RTE_SUBQUERY && from_clause::is_additive(rte->subquery))
             mark_joined(anchoring, rte->subquery, linear_here);
     }
 }

@@ -2,6 +2,7 @@
 
 #include "incremental/from_clause.hpp"
 #include "query/normalize.hpp"
+#include "query/query.hpp"
 #include "tracking/source.hpp"
 
 namespace refresh_mv {
@@ -17,9 +18,7 @@ void add_output(Query *query, Var *var)
     foreach (cell, query->targetList)
         if (equal(lfirst_node(TargetEntry, cell)->expr, var))
             return;
-    auto number = static_cast<AttrNumber>(list_length(query->targetList) + 1);
-    query->targetList = lappend(query->targetList,
-                                makeTargetEntry(reinterpret_cast<Expr *>(var), number, psprintf("key %d", number), false));
+    query::add_output(query, reinterpret_cast<Expr *>(var), psprintf("key %d", list_length(query->targetList) + 1));
 }
 
 // Adds the columns of a table's key.
@@ -35,12 +34,11 @@ void add_key(Query *query, int rti, RangeTblEntry *rte)
     table_close(table, NoLock);
 }
 
-bool can_return_more(Query *query, int rti)
+bool can_return_more(RangeTblEntry *rte)
 {
-    RangeTblEntry *rte = rt_fetch(rti, query->rtable);
     ListCell *cell;
-    if (rte->rtekind != RTE_SUBQUERY || !from_clause::only_joins(rte->subquery)
-        || list_length(rte->subquery->targetList) > most_columns || from_clause::is_read_whole(query, rti))
+    if (rte->rtekind != RTE_SUBQUERY || !query::only_joins(rte->subquery)
+        || list_length(rte->subquery->targetList) > most_columns)
         return false;
     foreach (cell, rte->subquery->targetList)
         if (lfirst_node(TargetEntry, cell)->resjunk)
@@ -72,7 +70,7 @@ void return_keys(Query *query)
             continue;
         if (rte->rtekind == RTE_RELATION && rte->inFromCl)
             add_key(query, rti, rte);
-        if (!can_return_more(query, rti))
+        if (!can_return_more(rte))
             continue;
         int before = list_length(rte->subquery->targetList);
         return_keys(rte->subquery);
@@ -94,7 +92,7 @@ void expose_keys::in_subqueries(Query *query)
     foreach (cell, from.entries) {
         int rti = static_cast<RangeTblRef *>(lfirst(cell))->rtindex;
         RangeTblEntry *rte = rt_fetch(rti, query->rtable);
-        if (from_clause::is_nullable(from, rti) || !can_return_more(query, rti))
+        if (from_clause::is_nullable(from, rti) || !can_return_more(rte))
             continue;
         return_keys(rte->subquery);
         name_columns(rte);

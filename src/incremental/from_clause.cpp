@@ -1,5 +1,7 @@
 #include "incremental/from_clause.hpp"
 
+#include "query/query.hpp"
+
 namespace refresh_mv {
 
 namespace {
@@ -48,29 +50,6 @@ Relids walk_from(From *from, Node *node, bool nullable)
     if (!full || (!nullable && IsA(join->larg, RangeTblRef) && IsA(join->rarg, RangeTblRef)))
         add_conditions(from, join->quals, side, full);
     return all;
-}
-
-// A search for references to an entry as a whole, so many levels below its query.
-struct WholeSearch {
-    int rti;
-    Index level;
-};
-
-bool find_whole(Node *node, void *context)
-{
-    auto *search = static_cast<WholeSearch *>(context);
-    if (node == nullptr)
-        return false;
-    if (IsA(node, Var)) {
-        auto *var = reinterpret_cast<Var *>(node);
-        return var->varno == search->rti && var->varattno == InvalidAttrNumber && var->varlevelsup == search->level;
-    }
-    if (!IsA(node, Query))
-        return expression_tree_walker(node, pg::walker(find_whole), context);
-    search->level++;
-    bool found = query_tree_walker(reinterpret_cast<Query *>(node), pg::walker(find_whole), context, 0);
-    search->level--;
-    return found;
 }
 
 } // namespace
@@ -161,17 +140,9 @@ bool never_null(Query *query, Expr *expr)
     return var->varlevelsup == 0 && var->varattno > 0 && column_never_null(of_query(query), var);
 }
 
-bool only_joins(Query *query)
+bool is_additive(Query *query)
 {
-    return !query->hasAggs && !query->groupClause && !query->groupingSets && !query->havingQual
-           && !query->distinctClause && !query->windowClause && !query->limitCount
-           && !query->limitOffset && !query->hasTargetSRFs && !query->setOperations;
-}
-
-bool is_read_whole(Query *query, int rti)
-{
-    WholeSearch search = {rti, 0};
-    return query_tree_walker(query, pg::walker(find_whole), &search, QTW_IGNORE_JOINALIASES);
+    return query::only_joins(query) || union_arms(query) != NIL;
 }
 
 List *union_arms(Query *query)

@@ -57,12 +57,9 @@ bool column_never_null(const From &from, Var *var);
 // Whether an expression is a column that cannot be NULL in the query's joined rows.
 bool never_null(Query *query, Expr *expr);
 
-// Whether a query only selects and joins, so that each row of its FROM makes a row.
-bool only_joins(Query *query);
-
-// Whether a query, or one below it, reads the rows of an entry of its range table as a whole: the
-// entry must return no other columns then.
-bool is_read_whole(Query *query, int rti);
+// Whether a query only selects and joins, or is nothing but a UNION ALL: what it returns is additive in what
+// it joins, if the arms are such queries, too.
+bool is_additive(Query *query);
 
 // The arms of a query that is nothing but a UNION ALL, as entries of its range
 // table; NIL for others.

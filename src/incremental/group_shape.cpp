@@ -199,19 +199,9 @@ Aggref *aggregate_in(Expr *expr)
     return aggregate;
 }
 
-// Clears what follows grouping.
-void clear_clauses(Query *query)
-{
-    query->groupingSets = query->distinctClause = query->sortClause = query->windowClause = NIL;
-    query->groupClause = NIL;
-    query->havingQual = query->limitCount = query->limitOffset = nullptr;
-    query->hasWindowFuncs = query->hasDistinctOn = query->hasTargetSRFs = false;
-}
-
 void select_keys(Query *query, const GroupShape &shape)
 {
-    clear_clauses(query);
-    query->targetList = NIL;
+    query::select_joined(query, NIL);
     for (int i = 0; i < shape.nkeys; i++) {
         TargetEntry *entry = makeTargetEntry(static_cast<Expr *>(copyObjectImpl(shape.keys[i].expr)),
                                              static_cast<AttrNumber>(i + 1), row_names::key_column(i), false);
@@ -220,13 +210,6 @@ void select_keys(Query *query, const GroupShape &shape)
         query->targetList = lappend(query->targetList, entry);
         query->groupClause = lappend(query->groupClause, clause);
     }
-}
-
-void add_output(Query *query, Expr *expr, const char *name)
-{
-    query->targetList = lappend(query->targetList,
-                                makeTargetEntry(expr, static_cast<AttrNumber>(list_length(query->targetList) + 1),
-                                                pstrdup(name), false));
 }
 
 } // namespace
@@ -278,12 +261,12 @@ const char *fingerprint(const GroupShape &shape)
 void select_partials(Query *query, const GroupShape &shape)
 {
     select_keys(query, shape);
-    add_output(query, query::count_rows(), "n");
+    query::add_output(query, query::count_rows(), "n");
     for (int i = 0; i < shape.npartials; i++) {
         const PartialAggregate &partial = shape.partials[i];
         auto *expr = partial.aggregate ? static_cast<Expr *>(copyObjectImpl(partial.aggregate))
                                      : reinterpret_cast<Expr *>(makeNullConst(partial.type, -1, InvalidOid));
-        add_output(query, expr, row_names::partial_column(i));
+        query::add_output(query, expr, row_names::partial_column(i));
     }
     query->hasAggs = true;
 }
@@ -326,14 +309,14 @@ void select_values(Query *query, const GroupShape &shape, const PartialAggregate
     TypeCacheEntry *type = lookup_type_cache(exprType(reinterpret_cast<Node *>(partial.value)), TYPECACHE_LT_OPR);
 
     select_keys(query, shape);
-    add_output(query, counted_value(partial), "v");
+    query::add_output(query, counted_value(partial), "v");
     llast_node(TargetEntry, query->targetList)->ressortgroupref = ref;
     clause->tleSortGroupRef = ref;
     clause->eqop = partial.equality;
     clause->sortop = type->lt_opr;
     clause->hashable = true;
     query->groupClause = lappend(query->groupClause, clause);
-    add_output(query, query::count_rows(), "n");
+    query::add_output(query, query::count_rows(), "n");
     query->hasAggs = true;
 
     NullTest *test = makeNode(NullTest);

@@ -205,15 +205,6 @@ NextText next_text(const GroupShape &shape)
     return text;
 }
 
-// Parses a text that reads a query by name.
-Query *over(const char *text, const char *name, Query *source, QueryEnvironment *environment)
-{
-    ephemeral_rows::stand_in(environment, name, source);
-    Query *query = query::unchecked(text, environment);
-    ephemeral_rows::replace(query, name, source);
-    return query;
-}
-
 // ---- writing ----
 
 // "n = f.n, p1 = f.p1" and so on.
@@ -308,7 +299,7 @@ Query *next_values(Oid view, const GroupShape &shape, int partial, Query *net, Q
          {"keys", key_text::list(shape, "c.")},
          {"values", state_tables::values(view, partial)},
          {"same_keys", key_text::same(shape, "s", "c")}});
-    return over(sql, row_names::net, net, environment);
+    return ephemeral_rows::over(sql, row_names::net, net, environment);
 }
 
 Query *next(Oid view, const GroupShape &shape, Query *net, QueryEnvironment *environment)
@@ -329,7 +320,7 @@ Query *next(Oid view, const GroupShape &shape, Query *net, QueryEnvironment *env
          {"keys_of_f", key_text::list(shape, "f.")},
          {"result", text.result.data},
          {"lost", text.lost.data}});
-    return over(sql, row_names::net, net, environment);
+    return ephemeral_rows::over(sql, row_names::net, net, environment);
 }
 
 NamedRows redone(const GroupShape &shape, QueryEnvironment *environment)

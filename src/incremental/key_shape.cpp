@@ -146,7 +146,7 @@ KeyShape analyse(Query *query, const Anchoring &anchoring)
 
 void select_keys(Query *query, const KeyShape &shape)
 {
-    query->targetList = query->distinctClause = NIL;
+    query::select_joined(query, NIL);
     for (int i = 0; i < shape.nkeys; i++) {
         auto *expr = static_cast<Expr *>(copyObjectImpl(shape.keys[i].expr));
         TypeCacheEntry *type = lookup_type_cache(exprType(reinterpret_cast<Node *>(expr)),
@@ -160,9 +160,6 @@ void select_keys(Query *query, const KeyShape &shape)
         query->targetList = lappend(query->targetList, entry);
         query->distinctClause = lappend(query->distinctClause, clause);
     }
-    query->groupClause = query->sortClause = query->windowClause = NIL;
-    query->havingQual = query->limitCount = query->limitOffset = nullptr;
-    query->hasAggs = query->hasWindowFuncs = query->hasDistinctOn = query->hasTargetSRFs = false;
 }
 
 void restrict_to(Query *query, const Key *keys, int nkeys, const char *name, QueryEnvironment *environment)

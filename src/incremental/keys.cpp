@@ -26,11 +26,9 @@ bool show_by_terms(Work *work, const KeyShape &shape)
         keys = lappend(keys, shape.keys[i].expr);
     Query *joined = signed_terms::joined_rows(work->analysis.query, work->analysis.anchoring, work->signs, keys,
                                               work->environment, &terms);
-    ephemeral_rows::stand_in(work->environment, row_names::joined_rows, joined);
     char *columns = sql_template::number_all(", t.c# AS k#", shape.nkeys) + strlen(", ");
-    Query *distinct = query::unchecked(psprintf("SELECT DISTINCT %s FROM %s t", columns, row_names::joined_rows),
-                                       work->environment);
-    ephemeral_rows::replace(distinct, row_names::joined_rows, joined);
+    Query *distinct = ephemeral_rows::over(psprintf("SELECT DISTINCT %s FROM %s t", columns, row_names::joined_rows),
+                                           row_names::joined_rows, joined, work->environment);
     return work->run_affordable(distinct, row_names::touched);
 }
 

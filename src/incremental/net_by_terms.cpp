@@ -83,13 +83,6 @@ Query *over_joined(const Search &search, const char *text)
     return query;
 }
 
-void add_output(Query *query, Expr *expr, const char *name)
-{
-    query->targetList = lappend(query->targetList,
-                                makeTargetEntry(expr, static_cast<AttrNumber>(list_length(query->targetList) + 1),
-                                                pstrdup(name), false));
-}
-
 // "the sign is 1" or "the sign is -1", of joined rows.
 Expr *sign_is(const Search &search, const char *test)
 {
@@ -112,8 +105,8 @@ Query *sums(const Search &search)
         const PartialAggregate &partial = search.shape.partials[i];
         if (way_of(search, partial) != Way::sum)
             continue;
-        add_output(query, group_shape::over_column(partial, search.columns[i], gained), psprintf("a%d", i + 1));
-        add_output(query, group_shape::over_column(partial, search.columns[i], lost), psprintf("b%d", i + 1));
+        query::add_output(query, group_shape::over_column(partial, search.columns[i], gained), psprintf("a%d", i + 1));
+        query::add_output(query, group_shape::over_column(partial, search.columns[i], lost), psprintf("b%d", i + 1));
     }
     return query;
 }
@@ -148,19 +141,14 @@ Query *extremes(const Search &search, int partial)
 {
     const char *name = row_names::values(partial);
     Query *values = net_values(search, partial, image(search, partial));
-    QueryEnvironment *environment = search.work->environment;
-
-    ephemeral_rows::stand_in(environment, name, values);
-    Query *query = query::unchecked(
+    return ephemeral_rows::over(
         sql_template::fill("SELECT {keys}pg_catalog.{extreme}(u.v) FILTER (WHERE u.n > 0) AS a,"
                            " pg_catalog.{extreme}(u.v) FILTER (WHERE u.n < 0) AS b FROM {values} u{group_by}",
                            {{"keys", key_text::list(search.shape, "u.")},
                             {"extreme", search.shape.partials[partial].kind == PartialKind::smallest ? "min" : "max"},
                             {"values", name},
                             {"group_by", key_text::group_by(search.shape, "")}}),
-        environment);
-    ephemeral_rows::replace(query, name, values);
-    return query;
+        name, values, search.work->environment);
 }
 
 // The rows that have the touched values of a partial aggregate now, counted; shown under a name. False if

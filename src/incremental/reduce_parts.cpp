@@ -1,6 +1,7 @@
 #include "incremental/reduce_parts.hpp"
 
 #include "incremental/from_clause.hpp"
+#include "query/query.hpp"
 
 namespace refresh_mv {
 
@@ -138,11 +139,8 @@ Query *reduce_parts::possible(Query *original, const Anchoring &chosen, List *ch
     if (!any_filters(from, conditions))
         return nullptr;
     read_only(query, kept, conditions);
-    query->targetList = list_make1(makeTargetEntry(static_cast<Expr *>(copyObjectImpl(part)), 1, pstrdup("part"), false));
-    query->groupClause = query->groupingSets = query->distinctClause = query->sortClause = NIL;
-    query->windowClause = NIL;
-    query->havingQual = query->limitCount = query->limitOffset = nullptr;
-    query->hasAggs = query->hasWindowFuncs = query->hasDistinctOn = query->hasTargetSRFs = false;
+    auto *value = static_cast<Expr *>(copyObjectImpl(part));
+    query::select_joined(query, list_make1(makeTargetEntry(value, 1, pstrdup("part"), false)));
     return query;
 }
 

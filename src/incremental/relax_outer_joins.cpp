@@ -209,8 +209,7 @@ Relaxed relax_entry(Query *query, RangeTblEntry *rte, const Instance *changed, L
         return Relaxed::steady;
     // Conditions of a security barrier must not be dropped: what is above would see
     // the rows.
-    if (!rte->security_barrier
-        && (from_clause::only_joins(rte->subquery) || from_clause::union_arms(rte->subquery) != NIL))
+    if (!rte->security_barrier && from_clause::is_additive(rte->subquery))
         return relax_query(rte->subquery, changed, changes, finding);
     object(finding, true,
            holds(rte->subquery, changed)

@@ -44,10 +44,7 @@ Role role_of(const Term *term, const Instance *instance)
 // The subquery of an entry, if that only selects and joins, or is a UNION ALL of such.
 Query *joined_below(RangeTblEntry *rte)
 {
-    return rte->rtekind == RTE_SUBQUERY
-                   && (from_clause::only_joins(rte->subquery) || from_clause::union_arms(rte->subquery) != NIL)
-               ? rte->subquery
-               : nullptr;
+    return rte->rtekind == RTE_SUBQUERY && from_clause::is_additive(rte->subquery) ? rte->subquery : nullptr;
 }
 
 // Calls each() for the entries of a query's range table in which it is linear; of a UNION ALL for its
@@ -127,10 +124,9 @@ AttrNumber add_sign(Query *query, Expr *sign)
     foreach (cell, query->targetList)
         if (!lfirst_node(TargetEntry, cell)->resjunk)
             entries = lappend(entries, lfirst(cell));
-    auto number = static_cast<AttrNumber>(list_length(entries) + 1);
-    query->targetList = lappend(entries, makeTargetEntry(sign, number, pstrdup(sign_name), false));
+    query->targetList = entries;
     query->sortClause = NIL;
-    return number;
+    return query::add_output(query, sign, sign_name);
 }
 
 Var *sign_column(RangeTblEntry *rte, Index rti, AttrNumber number)
@@ -293,13 +289,12 @@ const char *add_test(const Term *term, const Instance *instance)
     ListCell *cell;
     foreach (cell, changes->source->key) {
         AttrNumber column = get_attnum(instance->relation, static_cast<char *>(lfirst(cell)));
-        auto number = static_cast<AttrNumber>(list_length(term->query->targetList) + 1);
         Oid type, collation;
         int32 typmod;
         get_atttypetypmodcoll(instance->relation, column, &type, &typmod, &collation);
         auto *var = reinterpret_cast<Expr *>(makeVar(static_cast<int>(instance->rti), column, type, typmod, collation, 0));
-        char *name = psprintf("x%d", number);
-        term->query->targetList = lappend(term->query->targetList, makeTargetEntry(var, number, name, false));
+        char *name = psprintf("x%d", list_length(term->query->targetList) + 1);
+        query::add_output(term->query, var, name);
         outputs = lappend(outputs, name);
     }
     return psprintf(" AND NOT (%s)",
@@ -323,15 +318,12 @@ Query *without_changed(const Term *term, int expressions)
     }
     if (tests.len == 0)
         return term->query;
-    ephemeral_rows::stand_in(term->environment, all, term->query);
-    Query *query = query::unchecked(sql_template::fill("SELECT {columns}t.{sign} FROM (SELECT * FROM {all} OFFSET 0) t WHERE true{tests}",
+    return ephemeral_rows::over(sql_template::fill("SELECT {columns}t.{sign} FROM (SELECT * FROM {all} OFFSET 0) t WHERE true{tests}",
                                                        {{"columns", sql_template::number_all("t.c#, ", expressions)},
                                                         {"sign", sign_name},
                                                         {"all", all},
                                                         {"tests", tests.data}}),
-                                    term->environment);
-    ephemeral_rows::replace(query, all, term->query);
-    return query;
+                                all, term->query, term->environment);
 }
 
 // The joined rows of a query with those roles.
@@ -340,21 +332,14 @@ Query *term_query(Query *original, const Role *roles, List *signs, List *express
 {
     auto *query = static_cast<Query *>(copyObjectImpl(original));
     Term term = {query, instance::all(query), roles, signs, environment};
-    List *entries = NIL;
     ListCell *cell;
 
     Expr *sign = apply(&term, query);
-    foreach (cell, expressions) {
-        int number = foreach_current_index(cell) + 1;
-        entries = lappend(entries, makeTargetEntry(static_cast<Expr *>(copyObjectImpl(lfirst(cell))),
-                                                   static_cast<AttrNumber>(number), psprintf("c%d", number), false));
-    }
-    query->targetList = lappend(entries, makeTargetEntry(sign, static_cast<AttrNumber>(list_length(entries) + 1),
-                                                         pstrdup(sign_name), false));
-    query->groupClause = query->groupingSets = query->distinctClause = query->sortClause = NIL;
-    query->windowClause = NIL;
-    query->havingQual = query->limitCount = query->limitOffset = nullptr;
-    query->hasAggs = query->hasWindowFuncs = query->hasDistinctOn = query->hasTargetSRFs = false;
+    query::select_joined(query, NIL);
+    foreach (cell, expressions)
+        query::add_output(query, static_cast<Expr *>(copyObjectImpl(lfirst(cell))),
+                          psprintf("c%d", foreach_current_index(cell) + 1));
+    query::add_output(query, sign, sign_name);
     return without_changed(&term, list_length(expressions));
 }
 

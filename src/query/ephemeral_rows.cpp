@@ -157,6 +157,14 @@ void stand_in(QueryEnvironment *environment, const char *name, Query *query)
     show(environment, {name, ExecCleanTypeFromTL(query->targetList), nullptr, 0});
 }
 
+Query *over(const char *text, const char *name, Query *query, QueryEnvironment *environment)
+{
+    stand_in(environment, name, query);
+    Query *reader = query::unchecked(text, environment);
+    replace(reader, name, query);
+    return reader;
+}
+
 void replace(Query *query, const char *name, Query *replacement)
 {
     Replacement context = {name, replacement};

@@ -54,6 +54,9 @@ NamedRows shown(QueryEnvironment *environment, const char *name);
 // Lets queries be parsed that read a query by name, which replace() is to put there.
 void stand_in(QueryEnvironment *environment, const char *name, Query *query);
 
+// Parses a text that reads a query by name.
+Query *over(const char *text, const char *name, Query *query, QueryEnvironment *environment);
+
 // Puts a query in the place of all rows of a name.
 void replace(Query *query, const char *name, Query *replacement);
 

@@ -1,22 +1,21 @@
 #include "query/flatten.hpp"
 
+#include "query/query.hpp"
+
 namespace refresh_mv {
 
 namespace {
 
-bool only_joins(Query *query)
+// Whether a query only selects and joins, and has nothing that would be lost.
+bool is_plain(Query *query)
 {
-    return query->commandType == CMD_SELECT && query->setOperations == nullptr && query->cteList == NIL
-           && !query->hasAggs && !query->hasWindowFuncs && !query->hasTargetSRFs && query->groupClause == NIL
-           && query->groupingSets == NIL && query->havingQual == nullptr && query->distinctClause == NIL
-           && query->sortClause == NIL && query->limitCount == nullptr && query->limitOffset == nullptr
-           && query->rowMarks == NIL && query->jointree->fromlist != NIL;
+    return query::only_joins(query) && query->commandType == CMD_SELECT && query->cteList == NIL
+           && query->sortClause == NIL && query->rowMarks == NIL && query->jointree->fromlist != NIL;
 }
 
 struct Search {
     int rti;
     int levels_up;
-    bool found;
 };
 
 // Whether the whole row of an entry is used.
@@ -40,10 +39,10 @@ bool find_whole_row(Node *node, void *context)
 bool can_be_merged(Query *query, int rti)
 {
     RangeTblEntry *rte = rt_fetch(rti, query->rtable);
-    Search search = {rti, 0, false};
+    Search search = {rti, 0};
     ListCell *cell;
     if (rte->rtekind != RTE_SUBQUERY || rte->lateral || rte->security_barrier || rte->securityQuals != NIL
-        || !only_joins(rte->subquery)
+        || !is_plain(rte->subquery)
         || query_tree_walker(query, pg::walker(find_whole_row), &search, 0))
         return false;
     foreach (cell, rte->subquery->targetList)

@@ -273,6 +273,29 @@ bool single_value(Query *query, Datum *value)
     return !receiver.null;
 }
 
+void select_joined(Query *query, List *entries)
+{
+    query->targetList = entries;
+    query->groupClause = query->groupingSets = query->distinctClause = query->sortClause = NIL;
+    query->windowClause = NIL;
+    query->havingQual = query->limitCount = query->limitOffset = nullptr;
+    query->hasAggs = query->hasWindowFuncs = query->hasDistinctOn = query->hasTargetSRFs = false;
+}
+
+AttrNumber add_output(Query *query, Expr *expr, const char *name)
+{
+    auto number = static_cast<AttrNumber>(list_length(query->targetList) + 1);
+    query->targetList = lappend(query->targetList, makeTargetEntry(expr, number, pstrdup(name), false));
+    return number;
+}
+
+bool only_joins(Query *query)
+{
+    return !query->hasAggs && !query->groupClause && !query->groupingSets && !query->havingQual
+           && !query->distinctClause && !query->windowClause && !query->limitCount
+           && !query->limitOffset && !query->hasTargetSRFs && !query->setOperations;
+}
+
 Expr *count_rows()
 {
     Aggref *aggregate = makeNode(Aggref);

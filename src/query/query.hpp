@@ -61,6 +61,15 @@ void read_only(Query *query, Query *subquery);
 // Runs a query for its one value of a type passed by value; false if NULL.
 bool single_value(Query *query, Datum *value);
 
+// Makes a query return some entries of its joined rows: all that follows joining goes.
+void select_joined(Query *query, List *entries);
+
+// Adds an expression to what a query returns; returns the number of its column.
+AttrNumber add_output(Query *query, Expr *expr, const char *name);
+
+// Whether a query only selects and joins, so that each row of its FROM makes a row.
+bool only_joins(Query *query);
+
 // count(*), as an expression.
 Expr *count_rows();
 
