@@ -28,7 +28,7 @@ bool load_entry(const UnreadEntry &unread, void *context)
     if (!unread.is_new)
         return true;
     load->sound = unread.data != nullptr && unread.layout == load->layout
-                  && log_writer::open_entry(unread.data, &bytes, &length) && entry([&] {
+                  && log_writer::open_entry(pg_detoast_datum_packed(unread.data), &bytes, &length) && entry([&] {
                          return load->netting->add(unread.nested, unread.records, {bytes, length});
                      });
     return load->sound && !load->netting->full();

@@ -35,9 +35,7 @@ bool visit_row(const ReadMark &mark, Oid relation, HeapTuple row, TupleDesc desc
     entry.layout = layout;
     entry.nested = DatumGetBool(values[column_nested]);
     entry.records = DatumGetInt64(values[column_records]);
-    if (!nulls[column_data] && entry.is_new)
-        entry.data = pg_detoast_datum_packed(reinterpret_cast<varlena *>(DatumGetPointer(values[column_data])));
-    else if (!nulls[column_data])
+    if (!nulls[column_data])
         entry.data = reinterpret_cast<varlena *>(DatumGetPointer(values[column_data]));
     if (!nulls[column_reason])
         entry.reason = TextDatumGetCString(values[column_reason]);

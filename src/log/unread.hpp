@@ -30,7 +30,7 @@ struct UnreadEntry {
     int64 layout;
     bool nested;
     int64 records;
-    varlena *data;      // null: anything may have changed
+    varlena *data;      // as it is stored; null: anything may have changed
     const char *reason; // for that; null: none is given
 };
 
