@@ -114,6 +114,14 @@ List *add_known(List *known, int rti, AttrNumber attno)
     return lappend(known, column);
 }
 
+// Notes that an instance's anchor equals a known column wherever the query looks.
+void mark_implied(Search *search, Query *query, int rti)
+{
+    Instance *instance = instance::find(search->instances, query, rti);
+    if (instance != nullptr)
+        instance->implied = !instance->keeps_nulls;
+}
+
 // Goes along a link from a known column to another.
 bool follow(Search *search, const From &from, const Link *link, Var *here, Var *there, List **known)
 {
@@ -129,6 +137,7 @@ bool follow(Search *search, const From &from, const Link *link, Var *here, Var *
         return false;
     if (!try_reach(search, from.query, there->varno, there->varattno))
         return false;
+    mark_implied(search, from.query, there->varno);
     *known = add_known(*known, there->varno, there->varattno);
     return true;
 }
@@ -147,8 +156,9 @@ void anchor_correlated(Search *search, Query *sub, List *known)
         if (left->varlevelsup == 1)
             std::swap(left, right);
         if (left->varlevelsup == 0 && right->varlevelsup == 1
-            && is_known(known, right->varno, right->varattno) && !from_clause::is_nullable(from, left->varno))
-            anchor_in(search, sub, left->varno, left->varattno);
+            && is_known(known, right->varno, right->varattno) && !from_clause::is_nullable(from, left->varno)
+            && anchor_in(search, sub, left->varno, left->varattno))
+            mark_implied(search, sub, left->varno);
     }
 }
 
@@ -270,7 +280,7 @@ void clear(List *instances)
     foreach (cell, instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
         instance->anchor = 0;
-        instance->keeps_nulls = instance->repeated = false;
+        instance->keeps_nulls = instance->repeated = instance->implied = false;
     }
 }
 

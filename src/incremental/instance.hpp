@@ -11,6 +11,7 @@ struct Instance {
     Oid relation;
     AttrNumber anchor; // its column of the class; 0: it has none
     bool repeated;     // evaluated anew for each row of the query around it, by the anchor of that
+    bool implied;      // its anchor equals one that is restricted, by a join or a condition of the query itself
     bool keeps_nulls;  // a row with a null there matters to all parts (NOT IN)
     bool joined;       // read through FROM and queries that only select and join
     bool linear;       // and on the nullable side of no join, nor as whole rows: the joined rows are additive in

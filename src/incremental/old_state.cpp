@@ -10,7 +10,7 @@ namespace refresh_mv {
 namespace {
 
 // Keeps the planner from mixing a restricted table with the others: it would take
-// the restrictions of several, which are one and the same, for independent ones, and
+// the ranges of several, which are one and the same, for independent ones, and
 // expect next to no rows.
 constexpr char as_it_stands[] = " OFFSET 0";
 
@@ -40,6 +40,13 @@ bool is_run(const PartRows &rows)
                && rows.count * bytes_each < work_mem * INT64CONST(1024));
 }
 
+// Whether an instance's table is restricted by joining the parts.  What the query itself joins with it by the anchor
+// then needs no restriction, and finds its rows by an index if the planner likes.
+bool is_joined(const Instance *instance, const Parts *parts, TableState state)
+{
+    return !parts->has_null && !instance->keeps_nulls && !is_run(rows_of(parts, state));
+}
+
 // "t.column is among the parts".  A run of values is a range, which finds an index; a
 // test in which the planner sees no join picks those out of it that are parts.
 const char *in_parts(const Instance *instance, const Parts *parts, TableState state)
@@ -59,7 +66,19 @@ const char *in_parts(const Instance *instance, const Parts *parts, TableState st
     return restriction;
 }
 
-// The same for whatever may be restricted.
+const char *fence(const Instance *instance, const Parts *parts, TableState state)
+{
+    return is_restricted(instance, parts) && !is_joined(instance, parts, state) ? as_it_stands : "";
+}
+
+// Whether a table that is read as it is has to be restricted where it is read.
+bool must_be_restricted(const Instance *instance, const Parts *parts, TableState state)
+{
+    return is_restricted(instance, parts) && !instance->repeated
+           && !(instance->implied && is_joined(instance, parts, state));
+}
+
+// Whether the anchor is among the parts, of whatever may be restricted.
 const char *in_any_parts(const Instance *instance, const Parts *parts, TableState state)
 {
     return is_restricted(instance, parts) ? in_parts(instance, parts, state) : "true";
@@ -72,7 +91,7 @@ char *from_parts(const Instance *instance, const Parts *parts, TableState state)
     const char *table = instance::qualified_name(instance->relation);
     if (!is_restricted(instance, parts))
         return psprintf("%s t WHERE true", table);
-    if (parts->has_null || instance->keeps_nulls || is_run(rows_of(parts, state)))
+    if (!is_joined(instance, parts, state))
         return psprintf("%s t WHERE %s", table, in_parts(instance, parts, state));
     return sql_template::fill("{parts} p JOIN {table} t ON t.{column} = p.part WHERE true",
                               {{"parts", row_names::in_state(row_names::parts, state)},
@@ -136,7 +155,7 @@ char *old_rows(const Instance *instance, const NetChanges *changes, const Parts 
          {"changes", changes->rows.name},
          {"same_key", net_changes::same_key(changes)}});
     if (changes->existed == 0)
-        return psprintf("%s%s", kept, is_restricted(instance, parts) ? as_it_stands : "");
+        return psprintf("%s%s", kept, fence(instance, parts, TableState::before));
     return sql_template::fill("{kept} UNION ALL SELECT {columns} FROM {changes} t WHERE t.{existed} AND {in_parts}",
                               {{"kept", kept},
                                {"columns", columns},
@@ -173,11 +192,11 @@ void apply(Query *query, const Anchoring &anchoring, List *changes, TableState s
                                                             : nullptr;
         if (own != nullptr)
             instance::replace(instance, old_rows(instance, own, parts, environment), environment);
-        else if (is_restricted(instance, parts) && !instance->repeated)
-            instance::replace(instance, psprintf("SELECT %s FROM %s%s",
-                                       instance::used_columns(instance),
-                                       from_parts(instance, parts, state), as_it_stands),
-                    environment);
+        else if (must_be_restricted(instance, parts, state))
+            instance::replace(instance,
+                              psprintf("SELECT %s FROM %s%s", instance::used_columns(instance),
+                                       from_parts(instance, parts, state), fence(instance, parts, state)),
+                              environment);
     }
 }
 
