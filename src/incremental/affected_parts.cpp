@@ -304,7 +304,9 @@ const char *obstacle(const Anchoring &anchoring, List *changes)
     foreach (cell, anchoring.instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
         if (instance::changes_of(changes, instance) != nullptr && instance->anchor == 0 && !instance->joined)
-            return psprintf("%s has changed, which the query reads as a whole",
+            return instance::is_state(instance)
+                       ? "what a subquery returns has changed, which concerns all rows"
+                       : psprintf("%s has changed, which the query reads as a whole",
                             get_rel_name(instance->relation));
     }
     return old_state::obstacle(anchoring);

@@ -56,7 +56,7 @@ bool find_values(Work *work, const Net &net)
     const GroupShape &shape = work->analysis.groups;
     for (int i = 0; i < shape.npartials; i++)
         if (net.values[i] != nullptr
-            && !work->run_affordable(group_state::next_values(RelationGetRelid(work->view), shape, i, net.values[i],
+            && !work->run_affordable(group_state::next_values(work->state, shape, i, net.values[i],
                                                               work->environment),
                                      row_names::values(i)))
             return false;
@@ -77,7 +77,10 @@ bool expect_groups(Work *work, const Net &net)
     return work->expect(net.partials, row_names::groups);
 }
 
-// Finds the touched groups as they will be.
+} // namespace
+
+namespace delta {
+
 bool find_groups(Work *work)
 {
     const GroupShape &shape = work->analysis.groups;
@@ -88,29 +91,24 @@ bool find_groups(Work *work)
     if (work->planned)
         return expect_groups(work, net);
     if (!find_values(work, net)
-        || !work->run_affordable(group_state::next(RelationGetRelid(work->view), shape, net.partials, work->environment),
+        || !work->run_affordable(group_state::next(work->state, shape, net.partials, work->environment),
                                  row_names::groups))
         return false;
     return !has_redo(ephemeral_rows::shown(work->environment, row_names::groups), shape) || redo(work);
 }
 
-// Brings the state up to date.
 void write_state(Work *work)
 {
-    group_state::write(RelationGetRelid(work->view), work->analysis.groups,
+    group_state::write(work->state, work->analysis.groups,
                        ephemeral_rows::shown(work->environment, row_names::groups), work->environment);
     UpdateActiveSnapshotCommandId();
 }
-
-} // namespace
-
-namespace delta {
 
 void find_scope(Work *work)
 {
     const GroupShape &shape = work->analysis.groups;
     bool whole = shape.whole || shape.single;
-    const char *rows = whole ? state_tables::groups(RelationGetRelid(work->view)) : row_names::groups;
+    const char *rows = whole ? state_tables::groups(work->state) : row_names::groups;
 
     if (!find_groups(work))
         return;
@@ -122,7 +120,6 @@ void find_scope(Work *work)
         return;
     write_state(work);
     work->scope.fresh = group_shape::select_rows(work->analysis.query, shape, rows, work->environment);
-    work->scope.groups = group_shape::fingerprint(shape);
 }
 
 } // namespace delta

@@ -6,6 +6,12 @@
 
 namespace refresh_mv::delta {
 
+// Finds the touched groups as they will be, and shows them.  False, with a reason, if there is no way.
+bool find_groups(Work *work);
+
+// Brings the state up to date.
+void write_state(Work *work);
+
 // Finds the scope of a refresh whose signs or parts are known, and brings the state up to date.
 void find_scope(Work *work);
 

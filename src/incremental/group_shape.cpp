@@ -327,8 +327,8 @@ void select_values(Query *query, const GroupShape &shape, const PartialAggregate
     query->jointree->quals = make_and_qual(query->jointree->quals, condition);
 }
 
-Query *select_rows(Query *original, const GroupShape &shape, const char *source,
-                   QueryEnvironment *environment)
+Query *select_rows(Query *original, const GroupShape &shape, const char *source, QueryEnvironment *environment,
+                   bool mixed)
 {
     StringInfoData aggregates;
     auto *query = static_cast<Query *>(copyObjectImpl(original));
@@ -339,11 +339,12 @@ Query *select_rows(Query *original, const GroupShape &shape, const char *source,
         appendStringInfo(&aggregates, "%s, ", static_cast<Aggregate *>(lfirst(cell))->expression);
     // As columns of a subquery, aggregates cost nothing, as they did, and conditions are
     // tested in the same order.
-    const char *sql = sql_template::fill("SELECT {keys}{aggregates}1 FROM {groups} s WHERE {there} OFFSET 0",
+    const char *sql = sql_template::fill("SELECT {keys}{aggregates}1 FROM {groups} s WHERE {there}{fence}",
                                          {{"keys", sql_template::number_all("s.k#, ", shape.nkeys)},
                                           {"aggregates", aggregates.data},
                                           {"groups", source},
-                                          {"there", shape.single ? "s.h IS NOT NULL" : "s.n > 0"}});
+                                          {"there", shape.single ? "s.h IS NOT NULL" : "s.n > 0"},
+                                          {"fence", mixed ? "" : " OFFSET 0"}});
     Substitution substitution = {&shape, query::unchecked(sql, environment)};
 
     query->targetList = castNode(List, substitute(flat(original, original->targetList), &substitution));

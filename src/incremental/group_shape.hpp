@@ -80,10 +80,10 @@ Expr *over_column(const PartialAggregate &partial, AttrNumber column, Expr *cond
 // of its rows.
 void select_values(Query *query, const GroupShape &shape, const PartialAggregate &partial);
 
-// The query's rows over the state's columns, of which columns is a SELECT by name (as
-// s); what is not made group by group included.
-Query *select_rows(Query *query, const GroupShape &shape, const char *source,
-                   QueryEnvironment *environment);
+// The query's rows over the state's columns, which the source has; what is not made group by group
+// included.  Whether what reads them may be mixed with them, as the planner likes.
+Query *select_rows(Query *query, const GroupShape &shape, const char *source, QueryEnvironment *environment,
+                   bool mixed = false);
 
 } // namespace group_shape
 

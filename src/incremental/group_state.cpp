@@ -76,7 +76,7 @@ void fill_table(const char *name, const char *text, Query *query)
 
 // The query for fill_table() that fills the state, with the numbers of distinct
 // values, of which the tables are filled already.
-char *fill_text(const GroupShape &shape, Oid view)
+char *fill_text(const GroupShape &shape, State state)
 {
     StringInfoData columns, joins;
     initStringInfo(&columns);
@@ -93,7 +93,7 @@ char *fill_text(const GroupShape &shape, Oid view)
                                        " FROM {values} u{group_by}) {name} ON {name}.h = {same_hash}{same_keys}",
                                        {{"hash", key_text::hash(shape, "u.")},
                                         {"keys", key_text::list(shape, "u.")},
-                                        {"values", state_tables::values(view, i)},
+                                        {"values", state_tables::values(state, i)},
                                         {"group_by", key_text::group_by(shape, "")},
                                         {"name", name},
                                         {"same_hash", key_text::hash(shape, "r.")},
@@ -108,10 +108,10 @@ char *fill_text(const GroupShape &shape, Oid view)
 }
 
 // Puts a row without a hash into the state, which a crash removes with all others.
-void put_mark(Oid view)
+void put_mark(State state)
 {
     SPI_connect();
-    statement::execute(psprintf("INSERT INTO %s (n) VALUES (-1)", state_tables::groups(view)),
+    statement::execute(psprintf("INSERT INTO %s (n) VALUES (-1)", state_tables::groups(state)),
                        statement::Values(), SPI_OK_INSERT);
     SPI_finish();
     CommandCounterIncrement();
@@ -250,44 +250,43 @@ void write_rows(const char *table, const NamedRows &rows, const char *set, const
 
 namespace group_state {
 
-bool is_there(Oid view)
+bool is_there(State state)
 {
     Datum mark;
-    const char *sql = psprintf("SELECT s.n FROM %s s WHERE s.h IS NULL", state_tables::groups(view));
-    return state_tables::exist(view) && query::single_value(query::unchecked(sql), &mark);
+    const char *sql = psprintf("SELECT s.n FROM %s s WHERE s.h IS NULL", state_tables::groups(state));
+    return OidIsValid(state_tables::groups_oid(state)) && query::single_value(query::unchecked(sql), &mark);
 }
 
-void fill(Oid view, Query *query, const GroupShape &shape)
+void fill(State state, Query *query, const GroupShape &shape)
 {
-    state_tables::drop(view);
     List *columns = add_column(key_columns(shape), "n", INT8OID, InvalidOid);
     for (int i = 0; i < shape.npartials; i++)
         columns = add_column(columns, row_names::partial_column(i), shape.partials[i].type,
                              shape.partials[i].collation);
-    state_tables::create(state_tables::groups(view), columns);
+    state_tables::create(state_tables::groups(state), columns);
     for (int i = 0; i < shape.npartials; i++) {
         const PartialAggregate &partial = shape.partials[i];
         if (partial.kind != PartialKind::values)
             continue;
         auto *value = reinterpret_cast<Node *>(partial.value);
         columns = add_column(key_columns(shape), "v", exprType(value), exprCollation(value));
-        state_tables::create(state_tables::values(view, i), add_column(columns, "n", INT8OID, InvalidOid));
+        state_tables::create(state_tables::values(state, i), add_column(columns, "n", INT8OID, InvalidOid));
         auto *values = static_cast<Query *>(copyObjectImpl(query));
         group_shape::select_values(values, shape, partial);
-        fill_table(state_tables::values(view, i),
+        fill_table(state_tables::values(state, i),
                    psprintf("SELECT %s, %sr.v, r.n FROM %s r", key_text::value_hash(shape, "r."), key_text::list(shape, "r."),
                             row_names::fill),
                    values);
-        state_tables::create_index(state_tables::values(view, i));
+        state_tables::create_index(state_tables::values(state, i));
     }
     auto *partials = static_cast<Query *>(copyObjectImpl(query));
     group_shape::select_partials(partials, shape);
-    fill_table(state_tables::groups(view), fill_text(shape, view), partials);
-    state_tables::create_index(state_tables::groups(view));
-    put_mark(view);
+    fill_table(state_tables::groups(state), fill_text(shape, state), partials);
+    state_tables::create_index(state_tables::groups(state));
+    put_mark(state);
 }
 
-Query *next_values(Oid view, const GroupShape &shape, int partial, Query *net, QueryEnvironment *environment)
+Query *next_values(State state, const GroupShape &shape, int partial, Query *net, QueryEnvironment *environment)
 {
     const char *sql = sql_template::fill(
         "WITH c AS (SELECT {hash} AS h, u.* FROM {net} u)"
@@ -297,12 +296,12 @@ Query *next_values(Oid view, const GroupShape &shape, int partial, Query *net, Q
         {{"hash", key_text::value_hash(shape, "u.")},
          {"net", row_names::net},
          {"keys", key_text::list(shape, "c.")},
-         {"values", state_tables::values(view, partial)},
+         {"values", state_tables::values(state, partial)},
          {"same_keys", key_text::same(shape, "s", "c")}});
     return ephemeral_rows::over(sql, row_names::net, net, environment);
 }
 
-Query *next(Oid view, const GroupShape &shape, Query *net, QueryEnvironment *environment)
+Query *next(State state, const GroupShape &shape, Query *net, QueryEnvironment *environment)
 {
     NextText text = next_text(shape);
     const char *sql = sql_template::fill(
@@ -314,7 +313,7 @@ Query *next(Oid view, const GroupShape &shape, Query *net, QueryEnvironment *env
          {"net", row_names::net},
          {"keys_of_d", key_text::list(shape, "d.")},
          {"next", text.next.data},
-         {"groups", state_tables::groups(view)},
+         {"groups", state_tables::groups(state)},
          {"same_keys", key_text::same(shape, "s", "d")},
          {"joins", text.joins.data},
          {"keys_of_f", key_text::list(shape, "f.")},
@@ -344,14 +343,14 @@ NamedRows redone(const GroupShape &shape, QueryEnvironment *environment)
     return ephemeral_rows::result_of(query::unchecked(sql, environment), row_names::groups, environment);
 }
 
-void write(Oid view, const GroupShape &shape, const NamedRows &groups, QueryEnvironment *environment)
+void write(State state, const GroupShape &shape, const NamedRows &groups, QueryEnvironment *environment)
 {
-    write_rows(state_tables::groups(view), groups, assignments(shape),
+    write_rows(state_tables::groups(state), groups, assignments(shape),
                psprintf("h, %s%s", key_text::list(shape, ""), partial_list(shape, "")),
                psprintf("f.h, %s%s", key_text::list(shape, "f."), partial_list(shape, "f.")), shape.single);
     for (int i = 0; i < shape.npartials; i++)
         if (shape.partials[i].kind == PartialKind::values)
-            write_rows(state_tables::values(view, i),
+            write_rows(state_tables::values(state, i),
                        ephemeral_rows::shown(environment, row_names::values(i)), "n = f.n",
                        psprintf("h, %sv, n", key_text::list(shape, "")),
                        psprintf("f.h, %sf.v, f.n", key_text::list(shape, "f.")), false);

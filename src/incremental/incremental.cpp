@@ -1,12 +1,12 @@
 #include "incremental/incremental.hpp"
 
+#include "incremental/analysis.hpp"
 #include "incremental/delta.hpp"
-#include "incremental/expose_keys.hpp"
 #include "incremental/group_state.hpp"
 #include "incremental/key_shape.hpp"
 #include "incremental/keys.hpp"
-#include "incremental/whole_rows.hpp"
-#include "query/normalize.hpp"
+#include "incremental/node_changes.hpp"
+#include "incremental/way.hpp"
 #include "query/query.hpp"
 #include "server/bridge.hpp"
 #include "store/state_tables.hpp"
@@ -18,18 +18,6 @@ namespace {
 // To read a change from the log and to find its row takes as long as so many units of the
 // planner's costs take.
 constexpr double cost_of_change = 1;
-
-Analysis analyse(Relation view, List *changed)
-{
-    Analysis analysis{};
-    analysis.query = query::rewritten(view);
-    normalize::normalize(&analysis.query);
-    whole_rows::spell_out(analysis.query);
-    expose_keys::in_subqueries(analysis.query);
-    analysis.anchoring = anchor::choose(analysis.query, changed);
-    analysis.groups = group_shape::analyse(analysis.query, analysis.anchoring);
-    return analysis;
-}
 
 // Gives the many small queries of a refresh the memory of a maintenance command, a share
 // for each of the sorts and hash tables that a query has at a time; and does not compile
@@ -56,76 +44,69 @@ List *changed_relations(List *changes)
     return relations;
 }
 
-// Why no changes can be taken in, whatever has changed; null if some can.
-const char *shape_obstacle(const Analysis &analysis)
-{
-    const char *obstacle = old_state::obstacle(analysis.anchoring);
-    ListCell *cell;
-    foreach (cell, obstacle == nullptr ? analysis.anchoring.instances : NIL)
-        if (static_cast<Instance *>(lfirst(cell))->linear)
-            return nullptr;
-    return obstacle != nullptr ? obstacle : affected_parts::obstacle(analysis.anchoring, NIL);
-}
-
-// Whether groups of the query can be kept in a state.
-bool has_state(const Analysis &analysis)
-{
-    return analysis.groups.obstacle == nullptr && shape_obstacle(analysis) == nullptr;
-}
-
-// Whether the baseline's state is one of the groups as they are analysed.
+// Whether the baseline's states are those of the query as it is analysed.
 bool has_state_of(Work *work, const char *groups)
 {
-    return groups != nullptr && strcmp(groups, group_shape::fingerprint(work->analysis.groups)) == 0;
+    return groups != nullptr && !work->analysis.incomplete
+           && strcmp(groups, analysis::fingerprint(work->analysis)) == 0;
 }
 
 // Analyses the query, by the anchor that suits the changes best; of a view with a
 // state, by one that fits the state.
 void analyse_for(Work *work, const char *groups)
 {
-    work->analysis = analyse(work->view, changed_relations(work->changes));
-    if (groups != nullptr && has_state(work->analysis) && !has_state_of(work, groups))
-        work->analysis = analyse(work->view, NIL);
+    work->analysis = analysis::of(work->view, changed_relations(work->changes));
+    if (groups != nullptr && analysis::has_state(work->analysis) && !has_state_of(work, groups))
+        work->analysis = analysis::of(work->view, NIL);
 }
 
-// Whether the view has a state that a refresh can begin with.  A standby cannot read it, and
-// so not tell whether a crash has emptied it.
+// A standby cannot read a state, and so not tell whether a crash has emptied it.
+bool is_there(State state)
+{
+    return RecoveryInProgress() ? OidIsValid(state_tables::groups_oid(state)) : group_state::is_there(state);
+}
+
+// Whether the view has the states that a refresh can begin with.
 bool has_usable_state(Work *work, const char *groups)
 {
-    Oid view = RelationGetRelid(work->view);
-    return has_state_of(work, groups)
-           && (RecoveryInProgress() ? state_tables::exist(view) : group_state::is_there(view));
+    ListCell *cell;
+    if (!has_state_of(work, groups))
+        return false;
+    foreach (cell, work->analysis.nodes)
+        if (!is_there({work->state.view, static_cast<SubqueryNode *>(lfirst(cell))->number}))
+            return false;
+    return !analysis::has_groups(work->analysis) || is_there(work->state);
 }
 
-// Decides whether the changes are taken by terms or by parts; why neither can be, or null.
-const char *find_way(Work *work)
-{
-    const Anchoring &anchoring = work->analysis.anchoring;
-    work->by_terms = signed_terms::tell_all(work->analysis.query, anchoring, work->changes);
-    return work->by_terms ? nullptr : affected_parts::obstacle(anchoring, work->changes);
-}
-
-// Whether the query reads anything that has changed; not if that is a table that a CTE reads which nothing refers
-// to, or a column that it does not read.  False, with a reason, if it is not affordable to look.
+// Whether the view reads anything that has changed, be it by way of its nodes.  False, with a reason, if it is not
+// affordable to look.
 bool is_concerned(Work *work)
 {
-    return affected_parts::concerns(work->analysis.anchoring, work->changes) && work->show_signs()
-           && affected_parts::concerns(work->analysis.anchoring, work->changes);
+    if (work->analysis.nodes == NIL)
+        return way::is_concerned(work);
+    Work top = *work;
+    top.changes = node_changes::read_by(work->analysis.anchoring, work->changes);
+    if (way::is_concerned(&top))
+        return true;
+    work->scope.reason = top.scope.reason;
+    return work->scope.reason == nullptr && node_changes::concern(work);
 }
 
 // Finds the method, or an obstacle. No query is run but those for changed rows.
 void find_method(Work *work, const char *groups)
 {
-    bool stateful = has_state(work->analysis);
+    bool stateful = analysis::has_state(work->analysis);
     const char *obstacle = old_state::obstacle(work->analysis.anchoring);
 
     if (obstacle == nullptr && stateful && !has_usable_state(work, groups))
         obstacle = "there is no state of its groups yet";
     if (obstacle == nullptr && !is_concerned(work))
         work->scope.method = Method::skip; // without a reason
-    else if (obstacle != nullptr || (obstacle = find_way(work)) != nullptr)
+    else if (obstacle == nullptr && work->analysis.nodes == NIL)
+        obstacle = way::find(work);
+    if (obstacle != nullptr)
         work->refuse(obstacle);
-    else
+    else if (work->scope.method != Method::skip)
         work->scope.method = stateful ? Method::delta : Method::keys;
 }
 
@@ -156,9 +137,51 @@ void begin(Work *work, const BaselineStatus &baseline)
         });
 }
 
+// Compares all rows of the view with those of its query, if to read the states of its nodes instead of all tables
+// spares most of the work.
+void find_whole_scope(Work *work)
+{
+    constexpr double most = 0.5;
+    const char *reason = work->scope.reason;
+    Query *fresh = work->query();
+    double cost = query::cost(fresh);
+    if (cost > most * query::cost(query::rewritten(work->view)))
+        return;
+    work->scope.reason = nullptr;
+    work->note("the query over its nodes", fresh);
+    if (work->affordable(cost))
+        work->scope.held = work->held_rows(nullptr, 0, nullptr);
+    if (work->scope.held != nullptr)
+        work->scope.fresh = fresh;
+    else if (reason != nullptr)
+        work->scope.reason = reason;
+}
+
+// Finds the rows to compare of a view with nodes, as they change: those with the keys that changes touch, or all.
+void find_scope_over_nodes(Work *work)
+{
+    work->scope.method = Method::delta;
+    if (!node_changes::find(work) || work->analysis.incomplete)
+        return;
+    work->changes = node_changes::read_by(work->analysis.anchoring, work->changes);
+    if (!way::is_concerned(work))
+        return; // with nothing to compare
+    bool has_groups = analysis::has_groups(work->analysis);
+    const char *obstacle = way::find(work);
+    if (obstacle != nullptr)
+        work->refuse(obstacle);
+    else if (work->by_terms || work->find_parts())
+        has_groups ? delta::find_scope(work) : keys::find_scope(work);
+    if (work->scope.reason != nullptr && !has_groups)
+        find_whole_scope(work);
+    work->scope.method = Method::delta;
+}
+
 // Finds the rows to compare, by the method that was found.
 void find_scope(Work *work, Method method)
 {
+    if (work->analysis.nodes != NIL)
+        return find_scope_over_nodes(work);
     if (!work->by_terms && !work->find_parts())
         return;
     if (method == Method::delta)
@@ -167,25 +190,41 @@ void find_scope(Work *work, Method method)
         keys::find_scope(work);
 }
 
+// Why a method is none for the view, whatever has changed; null if it is one.
+const char *method_obstacle(const Analysis &analysis, Method method)
+{
+    const char *obstacle = old_state::obstacle(analysis.anchoring);
+    if (obstacle != nullptr)
+        return obstacle;
+    if (analysis.nodes != NIL)
+        return method == Method::keys ? "its subqueries are refreshed by their states" : nullptr;
+    return method == Method::delta ? analysis.groups.obstacle : nullptr;
+}
+
 // Plans to find them.  What stands in the way of a method is told even if there is nothing to find.
 void plan_scope(Work *work, Method method)
 {
     const Analysis &analysis = work->analysis;
-    const char *obstacle = old_state::obstacle(analysis.anchoring);
+    const char *obstacle = method_obstacle(analysis, method);
 
-    if (method == Method::delta && analysis.groups.obstacle != nullptr)
-        obstacle = analysis.groups.obstacle;
     bool concerned = obstacle == nullptr && is_concerned(work);
     if (work->scope.reason != nullptr)
         return;
-    if (concerned)
-        obstacle = find_way(work);
-    else if (obstacle == nullptr && method == Method::keys)
+    if (concerned && analysis.nodes == NIL)
+        obstacle = way::find(work);
+    else if (obstacle == nullptr && !concerned && method == Method::keys)
         obstacle = key_shape::analyse(analysis.query, analysis.anchoring).obstacle;
     if (obstacle != nullptr)
         work->refuse(obstacle);
     else if (concerned)
         find_scope(work, method);
+}
+
+// Makes the state of a node.
+void make_node(State state, const SubqueryNode &node)
+{
+    group_state::fill(state, node.query, node.groups);
+    UpdateActiveSnapshotCommandId();
 }
 
 } // namespace
@@ -197,6 +236,7 @@ Prospect prospect(Relation view, const BaselineStatus &baseline, const Gate &gat
     Work work{};
     double cost = 0;
     work.view = view;
+    work.state.view = RelationGetRelid(view);
     work.cost = &cost;
     work.limit = gate.limit;
     work.environment = environment;
@@ -208,12 +248,17 @@ ExactScope scope(Relation view, const BaselineStatus &baseline, const Gate &gate
 {
     Work work{};
     work.view = view;
+    work.state.view = RelationGetRelid(view);
     work.cost = cost;
     work.limit = gate.limit;
     work.environment = work.scope.environment = guard([] { return create_queryEnv(); });
     begin(&work, baseline);
     if (work.scope.reason == nullptr && work.scope.method != Method::skip)
-        guard([&] { find_scope(&work, work.scope.method); });
+        guard([&] {
+            find_scope(&work, work.scope.method);
+            if (analysis::has_state(work.analysis))
+                work.scope.groups = analysis::fingerprint(work.analysis);
+        });
     return work.scope;
 }
 
@@ -223,6 +268,7 @@ ExactPlan plan(Relation view, const ExactQuestion &question)
     double cost = 0;
     ListCell *cell;
     work.view = view;
+    work.state.view = RelationGetRelid(view);
     work.cost = &cost;
     work.environment = create_queryEnv();
     foreach (cell, question.changes)
@@ -237,8 +283,8 @@ ExactPlan plan(Relation view, const ExactQuestion &question)
     ExactPlan plan{};
     plan.anchoring = work.analysis.anchoring;
     plan.groups = work.analysis.groups;
-    plan.stateful = has_state(work.analysis);
-    plan.has_state = plan.stateful && has_usable_state(&work, question.groups);
+    plan.stateful = analysis::has_state(work.analysis);
+    plan.has_state = work.stateful = plan.stateful && has_usable_state(&work, question.groups);
     plan_scope(&work, question.method);
     plan.by_terms = work.by_terms;
     plan.obstacle = work.scope.reason;
@@ -256,18 +302,19 @@ void release(ExactScope *scope)
 
 Query *query_with_state(Relation view, const char **groups)
 {
-    Analysis analysis = analyse(view, NIL);
+    State state = {RelationGetRelid(view), 0};
+    state_tables::drop(state.view);
+    Analysis analysis = analysis::of(view, NIL, make_node);
 
     *groups = nullptr;
-    if (!has_state(analysis)) {
-        state_tables::drop(RelationGetRelid(view));
+    if (!analysis::has_state(analysis))
         return query::rewritten(view);
-    }
-    group_state::fill(RelationGetRelid(view), analysis.query, analysis.groups);
+    *groups = analysis::fingerprint(analysis);
+    if (!analysis::has_groups(analysis))
+        return analysis.query;
+    group_state::fill(state, analysis.query, analysis.groups);
     UpdateActiveSnapshotCommandId();
-    *groups = group_shape::fingerprint(analysis.groups);
-    return group_shape::select_rows(analysis.query, analysis.groups,
-                                    state_tables::groups(RelationGetRelid(view)), nullptr);
+    return group_shape::select_rows(analysis.query, analysis.groups, state_tables::groups(state), nullptr);
 }
 
 } // namespace incremental

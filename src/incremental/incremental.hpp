@@ -21,7 +21,8 @@ namespace refresh_mv {
 
 // The part of a view to recompute: the rows that it holds there, and those that it
 // should hold.  With a reason instead, there is no such part; with method skip, it is
-// empty, since the changes come to nothing.
+// empty, since the changes come to nothing; and without queries, since what they come to is
+// nothing to the view.
 struct ExactScope {
     const char *reason;
     Method method;

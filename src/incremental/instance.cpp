@@ -135,6 +135,11 @@ Instance *find(List *instances, Query *query, int rti)
     return nullptr;
 }
 
+bool is_state(const Instance *instance)
+{
+    return get_rel_namespace(instance->relation) == get_namespace_oid("refresh_mv", false);
+}
+
 const NetChanges *changes_of(List *changes, const Instance *instance)
 {
     ListCell *cell;

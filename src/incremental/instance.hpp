@@ -26,6 +26,9 @@ List *all(Query *query);
 // The one that is an entry of a query's range table; null if it is none.
 Instance *find(List *instances, Query *query, int rti);
 
+// Whether its table is the state of a node (nodes.hpp).
+bool is_state(const Instance *instance);
+
 // The changes of the table that an instance reads; null if there are none.
 const NetChanges *changes_of(List *changes, const Instance *instance);
 

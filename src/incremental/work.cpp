@@ -16,7 +16,7 @@ ephemeral_rows::Result result_of(bool expected)
 // Finds the signed changes of a table; false if that is not affordable.
 bool find_signs(Work *work, const NetChanges *changes, SignedChanges *signs)
 {
-    if (work->imagined) {
+    if (work->imagined || changes->imagined) {
         signs->rows.count = changes->rows.count + changes->existed;
         return true;
     }

@@ -3,26 +3,21 @@
 // Invariants:
 // - A query is run only if all that have been come to no more than the limit with it,
 //   by the planner's estimates.
-// - Of a refresh that is only planned no query is run, but those for the changed rows and the
-//   parts, and each is noted.
+// - Of a refresh that is only planned no query is run, but those for the changed rows, the
+//   parts and the groups of nodes, and each of the others is noted.
 // - The changes are taken by terms if these tell all (signed_terms.hpp), or else by parts.
 #pragma once
 
+#include "incremental/analysis.hpp"
 #include "incremental/incremental.hpp"
 #include "incremental/old_state.hpp"
 #include "incremental/signed_terms.hpp"
 
 namespace refresh_mv {
 
-// A view's query, analysed.
-struct Analysis {
-    Query *query;
-    Anchoring anchoring;
-    GroupShape groups;
-};
-
 struct Work {
     Relation view;
+    State state;  // that the delta method keeps
     double limit; // of costs
     double *cost; // so far
     bool planned;
@@ -31,6 +26,7 @@ struct Work {
     List *changes;
     bool by_terms;
     bool imagined;      // so are the changes
+    bool stateful;      // the states are there, so that even what is only planned can look at those of nodes
     List *signs;        // SignedChanges *, of all changes, if they can be had
     const Parts *parts; // if not
     QueryEnvironment *environment;

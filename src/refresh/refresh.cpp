@@ -328,8 +328,8 @@ void merge_known(const OpenView &view, const BaselineStatus &baseline, const Gat
         *reason = scope.reason;
         throw NoWay{};
     }
-    *merged = {{}, Method::skip, baseline.groups};
-    if (scope.method != Method::skip) {
+    *merged = {{}, scope.method, baseline.groups};
+    if (scope.fresh != nullptr) {
         *merged = merge_sides(view.relation, {scope.held, scope.fresh, scope.environment}, scope.method, false);
         merged->groups = scope.groups;
     }

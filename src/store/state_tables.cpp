@@ -8,6 +8,12 @@ namespace refresh_mv {
 
 namespace {
 
+// What tells the tables of a state from those of others.
+const char *suffix(State state)
+{
+    return state.node == 0 ? psprintf("%u", state.view) : psprintf("%u_%d", state.view, state.node);
+}
+
 // Takes back what default privileges have granted: the state holds groups that the
 // view does not show.
 void keep_private(Oid table)
@@ -70,20 +76,19 @@ void drop_tables(const char *sql, Oid view)
 
 namespace state_tables {
 
-const char *groups(Oid view)
+const char *groups(State state)
 {
-    return psprintf("refresh_mv.group_state_%u", view);
+    return psprintf("refresh_mv.group_state_%s", suffix(state));
 }
 
-const char *values(Oid view, int partial)
+const char *values(State state, int partial)
 {
-    return psprintf("refresh_mv.group_values_%u_%d", view, partial + 1);
+    return psprintf("refresh_mv.group_values_%s_%d", suffix(state), partial + 1);
 }
 
-bool exist(Oid view)
+Oid groups_oid(State state)
 {
-    const char *name = strchr(groups(view), '.') + 1;
-    return OidIsValid(get_relname_relid(name, get_namespace_oid("refresh_mv", false)));
+    return get_relname_relid(strchr(groups(state), '.') + 1, get_namespace_oid("refresh_mv", false));
 }
 
 void create(const char *name, List *columns)
@@ -132,12 +137,13 @@ void create_index(const char *name)
 
 void drop(Oid view)
 {
-    if (!exist(view)) // a catalog lookup is cheaper than the query below
+    // catalog lookups are cheaper than the query below
+    if (!OidIsValid(groups_oid({view, 0})) && !OidIsValid(groups_oid({view, 1})))
         return;
     drop_tables("SELECT c.oid FROM pg_catalog.pg_class c"
                 " WHERE c.relnamespace OPERATOR(pg_catalog.=) 'refresh_mv'::pg_catalog.regnamespace"
                 " AND c.relname OPERATOR(pg_catalog.~)"
-                " pg_catalog.concat('^group_(state_', $1, '|values_', $1, '_[0-9]+)$')"
+                " pg_catalog.concat('^group_(state_', $1, '(_[0-9]+)?|values_', $1, '(_[0-9]+)?_[0-9]+)$')"
                 " AND c.relkind OPERATOR(pg_catalog.=) 'r'",
                 view);
 }

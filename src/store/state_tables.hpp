@@ -9,15 +9,25 @@
 
 #include "server/pg.hpp"
 
+namespace refresh_mv {
+
+// Which state: that of a view (node 0), or of one of its nodes (1, 2, ...).
+struct State {
+    Oid view;
+    int node;
+};
+
+} // namespace refresh_mv
+
 namespace refresh_mv::state_tables {
 
-// The name of the table of a view's groups, and of those of the values of a partial aggregate, for
+// The name of the table of a state's groups, and of those of the values of a partial aggregate, for
 // queries.
-const char *groups(Oid view);
-const char *values(Oid view, int partial);
+const char *groups(State state);
+const char *values(State state, int partial);
 
-// Whether a view has such tables.
-bool exist(Oid view);
+// The table of a state's groups; InvalidOid if there is none.
+Oid groups_oid(State state);
 
 // Makes a table of such a name.  Not by a command: that would start the database's event
 // triggers, which may have objections.
@@ -26,7 +36,7 @@ void create(const char *name, List *columns);
 // Indexes a table by its hash, once it is filled.
 void create_index(const char *name);
 
-// Drops the tables of a view, if there are any; or those of all views that do not
+// Drops the tables of a view and its nodes, if there are any; or those of all views that do not
 // exist any more.
 void drop(Oid view);
 void drop_orphans();

@@ -318,6 +318,17 @@ NetChanges *imagined(const TrackedSource *source, int number, double count, Quer
     return changes;
 }
 
+NetChanges *none(const TrackedSource *source, const char *name)
+{
+    auto *changes = static_cast<NetChanges *>(palloc0(sizeof(NetChanges)));
+    changes->source = source;
+    changes->relation = source->relation;
+    changes->bag = true;
+    changes->gone = makeStringInfo();
+    changes->rows = ephemeral_rows::make(name, decoder_of(*source).desc);
+    return changes;
+}
+
 const char *existed_column(const NetChanges *changes)
 {
     TupleDesc desc = changes->rows.desc;

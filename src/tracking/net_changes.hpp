@@ -47,6 +47,10 @@ List *read(Oid view, List *sources, QueryEnvironment *environment, const char **
 // number of the source.
 NetChanges *imagined(const TrackedSource *source, int number, double count, QueryEnvironment *environment);
 
+// No changes yet of a relation without a key that is no source, and whose rows are compared by the columns that it is
+// said to have logged.
+NetChanges *none(const TrackedSource *source, const char *name);
+
 // The name of the column that tells whether a row existed, quoted.
 const char *existed_column(const NetChanges *changes);
 

@@ -258,11 +258,11 @@ SELECT status, sum((SELECT count(*) FROM items i WHERE i.order_id = o.id)) AS li
 SELECT customer, count(*) AS n FROM orders o WHERE (SELECT sum(i.qty) FROM items i WHERE i.order_id = o.id) > 3 GROUP BY customer;
 -- d_scalar_key: delta|keys|full: a correlated subquery beside aggregates
 SELECT c.region, (SELECT r.name FROM regions r WHERE r.id = c.region) AS name, count(*) AS n FROM customers c GROUP BY c.region;
--- d_scalar_whole: delta whole(rates): a subquery of its own
+-- d_scalar_whole: delta|full: a subquery of its own, with which all rows are compared
 SELECT status, count(*) AS n FROM orders WHERE total > (SELECT avg(rate) FROM rates) GROUP BY status;
--- d_having_whole: keys whole(rates): a subquery in HAVING
+-- d_having_whole: delta: a subquery in HAVING
 SELECT customer, count(*) AS n FROM orders GROUP BY customer HAVING count(*) > (SELECT count(*) / 2 FROM rates);
--- d_cross_whole: delta whole(customers): a total of another table beside
+-- d_cross_whole: delta: a total of another table beside
 SELECT o.status, q.n AS customers, count(*) AS n FROM orders o CROSS JOIN (SELECT count(*) AS n FROM customers) q GROUP BY 1, 2;
 
 -- d_subquery: delta: subqueries that filter and rename
@@ -368,7 +368,7 @@ SELECT o.status, o.customer, string_agg(i.sku, ',' ORDER BY i.order_id, i.line) 
 FROM orders o JOIN items i ON i.order_id = o.id GROUP BY 1, 2 HAVING count(*) > 1 AND stddev(i.qty) > 0;
 -- k_exists: keys: EXISTS below
 SELECT status, array_agg(id ORDER BY id) AS ids FROM orders o WHERE EXISTS (SELECT FROM tags t WHERE t.order_id = o.id) GROUP BY status;
--- k_whole: keys whole(rates): a subquery of its own
+-- k_whole: delta|full: a subquery of its own, which all rows show
 SELECT status, array_agg(id ORDER BY id) AS ids, (SELECT max(rate) FROM rates) AS rate FROM orders GROUP BY status;
 
 -- s_orders: keys: a copy
@@ -439,7 +439,7 @@ SELECT o.id, (SELECT sum(i.amount) FROM items i WHERE i.order_id = o.id) AS amou
        (SELECT max(t.tag) FROM tags t WHERE t.order_id = o.id AND t.points > 1) AS tag FROM orders o;
 -- s_scalar_where: keys: a correlated subquery in WHERE
 SELECT c.id, c.name FROM customers c WHERE (SELECT count(*) FROM orders o WHERE o.customer = c.id) > 2;
--- s_scalar_whole: keys whole(regions): a subquery of its own
+-- s_scalar_whole: delta|full: a subquery of its own, which all rows show
 SELECT id, (SELECT count(*) FROM regions) AS regions FROM customers;
 -- s_lateral: keys: LATERAL with LIMIT
 SELECT o.id, q.line, q.amount FROM orders o, LATERAL (SELECT i.line, i.amount FROM items i WHERE i.order_id = o.id ORDER BY i.qty DESC, i.line LIMIT 2) q;

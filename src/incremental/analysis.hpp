@@ -1,0 +1,41 @@
+// A view's query, analysed: with what stands in the place of its nodes, and how the changes of what it
+// reads then can be followed.
+#pragma once
+
+#include "incremental/nodes.hpp"
+#include "store/state_tables.hpp"
+
+namespace refresh_mv {
+
+struct Analysis {
+    Query *query;    // that reads the states of its nodes
+    Anchoring anchoring;
+    GroupShape groups;
+    List *nodes;     // SubqueryNode *, each of which reads the states of earlier ones at most
+    bool incomplete; // the state of the last node does not exist, nor is it known what is above it
+};
+
+namespace analysis {
+
+// Makes the state of a node.
+using Make = void (*)(State state, const SubqueryNode &node);
+
+// Analyses a view's query, by the anchor that suits changes of these relations best (NIL: of any).  The states of
+// nodes are there, or made meanwhile.
+Analysis of(Relation view, List *changed, Make make = nullptr);
+
+// Why no changes can be taken in, whatever has changed; null if some can.
+const char *obstacle(const Analysis &analysis);
+
+// Whether groups of the query itself can be kept in a state.
+bool has_groups(const Analysis &analysis);
+
+// Whether anything is kept in a state.
+bool has_state(const Analysis &analysis);
+
+// Something that changes whenever the states would hold something else.
+const char *fingerprint(const Analysis &analysis);
+
+} // namespace analysis
+
+} // namespace refresh_mv

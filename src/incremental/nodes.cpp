@@ -1,0 +1,271 @@
+#include "incremental/nodes.hpp"
+
+#include "incremental/expose_keys.hpp"
+#include "incremental/key_shape.hpp"
+#include "incremental/old_state.hpp"
+#include "incremental/whole_rows.hpp"
+#include "query/flatten.hpp"
+#include "query/normalize.hpp"
+#include "query/query.hpp"
+#include "store/state_tables.hpp"
+
+namespace refresh_mv {
+
+namespace {
+
+bool mentions_around(Query *query, int depth)
+{
+    for (int level = 1; level <= depth; level++)
+        if (contain_vars_of_level(reinterpret_cast<Node *>(query), level))
+            return true;
+    return false;
+}
+
+// ---- groups apart from what is done with them ----
+
+// A query of which the groups become a subquery.
+struct Split {
+    Query *query;
+    List *outputs; // of the subquery: keys, then aggregates, as TargetEntry *
+};
+
+bool is_output(const Split *split, Node *node)
+{
+    ListCell *cell;
+    foreach (cell, split->outputs)
+        if (equal(lfirst_node(TargetEntry, cell)->expr, node))
+            return true;
+    return false;
+}
+
+void add_output(Split *split, Node *node)
+{
+    auto number = static_cast<AttrNumber>(list_length(split->outputs) + 1);
+    split->outputs = lappend(split->outputs, makeTargetEntry(reinterpret_cast<Expr *>(node), number,
+                                                             psprintf("g%d", number), false));
+}
+
+// What stands above the groups: whether there is a subquery, and whether all can be computed from keys and aggregates.
+struct Above {
+    Split *split;
+    bool has_subquery;
+    bool depends; // on more
+};
+
+bool look_above(Node *node, void *context)
+{
+    auto *above = static_cast<Above *>(context);
+    if (node == nullptr || is_output(above->split, node))
+        return false;
+    if (IsA(node, Aggref)) {
+        add_output(above->split, node);
+        return false;
+    }
+    if (IsA(node, Var) || IsA(node, GroupingFunc) || IsA(node, WindowFunc))
+        above->depends = true;
+    if (!IsA(node, SubLink))
+        return expression_tree_walker(node, pg::walker(look_above), context);
+    auto *sublink = reinterpret_cast<SubLink *>(node);
+    above->has_subquery = true;
+    above->depends |= mentions_around(castNode(Query, sublink->subselect), 1);
+    return look_above(sublink->testexpr, context);
+}
+
+Node *over_outputs(Node *node, void *context)
+{
+    auto *split = static_cast<Split *>(context);
+    ListCell *cell;
+    if (node == nullptr)
+        return nullptr;
+    foreach (cell, split->outputs)
+        if (equal(lfirst_node(TargetEntry, cell)->expr, node))
+            return reinterpret_cast<Node *>(makeVarFromTargetEntry(1, lfirst_node(TargetEntry, cell)));
+    return expression_tree_mutator(node, pg::mutator(over_outputs), context);
+}
+
+// The groups with the outputs, and nothing else.
+Query *groups_of(const Split &split)
+{
+    auto *groups = static_cast<Query *>(copyObjectImpl(split.query));
+    int key = 0;
+    ListCell *cell;
+    groups->targetList = static_cast<List *>(copyObjectImpl(split.outputs));
+    foreach (cell, groups->groupClause) {
+        auto *clause = lfirst_node(SortGroupClause, cell);
+        clause->tleSortGroupRef = static_cast<Index>(++key);
+        list_nth_node(TargetEntry, groups->targetList, key - 1)->ressortgroupref = static_cast<Index>(key);
+    }
+    groups->havingQual = groups->limitCount = groups->limitOffset = nullptr;
+    groups->windowClause = groups->distinctClause = groups->sortClause = NIL;
+    groups->hasWindowFuncs = groups->hasDistinctOn = false;
+    return groups;
+}
+
+// ---- which subqueries ----
+
+// Whether changes of an instance's table cannot be followed to what the query joins.
+bool is_lost(const Instance *instance)
+{
+    return instance->anchor == 0 && !instance->joined;
+}
+
+// Whether the query's own rows can be told apart by what changes touch.
+bool has_method(Query *query, const Anchoring &anchoring)
+{
+    return key_shape::analyse(query, anchoring).obstacle == nullptr
+           || group_shape::analyse(query, anchoring).obstacle == nullptr;
+}
+
+// The way from a query down to one of its subqueries, both included.
+struct Path {
+    Query *target;
+    List *queries;
+};
+
+bool find_path(Node *node, void *context)
+{
+    auto *path = static_cast<Path *>(context);
+    if (node == nullptr)
+        return false;
+    if (!IsA(node, Query))
+        return expression_tree_walker(node, pg::walker(find_path), context);
+    path->queries = lappend(path->queries, node);
+    if (node == reinterpret_cast<Node *>(path->target)
+        || query_tree_walker(reinterpret_cast<Query *>(node), pg::walker(find_path), context, 0))
+        return true;
+    path->queries = list_delete_last(path->queries);
+    return false;
+}
+
+// Whether a subquery so deep groups, and could stand alone.
+bool stands_alone(Query *query, int depth)
+{
+    bool groups = query->hasAggs || query->groupClause != NIL || query->distinctClause != NIL;
+    return groups && query->setOperations == nullptr && query->jointree != nullptr && query->cteList == NIL
+           && query->rowMarks == NIL && !query->hasTargetSRFs && !query->hasRowSecurity && !query->hasModifyingCTE
+           && !mentions_around(query, depth);
+}
+
+// A node of a subquery; null if it cannot be one, or is not the one to follow changes of a table to.
+SubqueryNode *make(Query *original, const Instance *lost, int number)
+{
+    auto *node = static_cast<SubqueryNode *>(palloc0(sizeof(SubqueryNode)));
+    ListCell *cell;
+    node->number = number;
+    node->original = static_cast<Query *>(copyObjectImpl(original));
+    node->query = static_cast<Query *>(copyObjectImpl(original));
+    normalize::normalize(&node->query);
+    whole_rows::spell_out(node->query);
+    expose_keys::in_subqueries(node->query);
+    node->anchoring = anchor::choose(node->query, NIL);
+    node->groups = group_shape::analyse(node->query, node->anchoring);
+    if (node->groups.obstacle != nullptr || old_state::obstacle(node->anchoring) != nullptr)
+        return nullptr;
+    foreach (cell, node->anchoring.instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        if (instance->relation == lost->relation && is_lost(instance))
+            return nullptr;
+    }
+    return node;
+}
+
+// The innermost subquery around an instance that can be a node; null if there is none.
+SubqueryNode *around(Query *query, const Instance *lost, int number)
+{
+    Path path = {lost->query, NIL};
+    find_path(reinterpret_cast<Node *>(query), &path);
+    for (int depth = list_length(path.queries) - 1; depth > 0; depth--) {
+        auto *candidate = static_cast<Query *>(list_nth(path.queries, depth));
+        SubqueryNode *node = stands_alone(candidate, depth) ? make(candidate, lost, number) : nullptr;
+        if (node != nullptr)
+            return node;
+    }
+    return nullptr;
+}
+
+// ---- reading a state ----
+
+struct Replacement {
+    const SubqueryNode *node;
+    Query *select;
+};
+
+bool replace(Node *node, void *context)
+{
+    auto *replacement = static_cast<Replacement *>(context);
+    if (node == nullptr)
+        return false;
+    if (!IsA(node, Query))
+        return expression_tree_walker(node, pg::walker(replace), context);
+    auto *query = reinterpret_cast<Query *>(node);
+    if (!equal(query, replacement->node->original))
+        return query_tree_walker(query, pg::walker(replace), context, 0);
+    *query = *static_cast<Query *>(copyObjectImpl(replacement->select));
+    return false;
+}
+
+} // namespace
+
+namespace nodes {
+
+Query *split(Query *query)
+{
+    Split split = {query, NIL};
+    Above above = {&split, false, false};
+    ListCell *cell;
+
+    if (query->setOperations != nullptr || query->groupingSets != NIL || query->hasTargetSRFs
+        || (query->groupClause == NIL && !query->hasAggs))
+        return query;
+    auto *outputs = static_cast<List *>(copyObjectImpl(query->targetList));
+    outputs = reinterpret_cast<List *>(pg::flatten(query, reinterpret_cast<Node *>(outputs)));
+    Node *having = pg::flatten(query, static_cast<Node *>(copyObjectImpl(query->havingQual)));
+    foreach (cell, query->groupClause)
+        add_output(&split, reinterpret_cast<Node *>(
+                               get_sortgroupclause_tle(lfirst_node(SortGroupClause, cell), outputs)->expr));
+    look_above(reinterpret_cast<Node *>(outputs), &above);
+    look_above(having, &above);
+    above.has_subquery |= contain_subplans(query->limitCount) || contain_subplans(query->limitOffset);
+    if (!above.has_subquery || above.depends)
+        return query;
+    Query *groups = groups_of(split);
+    auto *apart = static_cast<Query *>(copyObjectImpl(query));
+    apart->targetList = reinterpret_cast<List *>(over_outputs(reinterpret_cast<Node *>(outputs), &split));
+    apart->groupClause = NIL;
+    apart->havingQual = nullptr;
+    apart->hasAggs = false;
+    query::read_only(apart, groups);
+    apart->jointree->quals = over_outputs(having, &split);
+    return apart;
+}
+
+SubqueryNode *next(Query *query, const Anchoring &anchoring, int number)
+{
+    constexpr int most = 20;
+    bool any = number <= most && !has_method(query, anchoring);
+    ListCell *cell;
+    foreach (cell, number <= most ? anchoring.instances : NIL) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        if ((!any && !is_lost(instance)) || instance::is_state(instance))
+            continue;
+        SubqueryNode *node = around(query, instance, number);
+        if (node != nullptr)
+            return node;
+    }
+    return nullptr;
+}
+
+Query *read_state(Query *query, const SubqueryNode *node, Oid view)
+{
+    Query *select = group_shape::select_rows(node->query, node->groups, state_tables::groups({view, node->number}),
+                                             nullptr, true);
+    Replacement replacement = {node, select};
+    replace(reinterpret_cast<Node *>(query), &replacement);
+    query = flatten::from(query);
+    normalize::describe_joins(query);
+    return query;
+}
+
+} // namespace nodes
+
+} // namespace refresh_mv

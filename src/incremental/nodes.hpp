@@ -1,0 +1,41 @@
+// Nodes: subqueries of a view that group, and are read by something above them through which changes of their
+// tables cannot be followed.  Each has a state of its own (group_state.hpp), as if it were a materialized
+// view below, and the query reads that.
+//
+//     = (SELECT max(total) FROM (SELECT sum(x) AS total FROM t GROUP BY k))      node 1: the groups of t
+//     SELECT rank() OVER (ORDER BY g.n) FROM (SELECT count(*) AS n ...) g        node 1: g
+//     GROUP BY k HAVING sum(x) > (SELECT avg(x) FROM t)                          node 1: the average, 2: the groups
+//
+// Invariants:
+// - A node's subquery mentions nothing around it, and makes its groups of tables, or of what earlier nodes hold,
+//   whose changes can be followed to it.
+// - The query that reads the states returns the rows of the query that does not, wherever each state is that of its node.
+// - Which subqueries are nodes depends on catalogs and the query tree, never on data or on what has changed.
+#pragma once
+
+#include "incremental/group_shape.hpp"
+
+namespace refresh_mv {
+
+struct SubqueryNode {
+    int number;      // 1, 2, ...
+    Query *original; // as it stands in the query around it
+    Query *query;    // normalized
+    Anchoring anchoring;
+    GroupShape groups;
+};
+
+namespace nodes {
+
+// Makes a query that compares its groups with subqueries read the groups as a subquery, which can become a node.
+Query *split(Query *query);
+
+// A subquery that has to be a node, as the next one; null if none has to be, or can.
+SubqueryNode *next(Query *query, const Anchoring &anchoring, int number);
+
+// Has a query read the state of a node, whose table is there, wherever the node's subquery stands.
+Query *read_state(Query *query, const SubqueryNode *node, Oid view);
+
+} // namespace nodes
+
+} // namespace refresh_mv
