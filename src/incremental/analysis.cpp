@@ -19,9 +19,10 @@ const char *fingerprint_of(const SubqueryNode *node)
 }
 
 // Finds the nodes, one after the other, since each makes another query.
-void find_nodes(Analysis *analysis, Oid view, analysis::Make make)
+void find_nodes(Analysis *analysis, Oid view, bool was_split, analysis::Make make)
 {
-    while (SubqueryNode *node = nodes::next(analysis->query, analysis->anchoring, list_length(analysis->nodes) + 1)) {
+    while (SubqueryNode *node = nodes::next(analysis->query, analysis->anchoring, was_split,
+                                            list_length(analysis->nodes) + 1)) {
         State state = {view, node->number};
         analysis->nodes = lappend(analysis->nodes, node);
         if (make != nullptr)
@@ -46,9 +47,10 @@ Analysis of(Relation view, List *changed, Make make)
     normalize::normalize(&analysis.query);
     whole_rows::spell_out(analysis.query);
     expose_keys::in_subqueries(analysis.query);
-    analysis.query = nodes::split(analysis.query);
+    Query *whole = analysis.query;
+    analysis.query = nodes::split(whole);
     analysis.anchoring = anchor::choose(analysis.query, NIL);
-    find_nodes(&analysis, RelationGetRelid(view), make);
+    find_nodes(&analysis, RelationGetRelid(view), analysis.query != whole, make);
     if (changed != NIL)
         analysis.anchoring = anchor::choose(analysis.query, changed);
     analysis.groups = group_shape::analyse(analysis.query, analysis.anchoring);

@@ -239,10 +239,10 @@ Query *split(Query *query)
     return apart;
 }
 
-SubqueryNode *next(Query *query, const Anchoring &anchoring, int number)
+SubqueryNode *next(Query *query, const Anchoring &anchoring, bool was_split, int number)
 {
     constexpr int most = 20;
-    bool any = number <= most && !has_method(query, anchoring);
+    bool any = number <= most && (was_split || !has_method(query, anchoring));
     ListCell *cell;
     foreach (cell, number <= most ? anchoring.instances : NIL) {
         auto *instance = static_cast<Instance *>(lfirst(cell));

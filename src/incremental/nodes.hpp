@@ -30,8 +30,9 @@ namespace nodes {
 // Makes a query that compares its groups with subqueries read the groups as a subquery, which can become a node.
 Query *split(Query *query);
 
-// A subquery that has to be a node, as the next one; null if none has to be, or can.
-SubqueryNode *next(Query *query, const Anchoring &anchoring, int number);
+// A subquery that has to be a node, as the next one; null if none has to be, or can.  Of a query that was split, the
+// groups have to be.
+SubqueryNode *next(Query *query, const Anchoring &anchoring, bool was_split, int number);
 
 // Has a query read the state of a node, whose table is there, wherever the node's subquery stands.
 Query *read_state(Query *query, const SubqueryNode *node, Oid view);
