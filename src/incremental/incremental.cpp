@@ -157,6 +157,16 @@ void find_whole_scope(Work *work)
         work->scope.reason = reason;
 }
 
+// Anchors the query that reads the nodes as suits all changes best, theirs included, and as its state allows.
+void anchor_for_changes(Work *work)
+{
+    Analysis analysis = work->analysis;
+    analysis.anchoring = anchor::choose(analysis.query, changed_relations(work->changes));
+    analysis.groups = group_shape::analyse(analysis.query, analysis.anchoring);
+    if (strcmp(analysis::fingerprint(analysis), analysis::fingerprint(work->analysis)) == 0)
+        work->analysis = analysis;
+}
+
 // Finds the rows to compare of a view with nodes, as they change: those with the keys that changes touch, or all.
 void find_scope_over_nodes(Work *work)
 {
@@ -164,6 +174,7 @@ void find_scope_over_nodes(Work *work)
     if (!node_changes::find(work) || work->analysis.incomplete)
         return;
     work->changes = node_changes::read_by(work->analysis.anchoring, work->changes);
+    anchor_for_changes(work);
     if (!way::is_concerned(work))
         return; // with nothing to compare
     bool has_groups = analysis::has_groups(work->analysis);

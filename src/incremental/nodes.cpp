@@ -103,10 +103,19 @@ Query *groups_of(const Split &split)
 
 // ---- which subqueries ----
 
-// Whether changes of an instance's table cannot be followed to what the query joins.
-bool is_lost(const Instance *instance)
+// Whether changes of a table cannot be followed to what a query joins, by whatever anchor suits them.
+bool is_lost(Query *query, const Anchoring &usual, Oid relation)
 {
-    return instance->anchor == 0 && !instance->joined;
+    auto lost_in = [&](const Anchoring &anchoring) {
+        bool lost = false;
+        ListCell *cell;
+        foreach (cell, anchoring.instances) {
+            auto *instance = static_cast<Instance *>(lfirst(cell));
+            lost |= instance->relation == relation && instance->anchor == 0 && !instance->joined;
+        }
+        return lost;
+    };
+    return lost_in(usual) && lost_in(anchor::choose(query, list_make1_oid(relation)));
 }
 
 // Whether the query's own rows can be told apart by what changes touch.
@@ -137,23 +146,71 @@ bool find_path(Node *node, void *context)
     return false;
 }
 
-// Whether a subquery so deep groups, and could stand alone.
-bool stands_alone(Query *query, int depth)
+// Whether it does not matter to an expression how often its subquery returns a row.
+bool is_over_set(Node *node)
 {
-    bool groups = query->hasAggs || query->groupClause != NIL || query->distinctClause != NIL;
+    return IsA(node, SubLink)
+           && (reinterpret_cast<SubLink *>(node)->subLinkType == ANY_SUBLINK
+               || reinterpret_cast<SubLink *>(node)->subLinkType == ALL_SUBLINK);
+}
+
+// Looks for the subquery in the context as such a set.
+bool find_set(Node *node, void *context)
+{
+    if (node == nullptr)
+        return false;
+    if (IsA(node, Query))
+        return query_tree_walker(reinterpret_cast<Query *>(node), pg::walker(find_set), context, 0);
+    return (is_over_set(node) && reinterpret_cast<SubLink *>(node)->subselect == context)
+           || expression_tree_walker(node, pg::walker(find_set), context);
+}
+
+bool is_grouped(Query *query)
+{
+    return query->hasAggs || query->groupClause != NIL || query->distinctClause != NIL;
+}
+
+// Whether a subquery so deep in a query groups, or may as well, and could stand alone.
+bool stands_alone(Query *query, Query *whole, int depth)
+{
+    bool groups = is_grouped(query)
+                  || (query::only_joins(query) && find_set(reinterpret_cast<Node *>(whole), query));
     return groups && query->setOperations == nullptr && query->jointree != nullptr && query->cteList == NIL
            && query->rowMarks == NIL && !query->hasTargetSRFs && !query->hasRowSecurity && !query->hasModifyingCTE
            && !mentions_around(query, depth);
+}
+
+// Has a query that only joins return each row once; false if rows cannot be compared.
+bool group_by_all(Query *query)
+{
+    ListCell *cell;
+    query->sortClause = NIL;
+    foreach (cell, query->targetList) {
+        auto *entry = lfirst_node(TargetEntry, cell);
+        TypeCacheEntry *type = lookup_type_cache(exprType(reinterpret_cast<Node *>(entry->expr)),
+                                                 TYPECACHE_EQ_OPR | TYPECACHE_LT_OPR | TYPECACHE_HASH_PROC);
+        SortGroupClause *clause = makeNode(SortGroupClause);
+        if (!OidIsValid(type->eq_opr))
+            return false;
+        clause->eqop = type->eq_opr;
+        clause->sortop = type->lt_opr;
+        clause->hashable = OidIsValid(type->hash_proc);
+        clause->tleSortGroupRef = entry->ressortgroupref = static_cast<Index>(foreach_current_index(cell) + 1);
+        query->groupClause = lappend(query->groupClause, clause);
+    }
+    return true;
 }
 
 // A node of a subquery; null if it cannot be one, or is not the one to follow changes of a table to.
 SubqueryNode *make(Query *original, const Instance *lost, int number)
 {
     auto *node = static_cast<SubqueryNode *>(palloc0(sizeof(SubqueryNode)));
-    ListCell *cell;
     node->number = number;
+    node->set = !is_grouped(original);
     node->original = static_cast<Query *>(copyObjectImpl(original));
     node->query = static_cast<Query *>(copyObjectImpl(original));
+    if (node->set && !group_by_all(node->query))
+        return nullptr;
     normalize::normalize(&node->query);
     whole_rows::spell_out(node->query);
     expose_keys::in_subqueries(node->query);
@@ -161,22 +218,18 @@ SubqueryNode *make(Query *original, const Instance *lost, int number)
     node->groups = group_shape::analyse(node->query, node->anchoring);
     if (node->groups.obstacle != nullptr || old_state::obstacle(node->anchoring) != nullptr)
         return nullptr;
-    foreach (cell, node->anchoring.instances) {
-        auto *instance = static_cast<Instance *>(lfirst(cell));
-        if (instance->relation == lost->relation && is_lost(instance))
-            return nullptr;
-    }
-    return node;
+    return is_lost(node->query, node->anchoring, lost->relation) ? nullptr : node;
 }
 
-// The innermost subquery around an instance that can be a node; null if there is none.
-SubqueryNode *around(Query *query, const Instance *lost, int number)
+// The innermost subquery around an instance that can be a node; null if there is none.  One whose parts are not lost
+// has to be further down than the subquery.
+SubqueryNode *around(Query *query, const Instance *instance, bool below, int number)
 {
-    Path path = {lost->query, NIL};
+    Path path = {instance->query, NIL};
     find_path(reinterpret_cast<Node *>(query), &path);
-    for (int depth = list_length(path.queries) - 1; depth > 0; depth--) {
+    for (int depth = list_length(path.queries) - (below ? 2 : 1); depth > 0; depth--) {
         auto *candidate = static_cast<Query *>(list_nth(path.queries, depth));
-        SubqueryNode *node = stands_alone(candidate, depth) ? make(candidate, lost, number) : nullptr;
+        SubqueryNode *node = stands_alone(candidate, query, depth) ? make(candidate, instance, number) : nullptr;
         if (node != nullptr)
             return node;
     }
@@ -190,18 +243,28 @@ struct Replacement {
     Query *select;
 };
 
+bool replace(Node *node, void *context);
+
+bool replace_subquery(Query *query, Replacement *replacement, bool is_set)
+{
+    if ((replacement->node->set && !is_set) || !equal(query, replacement->node->original))
+        return query_tree_walker(query, pg::walker(replace), replacement, 0);
+    *query = *static_cast<Query *>(copyObjectImpl(replacement->select));
+    return false;
+}
+
 bool replace(Node *node, void *context)
 {
     auto *replacement = static_cast<Replacement *>(context);
     if (node == nullptr)
         return false;
-    if (!IsA(node, Query))
+    if (IsA(node, Query))
+        return replace_subquery(reinterpret_cast<Query *>(node), replacement, false);
+    if (!is_over_set(node))
         return expression_tree_walker(node, pg::walker(replace), context);
-    auto *query = reinterpret_cast<Query *>(node);
-    if (!equal(query, replacement->node->original))
-        return query_tree_walker(query, pg::walker(replace), context, 0);
-    *query = *static_cast<Query *>(copyObjectImpl(replacement->select));
-    return false;
+    auto *sublink = reinterpret_cast<SubLink *>(node);
+    replace_subquery(castNode(Query, sublink->subselect), replacement, true);
+    return replace(sublink->testexpr, context);
 }
 
 } // namespace
@@ -246,9 +309,10 @@ SubqueryNode *next(Query *query, const Anchoring &anchoring, bool was_split, int
     ListCell *cell;
     foreach (cell, number <= most ? anchoring.instances : NIL) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
-        if ((!any && !is_lost(instance)) || instance::is_state(instance))
+        if (instance::is_state(instance) || (instance->joined && !any))
             continue;
-        SubqueryNode *node = around(query, instance, number);
+        bool can_be_followed = !any && !is_lost(query, anchoring, instance->relation);
+        SubqueryNode *node = around(query, instance, can_be_followed, number);
         if (node != nullptr)
             return node;
     }

@@ -1,10 +1,11 @@
 // Nodes: subqueries of a view that group, and are read by something above them through which changes of their
-// tables cannot be followed.  Each has a state of its own (group_state.hpp), as if it were a materialized
+// tables cannot be followed, or only in parts as large as those of what reads them.  Each has a state of its own (group_state.hpp), as if it were a materialized
 // view below, and the query reads that.
 //
 //     = (SELECT max(total) FROM (SELECT sum(x) AS total FROM t GROUP BY k))      node 1: the groups of t
 //     SELECT rank() OVER (ORDER BY g.n) FROM (SELECT count(*) AS n ...) g        node 1: g
 //     GROUP BY k HAVING sum(x) > (SELECT avg(x) FROM t)                          node 1: the average, 2: the groups
+//     k IN (SELECT u.k FROM u WHERE x > (SELECT sum(y) FROM t WHERE t.i = u.i))  node 1: the distinct values of k
 //
 // Invariants:
 // - A node's subquery mentions nothing around it, and makes its groups of tables, or of what earlier nodes hold,
@@ -19,6 +20,7 @@ namespace refresh_mv {
 
 struct SubqueryNode {
     int number;      // 1, 2, ...
+    bool set;        // what an expression is compared with any or all of, so that duplicates do not matter
     Query *original; // as it stands in the query around it
     Query *query;    // normalized
     Anchoring anchoring;
