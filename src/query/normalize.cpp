@@ -1,7 +1,9 @@
 #include "query/normalize.hpp"
 
 #include "query/flatten.hpp"
+#include "query/grouping_sets.hpp"
 #include "query/query.hpp"
+#include "query/set_operations.hpp"
 
 #include <utility>
 
@@ -179,6 +181,8 @@ bool normalize_level(Node *node, void *context)
     auto *query = reinterpret_cast<Query *>(node);
     inline_ctes(query);
     pg::expand_groups(query);
+    set_operations::turn_into_groups(query);
+    grouping_sets::take_apart(query);
     flatten_joins(query);
     normalize::describe_joins(query);
     return query_tree_walker(query, pg::walker(normalize_level), context, 0);

@@ -90,6 +90,7 @@ extern "C" {
 #include "optimizer/prep.h"
 #include "optimizer/tlist.h"
 #include "parser/analyze.h"
+#include "parser/parse_agg.h"
 #include "parser/parse_clause.h"
 #include "parser/parse_coerce.h"
 #include "parser/parse_collate.h"

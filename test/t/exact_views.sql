@@ -487,17 +487,17 @@ SELECT DISTINCT ON (c.region, o.status) c.region, o.status, o.id, c.name FROM or
 
 -- u_union_all: keys: UNION ALL
 SELECT id, status AS label FROM orders UNION ALL SELECT order_id, tag FROM tags;
--- u_union: keys: UNION
+-- u_union: delta: UNION
 SELECT customer AS id, 'active' AS what FROM orders UNION SELECT customer, 'active' FROM events WHERE kind <> 'rare';
--- u_union_text: keys: UNION over text
+-- u_union_text: delta: UNION over text
 SELECT currency FROM orders UNION SELECT currency FROM rates;
--- u_intersect: keys: INTERSECT
+-- u_intersect: delta: INTERSECT
 SELECT customer AS id FROM orders INTERSECT SELECT id FROM customers WHERE vip;
--- u_except: keys: EXCEPT
+-- u_except: delta: EXCEPT
 SELECT id FROM customers EXCEPT SELECT customer FROM orders;
--- u_except_all: keys: EXCEPT ALL
+-- u_except_all: delta: EXCEPT ALL
 SELECT order_id FROM items EXCEPT ALL SELECT order_id FROM tags;
--- u_three: keys: three arms, one a join
+-- u_three: delta: three arms, one a join
 SELECT o.id, i.sku FROM orders o JOIN items i ON i.order_id = o.id UNION ALL (SELECT order_id, carrier FROM shipments EXCEPT SELECT order_id, tag FROM tags);
 
 -- m_lines: keys: to be read by others
@@ -533,11 +533,11 @@ SELECT id, row_number() OVER (PARTITION BY status, customer ORDER BY id) AS no F
 SELECT id, status, customer, count(*) OVER (PARTITION BY status) AS n, count(*) OVER (PARTITION BY customer) AS m FROM orders;
 -- f_distinct_on: full: what DISTINCT ON is about is not shown
 SELECT DISTINCT ON (customer) id, total FROM orders ORDER BY customer, id;
--- f_rollup: full: ROLLUP
+-- f_rollup: delta: ROLLUP
 SELECT status, paid, count(*) AS n FROM orders GROUP BY ROLLUP (status, paid);
--- f_cube: full: CUBE
+-- f_cube: delta: CUBE
 SELECT tier, vip, count(*) AS n FROM customers GROUP BY CUBE (tier, vip);
--- f_sets: full: GROUPING SETS
+-- f_sets: delta: GROUPING SETS
 SELECT kind, part, sum(volume) AS volume FROM events GROUP BY GROUPING SETS ((kind), (part), ());
 -- f_no_groups: full: no group to be told
 SELECT stddev(qty) AS qty, count(*) AS n FROM items;
@@ -546,7 +546,7 @@ SELECT string_agg(note, ',' ORDER BY line) AS notes FROM items GROUP BY order_id
 -- f_recursive: full: a recursive CTE
 WITH RECURSIVE r AS (SELECT id, 0 AS depth FROM staff WHERE manager IS NULL UNION SELECT s.id, r.depth + 1 FROM r JOIN staff s ON s.manager = r.id WHERE r.depth < 4)
 SELECT depth, count(*) AS n FROM r GROUP BY depth;
--- f_union: full: no column is the same in both arms
+-- f_union: delta: no column is the same in both arms
 SELECT upper(status) AS label FROM orders UNION SELECT upper(kind) FROM events;
 -- f_inherited: full: of an inheritance tree only that it changed is known
 SELECT id % 5 AS rest, sum(amount) AS amount, count(*) AS n FROM ledger GROUP BY 1;

@@ -1,0 +1,170 @@
+#include "query/grouping_sets.hpp"
+
+#include "query/ephemeral_rows.hpp"
+#include "query/query.hpp"
+
+namespace refresh_mv {
+
+namespace {
+
+// More sets are left together.
+constexpr int most_sets = 64;
+
+// A set of a query.
+struct Set {
+    Query *query;
+    List *refs; // of the expressions that it groups by
+};
+
+// The reference of a grouped expression; 0 if it is none.
+Index ref_of(Query *query, Node *node)
+{
+    ListCell *cell;
+    foreach (cell, query->groupClause) {
+        TargetEntry *entry = get_sortgroupclause_tle(lfirst_node(SortGroupClause, cell), query->targetList);
+        if (equal(entry->expr, node))
+            return entry->ressortgroupref;
+    }
+    return 0;
+}
+
+Node *null_like(Node *node)
+{
+    return reinterpret_cast<Node *>(makeNullConst(exprType(node), exprTypmod(node), exprCollation(node)));
+}
+
+// What GROUPING(...) is in a set.
+Node *grouping_in(const Set &set, const GroupingFunc *function)
+{
+    int32 bits = 0;
+    ListCell *cell;
+    foreach (cell, function->refs)
+        bits = bits * 2 + (list_member_int(set.refs, lfirst_int(cell)) ? 0 : 1);
+    return reinterpret_cast<Node *>(
+        makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(bits), false, true));
+}
+
+// An expression over groups as it is in a set: what that does not group by is null.
+Node *in_set(Node *node, void *context)
+{
+    auto *set = static_cast<Set *>(context);
+    if (node == nullptr || IsA(node, Aggref))
+        return node;
+    if (IsA(node, GroupingFunc))
+        return grouping_in(*set, reinterpret_cast<GroupingFunc *>(node));
+    Index ref = ref_of(set->query, node);
+    if (ref != 0)
+        return list_member_int(set->refs, static_cast<int>(ref)) ? node : null_like(node);
+    return expression_tree_mutator(node, pg::mutator(in_set), context);
+}
+
+// Whether an expression over groups has a column that no set groups by, or a subquery.
+bool is_more(Node *node, void *context)
+{
+    if (node == nullptr || IsA(node, Aggref) || IsA(node, GroupingFunc)
+        || ref_of(static_cast<Query *>(context), node) != 0)
+        return false;
+    return IsA(node, Var) || IsA(node, SubLink) || expression_tree_walker(node, pg::walker(is_more), context);
+}
+
+bool can_be_taken_apart(Query *query)
+{
+    ListCell *cell;
+    if (query->groupingSets == NIL || query->windowClause != NIL || query->distinctClause != NIL
+        || query->limitCount != nullptr || query->limitOffset != nullptr || query->hasTargetSRFs
+        || query->cteList != NIL || query->rowMarks != NIL)
+        return false;
+    foreach (cell, query->groupClause)
+        if (contain_subplans(reinterpret_cast<Node *>(
+                get_sortgroupclause_tle(lfirst_node(SortGroupClause, cell), query->targetList)->expr)))
+            return false;
+    return !is_more(reinterpret_cast<Node *>(query->targetList), query) && !is_more(query->havingQual, query);
+}
+
+// One row if there is none at all, as an empty set makes it.
+void make_one_group(Query *arm)
+{
+    const char *always = "SELECT 1 HAVING pg_catalog.count(*) >= 0";
+    arm->havingQual = make_and_qual(arm->havingQual, query::unchecked(always)->havingQual);
+    arm->hasAggs = true;
+}
+
+// The groups of a set.
+Query *groups_of(Query *query, List *refs)
+{
+    Set set = {query, refs};
+    auto *arm = static_cast<Query *>(copyObjectImpl(query));
+    ListCell *cell;
+    arm->groupingSets = arm->groupClause = arm->sortClause = arm->targetList = NIL;
+    arm->groupDistinct = false;
+    foreach (cell, query->targetList) {
+        auto *entry = lfirst_node(TargetEntry, cell);
+        bool grouped = entry->ressortgroupref != 0 && list_member_int(refs, static_cast<int>(entry->ressortgroupref));
+        if (entry->resjunk && !grouped)
+            continue;
+        auto *copy = flatCopyTargetEntry(entry);
+        copy->expr = reinterpret_cast<Expr *>(in_set(static_cast<Node *>(copyObjectImpl(entry->expr)), &set));
+        copy->ressortgroupref = grouped ? entry->ressortgroupref : 0;
+        copy->resno = static_cast<AttrNumber>(list_length(arm->targetList) + 1);
+        arm->targetList = lappend(arm->targetList, copy);
+    }
+    arm->havingQual = in_set(static_cast<Node *>(copyObjectImpl(query->havingQual)), &set);
+    foreach (cell, query->groupClause)
+        if (list_member_int(refs, static_cast<int>(lfirst_node(SortGroupClause, cell)->tleSortGroupRef)))
+            arm->groupClause = lappend(arm->groupClause, copyObjectImpl(lfirst(cell)));
+    if (arm->groupClause == NIL && !arm->hasAggs)
+        make_one_group(arm);
+    return arm;
+}
+
+// The columns of a query that are not junk.
+List *outputs(Query *query)
+{
+    List *entries = NIL;
+    ListCell *cell;
+    foreach (cell, query->targetList)
+        if (!lfirst_node(TargetEntry, cell)->resjunk)
+            entries = lappend(entries, lfirst(cell));
+    return entries;
+}
+
+// All rows of queries.
+Query *all_of(List *queries)
+{
+    QueryEnvironment *environment = create_queryEnv();
+    StringInfoData text;
+    ListCell *cell;
+    initStringInfo(&text);
+    foreach (cell, queries) {
+        const char *set = psprintf("refresh_mv_set_%d", foreach_current_index(cell));
+        ephemeral_rows::stand_in(environment, set, lfirst_node(Query, cell));
+        appendStringInfo(&text, "%sSELECT a.* FROM %s a", text.len > 0 ? " UNION ALL " : "", set);
+    }
+    Query *all = query::unchecked(text.data, environment);
+    foreach (cell, queries)
+        ephemeral_rows::replace(all, psprintf("refresh_mv_set_%d", foreach_current_index(cell)), lfirst_node(Query, cell));
+    return all;
+}
+
+} // namespace
+
+void grouping_sets::take_apart(Query *query)
+{
+    List *arms = NIL;
+    ListCell *cell, *entry;
+    if (!can_be_taken_apart(query))
+        return;
+    List *sets = expand_grouping_sets(query->groupingSets, query->groupDistinct, most_sets);
+    if (sets == NIL)
+        return;
+    foreach (cell, sets)
+        arms = lappend(arms, groups_of(query, lfirst_node(List, cell)));
+    Query *all = all_of(arms);
+    List *names = outputs(query);
+    foreach (entry, all->targetList)
+        lfirst_node(TargetEntry, entry)->resname =
+            list_nth_node(TargetEntry, names, foreach_current_index(entry))->resname;
+    *query = *all;
+}
+
+} // namespace refresh_mv
