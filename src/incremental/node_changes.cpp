@@ -12,6 +12,9 @@ namespace refresh_mv {
 
 namespace {
 
+// The numbers of imagined changes of nodes come after those of sources.
+constexpr int after_sources = 100000;
+
 // The work for a node, which is part of that for the view.
 Work work_for(const Work *whole, const SubqueryNode *node)
 {
@@ -139,7 +142,8 @@ NetChanges *changes_of(Work *whole, Work *work, const SubqueryNode *node)
     TrackedSource *source = source_of(state_tables::groups_oid(work->state));
     if (work->planned) {
         NamedRows groups = ephemeral_rows::shown(work->environment, row_names::groups);
-        return net_changes::imagined(source, -node->number, static_cast<double>(groups.count), work->environment);
+        return net_changes::imagined(source, after_sources + node->number, static_cast<double>(groups.count),
+                                     work->environment);
     }
     NetChanges *changes = net_changes::none(source, psprintf("refresh_mv_node_%d", node->number));
     compare_groups(work, changes, columns_above(whole, node, changes));

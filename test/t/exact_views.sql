@@ -521,6 +521,46 @@ SELECT id, line, qty FROM m_lines WHERE qty > 1;
 -- m_plain_join: keys: joined to a table
 SELECT c.name, m.day, m.n FROM m_days m JOIN customers c ON c.id = m.customer;
 
+-- n_rank: delta: ranks of groups, joined to a table
+SELECT rank() OVER (ORDER BY z.n DESC, z.customer) AS place, c.name FROM (SELECT customer, count(*) AS n FROM orders GROUP BY customer) z JOIN customers c ON c.id = z.customer;
+-- n_cte_twice: delta: groups read twice, of which the largest are wanted
+WITH sums AS (SELECT customer, sum(total) AS total FROM orders GROUP BY customer)
+SELECT c.name, s.total FROM sums s JOIN customers c ON c.id = s.customer WHERE s.total = (SELECT max(total) FROM sums);
+-- n_share: delta: groups against a part of the total
+SELECT status, sum(channel) AS n FROM orders GROUP BY status HAVING sum(channel) > (SELECT sum(channel) * 0.1 FROM orders);
+-- n_totals: delta: totals side by side
+WITH a AS (SELECT count(*) AS n FROM customers), b AS (SELECT count(*) AS n, sum(qty) AS qty FROM items) SELECT a.n AS customers, b.n AS items, b.qty FROM a, b;
+-- n_newest: delta|full: the rows of the newest day
+SELECT id, status FROM orders WHERE day = (SELECT max(day) FROM orders);
+-- n_left_groups: delta|keys: a left join of groups of a join
+SELECT c.id, y.n FROM customers c LEFT JOIN (SELECT o.customer, count(*) AS n FROM orders o JOIN rates r ON r.currency = o.currency WHERE r.rate > 1 GROUP BY o.customer) y ON y.customer = c.id;
+-- n_group_of_groups: delta: how many groups have so many rows
+SELECT q.n, count(*) AS customers FROM (SELECT o.customer, count(r.currency) AS n FROM orders o LEFT JOIN rates r ON r.currency = o.currency AND r.rate > 1 GROUP BY o.customer) q GROUP BY q.n;
+-- n_in_groups: delta|keys: IN over groups with HAVING
+SELECT id, name FROM customers WHERE id IN (SELECT customer FROM orders GROUP BY customer HAVING sum(channel) > 5);
+-- n_in_deep: delta: IN over a subquery with one of its own
+SELECT c.region, count(*) AS n FROM customers c WHERE c.id IN (SELECT o.customer FROM orders o WHERE o.channel < (SELECT sum(i.qty) FROM items i WHERE i.order_id = o.id)) GROUP BY c.region;
+-- n_two_groups: delta|keys: two grouped subqueries joined
+SELECT a.status, a.n, b.m FROM (SELECT status, count(*) AS n FROM orders GROUP BY status) a JOIN (SELECT o.status, count(*) AS m FROM items i JOIN orders o ON o.id = i.order_id GROUP BY o.status) b ON b.status = a.status;
+-- n_top_groups: delta: the first of the groups, below
+SELECT q.status, q.n + 1 AS n FROM (SELECT status, customer, count(*) AS n FROM orders GROUP BY status, customer ORDER BY count(*) DESC, status, customer LIMIT 3) q;
+-- n_distinct_below: delta: distinct values below a window
+SELECT q.status, row_number() OVER (ORDER BY q.status) AS no FROM (SELECT DISTINCT status FROM orders) q;
+-- n_not_in_null: delta|full: NOT IN over values of which some are null
+SELECT id FROM customers WHERE region NOT IN (SELECT channel FROM orders WHERE paid);
+-- n_running: delta: a running total over groups
+SELECT day, sum(n) OVER (ORDER BY day) AS running FROM (SELECT day, count(*) AS n FROM orders GROUP BY day) q;
+-- n_intersect_all: delta: INTERSECT ALL
+SELECT channel AS c FROM orders INTERSECT ALL SELECT region FROM customers;
+-- n_except_groups: delta|keys: EXCEPT of groups
+SELECT status, count(*) AS n FROM orders GROUP BY status EXCEPT SELECT status, count(*) FROM orders WHERE paid GROUP BY status;
+-- n_union_below: delta: UNION below groups
+SELECT q.region, count(*) AS n FROM (SELECT region FROM customers UNION SELECT channel FROM orders) q GROUP BY q.region;
+-- n_grouping: delta: GROUPING() of a join
+SELECT o.status, c.tier, grouping(o.status, c.tier) AS level, count(*) AS n, sum(o.channel) AS channels FROM orders o JOIN customers c ON c.id = o.customer GROUP BY ROLLUP (o.status, c.tier) HAVING count(*) > 1;
+-- n_union_limit: delta: the first of a union
+SELECT name FROM customers UNION SELECT title FROM products ORDER BY 1 DESC NULLS LAST LIMIT 6;
+
 -- f_limit: full: LIMIT without groups
 SELECT id, total FROM orders ORDER BY id LIMIT 20;
 -- f_limit_below: full: LIMIT below groups
