@@ -331,7 +331,7 @@ SELECT * FROM smart();
 -- It is not out for good.
 DO $$
 BEGIN
-    FOR i IN 1 .. 40 LOOP
+    FOR i IN 1 .. 200 LOOP
         UPDATE t SET g = i WHERE id < 5;
         PERFORM refresh_materialized_views_smart('{v}');
         EXIT WHEN (SELECT method FROM refresh_mv.history ORDER BY run DESC LIMIT 1) = 'delta';

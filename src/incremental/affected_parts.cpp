@@ -82,31 +82,92 @@ char *own_parts(const Instance *instance, const NetChanges *changes, List *signs
     return changed_rows(instance, changes, signs, column);
 }
 
-// A query for the anchor values that the changed rows of an instance without an
-// anchor are joined with, in either state; null, with an obstacle, if there is none.
-Query *joined_parts(Query *original, const Anchoring &chosen, int place, List *changes, List *signs,
-                    QueryEnvironment *environment, const char **obstacle)
-{
-    auto *query = static_cast<Query *>(copyObjectImpl(original));
-    Anchoring anchoring = anchor::choose_same(query, chosen);
-    Instance *changed = instance_at(anchoring, place);
-    ListCell *cell;
+// What a search for parts goes by.
+struct Changes {
+    List *net;
+    List *signs;
+    QueryEnvironment *environment;
+};
 
-    *obstacle = relax_outer_joins::to_changed(query, changed, changes);
-    if (*obstacle != nullptr)
-        return nullptr;
-    foreach (cell, anchoring.instances) {
+// Has a query read the changed rows of an instance, and of the other tables that have changed those of both states; and
+// return a value of what it joins.  Why it cannot, or null.
+const char *read_changed(Query *query, List *instances, const Instance *changed, const Changes &changes, Expr *value)
+{
+    ListCell *cell;
+    const char *obstacle = relax_outer_joins::to_changed(query, changed, changes.net);
+    if (obstacle != nullptr)
+        return obstacle;
+    foreach (cell, instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
-        const NetChanges *own = instance::changes_of(changes, instance);
+        const NetChanges *own = instance::changes_of(changes.net, instance);
         if (own == nullptr)
             continue;
         const char *columns = instance::used_columns(instance);
-        instance::replace(instance, instance == changed ? changed_rows(instance, own, signs, columns)
+        instance::replace(instance,
+                          instance == changed ? changed_rows(instance, own, changes.signs, columns)
                                               : all_rows(instance, own, columns),
-                environment);
+                          changes.environment);
     }
-    query::select_joined(query, list_make1(makeTargetEntry(anchoring.value, 1, pstrdup("part"), false)));
-    return query;
+    query::select_joined(query, list_make1(makeTargetEntry(value, 1, pstrdup("part"), false)));
+    return nullptr;
+}
+
+// A query for the anchor values that the changed rows of an instance without an
+// anchor are joined with, in either state; null, with an obstacle, if there is none.
+Query *joined_parts(Query *original, const Anchoring &chosen, int place, const Changes &changes, const char **obstacle)
+{
+    auto *query = static_cast<Query *>(copyObjectImpl(original));
+    Anchoring anchoring = anchor::choose_same(query, chosen);
+    *obstacle = read_changed(query, anchoring.instances, instance_at(anchoring, place), changes, anchoring.value);
+    return *obstacle == nullptr ? query : nullptr;
+}
+
+// Drops the conditions that mention what is around a query, from all of its joins.
+void forget_around(Node *node)
+{
+    auto left = [](Node *quals) {
+        List *conditions = NIL;
+        ListCell *cell;
+        foreach (cell, make_ands_implicit(reinterpret_cast<Expr *>(quals))) {
+            auto *condition = static_cast<Node *>(lfirst(cell));
+            if (!contain_vars_of_level(condition, 1) && !contain_vars_of_level(condition, 2)
+                && !contain_vars_of_level(condition, 3))
+                conditions = lappend(conditions, condition);
+        }
+        return reinterpret_cast<Node *>(make_ands_explicit(conditions));
+    };
+    ListCell *cell;
+    if (IsA(node, FromExpr)) {
+        auto *from = reinterpret_cast<FromExpr *>(node);
+        from->quals = left(from->quals);
+        foreach (cell, from->fromlist)
+            forget_around(static_cast<Node *>(lfirst(cell)));
+    } else if (IsA(node, JoinExpr)) {
+        auto *join = reinterpret_cast<JoinExpr *>(node);
+        join->quals = left(join->quals);
+        forget_around(join->larg);
+        forget_around(join->rarg);
+    }
+}
+
+// The same of an instance that a subquery reads beside an anchored one: the subquery alone tells, with whatever it is
+// evaluated for.
+Query *parts_beside(const Anchoring &anchoring, int place, const Changes &changes, const char **obstacle)
+{
+    Instance *lost = instance_at(anchoring, place);
+    Instance *anchored = anchor::beside(anchoring.instances, lost);
+    auto *query = static_cast<Query *>(copyObjectImpl(lost->query));
+    List *instances = instance::all(query);
+    Oid type, collation;
+    int32 typmod;
+    get_atttypetypmodcoll(anchored->relation, anchored->anchor, &type, &typmod, &collation);
+    Var *value = makeVar(static_cast<int>(anchored->rti), anchored->anchor, type, typmod, collation, 0);
+    forget_around(reinterpret_cast<Node *>(query->jointree));
+    // what it returns, and what follows joining, may mention what is around as well, and goes
+    query::select_joined(query, list_make1(makeTargetEntry(reinterpret_cast<Expr *>(value), 1, pstrdup("part"), false)));
+    *obstacle = read_changed(query, instances, instance::find(instances, query, static_cast<int>(lost->rti)), changes,
+                             reinterpret_cast<Expr *>(value));
+    return *obstacle == nullptr ? query : nullptr;
 }
 
 // Whether the one column of some rows is null in any of them.
@@ -171,11 +232,13 @@ bool run(Search *search, Query *query, const char *name, const char *reason)
 // null, with a reason, if that is not possible or would cost too much.
 const char *find_joined(Search *search, int place)
 {
-    const char *table = get_rel_name(instance_at(search->anchoring, place)->relation);
+    const Instance *instance = instance_at(search->anchoring, place);
+    const char *table = get_rel_name(instance->relation);
     const char *name = row_names::joined(place);
     const char *obstacle;
-    Query *joined = joined_parts(search->query, search->anchoring, place, search->changes, search->signs,
-                                 search->environment, &obstacle);
+    Changes changes = {search->changes, search->signs, search->environment};
+    Query *joined = instance->joined ? joined_parts(search->query, search->anchoring, place, changes, &obstacle)
+                                     : parts_beside(search->anchoring, place, changes, &obstacle);
 
     if (joined == nullptr)
         *search->reason = psprintf("%s has changed, %s", table, obstacle);
@@ -303,7 +366,7 @@ const char *obstacle(const Anchoring &anchoring, List *changes)
         return "no column can serve as an anchor (a key, or a column that is joined on)";
     foreach (cell, anchoring.instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
-        if (instance::changes_of(changes, instance) != nullptr && instance->anchor == 0 && !instance->joined)
+        if (instance::changes_of(changes, instance) != nullptr && anchor::is_lost(anchoring.instances, instance))
             return instance::is_state(instance)
                        ? "what a subquery returns has changed, which concerns all rows"
                        : psprintf("%s has changed, which the query reads as a whole",

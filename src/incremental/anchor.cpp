@@ -162,14 +162,13 @@ void anchor_correlated(Search *search, Query *sub, List *known)
     }
 }
 
-// Marks the anchored instances below a subquery that is evaluated for each row around it.
+// Marks the instances below a subquery that is evaluated for each row around it.
 void mark_repeated(Search *search, Query *sub)
 {
     ListCell *cell;
     foreach (cell, instance::all(sub)) {
         auto *below = static_cast<Instance *>(lfirst(cell));
-        Instance *instance = instance::find(search->instances, below->query, static_cast<int>(below->rti));
-        instance->repeated = instance->anchor != 0;
+        instance::find(search->instances, below->query, static_cast<int>(below->rti))->repeated = true;
     }
 }
 
@@ -346,7 +345,7 @@ int count_left(List *instances, List *changed)
     ListCell *cell;
     foreach (cell, instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
-        left += instance->anchor == 0 && !instance->joined && list_member_oid(changed, instance->relation);
+        left += anchor::is_lost(instances, instance) && list_member_oid(changed, instance->relation);
     }
     return left;
 }
@@ -460,6 +459,27 @@ bool hands_up(Query *query, TargetEntry *entry)
         if (!listed(lfirst_node(WindowClause, cell)->partitionClause))
             return false;
     return true;
+}
+
+Instance *beside(List *instances, const Instance *instance)
+{
+    ListCell *cell;
+    foreach (cell, instance->query->rtable) {
+        auto *rte = lfirst_node(RangeTblEntry, cell);
+        if (rte->rtekind != RTE_RELATION && rte->rtekind != RTE_JOIN && rte->rtekind != RTE_RESULT)
+            return nullptr; // it may mention what is around
+    }
+    foreach (cell, instance->query->setOperations == nullptr ? instances : NIL) {
+        auto *other = static_cast<Instance *>(lfirst(cell));
+        if (other->query == instance->query && other->anchor != 0 && !other->keeps_nulls)
+            return other;
+    }
+    return nullptr;
+}
+
+bool is_lost(List *instances, const Instance *instance)
+{
+    return instance->anchor == 0 && !instance->joined && beside(instances, instance) == nullptr;
 }
 
 Anchoring choose(Query *query, List *changed)

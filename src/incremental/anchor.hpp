@@ -40,6 +40,13 @@ Anchoring choose(Query *query, List *changed);
 // The same for a query with the same FROM, by the same anchor.
 Anchoring choose_same(Query *query, const Anchoring &anchoring);
 
+// An anchored instance that a subquery reads beside another, so that the joined rows of that subquery alone tell which
+// anchor values a row of the other has to do with; null if there is none.
+Instance *beside(List *instances, const Instance *instance);
+
+// Whether there is no telling which joined rows of the top level a row of an instance has to do with.
+bool is_lost(List *instances, const Instance *instance);
+
 // Whether restricting the rows that a query joins by one of its output columns
 // restricts its result by just that: no LIMIT, and no grouping, DISTINCT ON or window
 // without the column.

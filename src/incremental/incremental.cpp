@@ -145,7 +145,7 @@ void find_whole_scope(Work *work)
     const char *reason = work->scope.reason;
     Query *fresh = work->query();
     double cost = query::cost(fresh);
-    if (cost > most * query::cost(query::rewritten(work->view)))
+    if (cost > most * gate::cost_limit * query::cost(query::rewritten(work->view)))
         return;
     work->scope.reason = nullptr;
     work->note("the query over its nodes", fresh);

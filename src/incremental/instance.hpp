@@ -10,7 +10,7 @@ struct Instance {
     Index rti;
     Oid relation;
     AttrNumber anchor; // its column of the class; 0: it has none
-    bool repeated;     // evaluated anew for each row of the query around it, by the anchor of that
+    bool repeated;     // evaluated anew for each row of the query around it
     bool implied;      // its anchor equals one that is restricted, by a join or a condition of the query itself
     bool keeps_nulls;  // a row with a null there matters to all parts (NOT IN)
     bool joined;       // read through FROM and queries that only select and join

@@ -111,7 +111,7 @@ bool is_lost(Query *query, const Anchoring &usual, Oid relation)
         ListCell *cell;
         foreach (cell, anchoring.instances) {
             auto *instance = static_cast<Instance *>(lfirst(cell));
-            lost |= instance->relation == relation && instance->anchor == 0 && !instance->joined;
+            lost |= instance->relation == relation && anchor::is_lost(anchoring.instances, instance);
         }
         return lost;
     };

@@ -118,9 +118,9 @@ char *old_bag(const Instance *instance, const NetChanges *changes, const Parts *
                                {"in_parts", in_any_parts(instance, parts, TableState::before)}});
 }
 
-// The table of an instance that is evaluated for each row of the query around it, as it was: all of it, to be
-// found by an index, but of the old images just those of the parts, which are read each time.
-char *old_rows_each_time(const Instance *instance, const NetChanges *changes, const Parts *parts,
+// The table of an instance that is evaluated for each row of the query around it, or not restricted, as it was: all of
+// it, to be found by an index, but of the old images just those of the parts, which may be read each time.
+char *old_rows_to_find(const Instance *instance, const NetChanges *changes, const Parts *parts,
                          QueryEnvironment *environment)
 {
     const char *name = row_names::unused_old(environment);
@@ -146,8 +146,8 @@ char *old_rows(const Instance *instance, const NetChanges *changes, const Parts 
 
     if (changes->bag)
         return old_bag(instance, changes, parts, environment);
-    if (instance->repeated && parts != nullptr)
-        return old_rows_each_time(instance, changes, parts, environment);
+    if (parts != nullptr && (instance->repeated || !is_restricted(instance, parts)))
+        return old_rows_to_find(instance, changes, parts, environment);
     const char *kept = sql_template::fill(
         "SELECT {columns} FROM {table} AND NOT EXISTS (SELECT FROM {changes} d WHERE {same_key})",
         {{"columns", columns},

@@ -233,7 +233,7 @@ WHERE EXISTS (SELECT FROM items i WHERE i.order_id = o.id AND i.qty > o.channel)
 SELECT customer, count(*) AS n FROM orders o
 WHERE EXISTS (SELECT FROM tags t WHERE t.order_id = o.id AND t.points > 2) OR NOT EXISTS (SELECT FROM items i WHERE i.order_id = o.id)
 GROUP BY customer;
--- d_exists_join: delta whole(products): EXISTS over a join
+-- d_exists_join: delta: EXISTS over a join
 SELECT status, count(*) AS n FROM orders o
 WHERE EXISTS (SELECT FROM items i JOIN products p ON p.sku = i.sku WHERE i.order_id = o.id AND p.price > 4) GROUP BY status;
 -- d_exists_whole: delta whole(rates): EXISTS without an equality
@@ -521,6 +521,15 @@ SELECT id, line, qty FROM m_lines WHERE qty > 1;
 -- m_plain_join: keys: joined to a table
 SELECT c.name, m.day, m.n FROM m_days m JOIN customers c ON c.id = m.customer;
 
+-- n_beside: keys: a correlated subquery over two tables
+SELECT c.id, (SELECT count(*) FROM orders o, items i WHERE o.customer = c.id AND i.order_id = o.id) AS items FROM customers c;
+-- n_beside_left: keys: the same with a left join, and EXISTS over three tables
+SELECT c.id, (SELECT string_agg(coalesce(r.label, '-'), ',' ORDER BY o.id) FROM orders o LEFT JOIN rates r ON r.currency = o.currency WHERE o.customer = c.id) AS labels FROM customers c
+WHERE EXISTS (SELECT FROM orders o JOIN items i ON i.order_id = o.id JOIN products p ON p.sku = i.sku WHERE o.customer = c.id AND p.price > 1);
+-- n_beside_groups: keys|delta: a join below groups, with a name from a subquery
+SELECT * FROM (SELECT o.customer, count(i.line) AS n, (SELECT name FROM customers c WHERE c.id = o.customer) AS name FROM orders o LEFT JOIN items i ON i.order_id = o.id GROUP BY o.customer) q;
+-- n_beside_not: keys|full|delta: NOT EXISTS and NOT IN over two tables
+SELECT c.id FROM customers c WHERE NOT EXISTS (SELECT FROM orders o JOIN tags t ON t.order_id = o.id WHERE o.customer = c.id) AND c.id NOT IN (SELECT o.customer FROM orders o JOIN rates r ON r.currency = o.currency WHERE r.rate > 2);
 -- n_rank: delta: ranks of groups, joined to a table
 SELECT rank() OVER (ORDER BY z.n DESC, z.customer) AS place, c.name FROM (SELECT customer, count(*) AS n FROM orders GROUP BY customer) z JOIN customers c ON c.id = z.customer;
 -- n_cte_twice: delta: groups read twice, of which the largest are wanted
