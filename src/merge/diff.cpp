@@ -148,29 +148,38 @@ void read_held(Matcher *m, ItemPointer tid)
     slot_getallattrs(m->held_slot);
 }
 
-bool key_matches(Matcher *m, TupleTableSlot *fresh)
+// The columns of a row of the view, wherever they are.
+struct Columns {
+    const Datum *values;
+    const bool *nulls;
+};
+
+Columns columns_of(TupleTableSlot *row, int skip = 0)
 {
-    TupleTableSlot *held = m->held_slot;
-    for (int i = 0; i < m->key.count; i++) {
-        int c = m->key.columns[i] - 1;
-        if (!image::same(TupleDescAttr(m->desc, c), held->tts_values[c], held->tts_isnull[c],
-                         fresh->tts_values[c], fresh->tts_isnull[c]))
+    return {row->tts_values + skip, row->tts_isnull + skip};
+}
+
+bool same_column(Matcher *m, int c, Columns a, Columns b)
+{
+    return image::same(TupleDescAttr(m->desc, c), a.values[c], a.nulls[c], b.values[c], b.nulls[c]);
+}
+
+bool key_matches(Matcher *m, Columns held, Columns fresh)
+{
+    for (int i = 0; i < m->key.count; i++)
+        if (!same_column(m, m->key.columns[i] - 1, held, fresh))
             return false;
-    }
     return m->key.count > 0;
 }
 
 // Whether the held row can be updated to the fresh one without touching an
 // index.
-bool updatable_in_place(Matcher *m, TupleTableSlot *fresh)
+bool updatable_in_place(Matcher *m, Columns held, Columns fresh)
 {
-    TupleTableSlot *held = m->held_slot;
     if (bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, m->indexed))
         return false; // an index on the whole row
     for (int c = 0; c < m->desc->natts; c++)
-        if (bms_is_member(c + 1 - FirstLowInvalidHeapAttributeNumber, m->indexed)
-            && !image::same(TupleDescAttr(m->desc, c), held->tts_values[c], held->tts_isnull[c],
-                            fresh->tts_values[c], fresh->tts_isnull[c]))
+        if (bms_is_member(c + 1 - FirstLowInvalidHeapAttributeNumber, m->indexed) && !same_column(m, c, held, fresh))
             return false;
     return true;
 }
@@ -204,7 +213,7 @@ void match(Matcher *m, uint64 hash, TupleTableSlot *fresh)
                 m->diff->unchanged_rows++;
                 return;
             }
-            if (paired == nullptr && key_matches(m, fresh))
+            if (paired == nullptr && key_matches(m, columns_of(m->held_slot), columns_of(fresh)))
                 paired = link;
         }
     }
@@ -215,7 +224,7 @@ void match(Matcher *m, uint64 hash, TupleTableSlot *fresh)
 
     ItemPointerData tid = table->entries[*paired].tid;
     read_held(m, &tid);
-    if (updatable_in_place(m, fresh)) {
+    if (updatable_in_place(m, columns_of(m->held_slot), columns_of(fresh))) {
         emit_changed(m, &tid, fresh);
         claim(table, paired);
     } else
@@ -407,6 +416,168 @@ bool receive_fresh(TupleTableSlot *slot, DestReceiver *self)
     return true;
 }
 
+// ---- signed rows ----
+
+// A row of which there are more or fewer than before.
+struct SignedRow {
+    uint64 hash;
+    SignedRow *next;
+    int64 net; // how many more there are to be
+    const Datum *values;
+    const bool *nulls;
+};
+
+// Signed rows in memory, found by hash.
+struct SignedRows {
+    MemoryContext memory;
+    SignedRow **buckets;
+    uint64 mask;
+    uint64 count;
+    SignedRow **rows; // in the order in which they came
+};
+
+struct SignedReceiver {
+    DestReceiver pub;
+    Matcher *matcher;
+    SignedRows *rows;
+};
+
+Columns columns_of(const SignedRow *row)
+{
+    return {row->values, row->nulls};
+}
+
+SignedRow *find_signed(Matcher *m, SignedRows *rows, uint64 hash, Columns image)
+{
+    for (SignedRow *row = rows->buckets[hash & rows->mask]; row != nullptr; row = row->next)
+        if (row->hash == hash && image::same_row(m->desc, row->values, row->nulls, image.values, image.nulls))
+            return row;
+    return nullptr;
+}
+
+// Makes room for twice as many rows.
+void grow(SignedRows *rows)
+{
+    uint64 size = rows->buckets == nullptr ? 1024 : 2 * (rows->mask + 1);
+    auto **larger = static_cast<SignedRow **>(
+        MemoryContextAllocExtended(rows->memory, size * sizeof(SignedRow *), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+    Size bytes = size * sizeof(SignedRow *);
+    for (uint64 i = 0; i < rows->count; i++) {
+        SignedRow *row = rows->rows[i];
+        row->next = larger[row->hash & (size - 1)];
+        larger[row->hash & (size - 1)] = row;
+    }
+    if (rows->buckets != nullptr)
+        pfree(rows->buckets);
+    rows->buckets = larger;
+    rows->mask = size - 1;
+    rows->rows = static_cast<SignedRow **>(rows->rows != nullptr ? repalloc_huge(rows->rows, bytes)
+                                                                 : MemoryContextAllocHuge(rows->memory, bytes));
+}
+
+// Remembers a row.
+SignedRow *add_signed(Matcher *m, SignedRows *rows, uint64 hash, Columns image)
+{
+    auto natts = static_cast<size_t>(m->desc->natts);
+    if (rows->buckets == nullptr || rows->count > rows->mask)
+        grow(rows);
+    MemoryContext old = MemoryContextSwitchTo(rows->memory);
+    auto *row = static_cast<SignedRow *>(palloc(sizeof(SignedRow) + natts * (sizeof(Datum) + sizeof(bool))));
+    auto *values = reinterpret_cast<Datum *>(row + 1);
+    auto *nulls = reinterpret_cast<bool *>(values + natts);
+    for (size_t i = 0; i < natts; i++) {
+        Form_pg_attribute attr = TupleDescAttr(m->desc, static_cast<int>(i));
+        nulls[i] = image.nulls[i];
+        values[i] = nulls[i] ? 0 : datumCopy(image.values[i], attr->attbyval, attr->attlen);
+    }
+    MemoryContextSwitchTo(old);
+    SignedRow **bucket = &rows->buckets[hash & rows->mask];
+    *row = {hash, *bucket, 0, values, nulls};
+    *bucket = row;
+    rows->rows[rows->count++] = row;
+    return row;
+}
+
+bool receive_signed(TupleTableSlot *slot, DestReceiver *self)
+{
+    Matcher *m = reinterpret_cast<SignedReceiver *>(self)->matcher;
+    SignedRows *rows = reinterpret_cast<SignedReceiver *>(self)->rows;
+
+    slot_getallattrs(slot);
+    progress::count_row();
+    MemoryContext old = MemoryContextSwitchTo(m->row_context);
+    Columns image = columns_of(slot);
+    uint64 hash = row_hash(m, image.values, image.nulls);
+    SignedRow *row = rows->count > 0 ? find_signed(m, rows, hash, image) : nullptr;
+    if (row == nullptr)
+        row = add_signed(m, rows, hash, image);
+    row->net += DatumGetInt32(slot->tts_values[m->desc->natts]);
+    MemoryContextSwitchTo(old);
+    MemoryContextReset(m->row_context);
+    return true;
+}
+
+void store_row(TupleTableSlot *slot, const SignedRow *row)
+{
+    auto natts = static_cast<size_t>(slot->tts_tupleDescriptor->natts);
+    ExecClearTuple(slot);
+    memcpy(slot->tts_values, row->values, natts * sizeof(Datum));
+    memcpy(slot->tts_isnull, row->nulls, natts * sizeof(bool));
+    ExecStoreVirtualTuple(slot);
+}
+
+// Takes a held row that was lost: it becomes one that was gained with the same key, or goes.
+void lose(Matcher *m, SignedRows *rows, uint64 hash, ItemPointer tid, Columns held)
+{
+    for (SignedRow *row = rows->buckets[hash & rows->mask]; row != nullptr; row = row->next) {
+        if (row->hash != hash || row->net <= 0 || !key_matches(m, held, columns_of(row)))
+            continue;
+        if (!updatable_in_place(m, held, columns_of(row)))
+            continue;
+        store_row(m->held_slot, row);
+        emit_changed(m, tid, m->held_slot);
+        row->net--;
+        return;
+    }
+    emit_gone(m, tid);
+}
+
+bool receive_held_of_signed(TupleTableSlot *slot, DestReceiver *self)
+{
+    Matcher *m = reinterpret_cast<SignedReceiver *>(self)->matcher;
+    SignedRows *rows = reinterpret_cast<SignedReceiver *>(self)->rows;
+
+    slot_getallattrs(slot);
+    progress::count_row();
+    MemoryContext old = MemoryContextSwitchTo(m->row_context);
+    Columns held = columns_of(slot, 1);
+    uint64 hash = row_hash(m, held.values, held.nulls);
+    SignedRow *row = rows->count > 0 ? find_signed(m, rows, hash, held) : nullptr;
+    m->diff->held_rows++;
+    if (row != nullptr && row->net < 0) {
+        row->net++;
+        lose(m, rows, hash, DatumGetItemPointer(slot->tts_values[0]), held);
+    } else
+        m->diff->unchanged_rows++;
+    MemoryContextSwitchTo(old);
+    MemoryContextReset(m->row_context);
+    return true;
+}
+
+// What is left was gained.
+void emit_gained(Matcher *m, SignedRows *rows)
+{
+    for (uint64 i = 0; i < rows->count; i++) {
+        CHECK_FOR_INTERRUPTS();
+        if (rows->rows[i]->net < 0)
+            elog(ERROR, "a row that materialized view \"%s\" has lost is not in it", RelationGetRelationName(m->view));
+        for (; rows->rows[i]->net > 0; rows->rows[i]->net--) {
+            store_row(m->held_slot, rows->rows[i]);
+            emit_fresh(m, m->held_slot);
+        }
+    }
+}
+
 Diff *make_diff(TupleDesc desc)
 {
     auto *diff = static_cast<Diff *>(palloc0(sizeof(Diff)));
@@ -493,6 +664,28 @@ Diff *compute(Relation view, Query *held, Query *fresh, PairingKey key, QueryEnv
         match_spilled(m);
     else
         emit_unclaimed(m);
+    free_matcher(m);
+    return diff;
+}
+
+Diff *compute_signed(Relation view, Query *held, Query *signed_rows, PairingKey key, QueryEnvironment *environment)
+{
+    Matcher *m = make_matcher(view, key);
+    Diff *diff = m->diff;
+    SignedRows rows{};
+    rows.memory = AllocSetContextCreate(CurrentMemoryContext, "refresh_mv signed rows", ALLOCSET_DEFAULT_SIZES);
+    SignedReceiver signed_receiver = {query::row_receiver(receive_signed), m, &rows};
+    SignedReceiver held_receiver = {query::row_receiver(receive_held_of_signed), m, &rows};
+
+    ExecDropSingleTupleTableSlot(m->held_slot);
+    m->held_slot = MakeSingleTupleTableSlot(m->desc, &TTSOpsVirtual);
+    progress::start_phase("running its query");
+    query::run(signed_rows, &signed_receiver.pub, 0, environment);
+    progress::start_phase("reading the view");
+    query::run(held, &held_receiver.pub, 0, environment);
+    progress::start_phase("comparing");
+    emit_gained(m, &rows);
+    MemoryContextDelete(rows.memory);
     free_matcher(m);
     return diff;
 }

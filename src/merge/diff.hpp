@@ -45,6 +45,11 @@ namespace diff {
 Diff *compute(Relation view, Query *held, Query *fresh, PairingKey key,
               QueryEnvironment *environment = nullptr);
 
+// The same where it is known which rows the view has gained and lost: signed returns its columns and a sign
+// (integer, 1 or -1), and held among others all rows of which there is one lost with their image.  Signs of one
+// image add up.  Fails if a row that was lost is not held.  Takes memory for the signed rows.
+Diff *compute_signed(Relation view, Query *held, Query *signed_rows, PairingKey key, QueryEnvironment *environment);
+
 // Releases the files and memory of a diff.
 void release(Diff *diff);
 

@@ -40,7 +40,7 @@ struct Scope {
 };
 
 // The same as two queries, which may read named rows: the rows that the view holds
-// there, and those that it should hold.
+// there, and those that it should hold, or with a sign those that it has gained and lost.
 struct Sides {
     Query *held;
     Query *fresh;
@@ -98,13 +98,21 @@ bool swap_file(Relation view, Diff *diff)
     }
 }
 
+// Whether a query returns a sign after the columns of the view.
+bool has_sign(Relation view, Query *query)
+{
+    return ExecCleanTargetListLength(query->targetList) > RelationGetDescr(view)->natts;
+}
+
 // Compares the rows in the scope and writes the differences; swaps the file
 // where that is allowed and cheaper.
 Merged merge_sides(Relation view, Sides sides, Method method, bool may_swap)
 {
     Diff *diff = guard([&] {
         PairingKey key = shape::pairing_key(view, query::stored(view));
-        return diff::compute(view, sides.held, sides.fresh, key, sides.environment);
+        return has_sign(view, sides.fresh)
+                   ? diff::compute_signed(view, sides.held, sides.fresh, key, sides.environment)
+                   : diff::compute(view, sides.held, sides.fresh, key, sides.environment);
     });
     RowCounts rows = {diff->fresh_rows, diff->changed_rows, diff->gone_rows, diff->unchanged_rows};
     uint64 changes = rows.inserted + rows.updated + rows.deleted;
