@@ -28,6 +28,9 @@ struct Table {
     uint64 limit; // of capacity
     uint32 *buckets;
     uint32 mask;
+    MinimalTuple *images; // of the entries, as long as they fit in memory; null: they are read back
+    Size image_bytes;
+    Size most_bytes;
 };
 
 struct Matcher {
@@ -43,6 +46,8 @@ struct Matcher {
     TupleDesc held_sort_desc;
     TupleDesc fresh_sort_desc;
     TupleTableSlot *held_slot;    // a held row, read back by tid
+    TupleTableSlot *image_slot;   // or from its image in memory
+    MemoryContext image_context;
     TupleTableSlot *changed_slot; // (tid, row) on its way to diff->changed
     TupleTableSlot *gone_slot;
     TupleTableSlot *held_sort_slot;
@@ -62,7 +67,7 @@ int memory_share(int divisor)
 
 // ---- the table of held rows ----
 
-void table_add(Table *table, uint64 hash, ItemPointer tid)
+void table_add(Table *table, uint64 hash, ItemPointer tid, MinimalTuple image = nullptr)
 {
     if (table->count == table->capacity) {
         uint64 capacity = Max(table->capacity * 2, UINT64CONST(1024));
@@ -73,7 +78,12 @@ void table_add(Table *table, uint64 hash, ItemPointer tid)
             table->entries ? repalloc_huge(table->entries, size)
                            : MemoryContextAllocHuge(CurrentMemoryContext, size));
         table->capacity = capacity;
+        if (table->images != nullptr)
+            table->images = static_cast<MinimalTuple *>(
+                repalloc_huge(table->images, capacity * sizeof(MinimalTuple)));
     }
+    if (table->images != nullptr)
+        table->images[table->count] = image;
     table->entries[table->count++] = {hash, no_entry, *tid, false};
 }
 
@@ -99,7 +109,31 @@ void table_chain(Table *table)
     }
 }
 
+// Forgets the images, which do not fit in memory.
+void forget_images(Matcher *m)
+{
+    pfree(m->table.images);
+    m->table.images = nullptr;
+    MemoryContextReset(m->image_context);
+}
+
 // ---- results ----
+
+// The columns of a row of the view, wherever they are.
+struct Columns {
+    const Datum *values;
+    const bool *nulls;
+};
+
+Columns columns_of(TupleTableSlot *row, int skip = 0)
+{
+    return {row->tts_values + skip, row->tts_isnull + skip};
+}
+
+bool same_column(Matcher *m, int c, Columns a, Columns b)
+{
+    return image::same(TupleDescAttr(m->desc, c), a.values[c], a.nulls[c], b.values[c], b.nulls[c]);
+}
 
 // Fills a slot with a value and the columns of a row after it.
 void store_prefixed(TupleTableSlot *slot, Datum prefix, TupleTableSlot *row)
@@ -123,10 +157,21 @@ void emit_gone(Matcher *m, ItemPointer tid)
     m->diff->gone_rows++;
 }
 
-void emit_changed(Matcher *m, ItemPointer tid, TupleTableSlot *fresh)
+// A fresh row that takes the place of a held one.  It keeps the held datum of each column whose image is unchanged:
+// heap_update sees no change of an indexed column only if the raw datums agree, and a kept TOAST pointer is not written
+// again.
+void emit_changed(Matcher *m, ItemPointer tid, Columns held, Columns fresh)
 {
-    store_prefixed(m->changed_slot, ItemPointerGetDatum(tid), fresh);
-    tuplestore_puttupleslot(m->diff->changed, m->changed_slot);
+    TupleTableSlot *slot = m->changed_slot;
+    ExecClearTuple(slot);
+    slot->tts_values[0] = ItemPointerGetDatum(tid);
+    slot->tts_isnull[0] = false;
+    for (int c = 0; c < m->desc->natts; c++) {
+        slot->tts_values[c + 1] = same_column(m, c, held, fresh) ? held.values[c] : fresh.values[c];
+        slot->tts_isnull[c + 1] = fresh.nulls[c];
+    }
+    ExecStoreVirtualTuple(slot);
+    tuplestore_puttupleslot(m->diff->changed, slot);
     m->diff->changed_rows++;
 }
 
@@ -138,30 +183,21 @@ void emit_fresh(Matcher *m, TupleTableSlot *fresh)
 
 // ---- matching ----
 
-// Reads a held row back, with all its columns at hand.
-void read_held(Matcher *m, ItemPointer tid)
+// The held row of an entry, with all its columns at hand.
+Columns read_held(Matcher *m, uint32 number)
 {
+    if (m->table.images != nullptr) {
+        ExecStoreMinimalTuple(m->table.images[number], m->image_slot, false);
+        slot_getallattrs(m->image_slot);
+        return columns_of(m->image_slot);
+    }
+    ItemPointer tid = &m->table.entries[number].tid;
     if (!table_tuple_fetch_row_version(m->view, tid, m->snapshot, m->held_slot))
         elog(ERROR, "could not read row (%u,%u) of materialized view \"%s\" again",
              ItemPointerGetBlockNumber(tid), ItemPointerGetOffsetNumber(tid),
              RelationGetRelationName(m->view));
     slot_getallattrs(m->held_slot);
-}
-
-// The columns of a row of the view, wherever they are.
-struct Columns {
-    const Datum *values;
-    const bool *nulls;
-};
-
-Columns columns_of(TupleTableSlot *row, int skip = 0)
-{
-    return {row->tts_values + skip, row->tts_isnull + skip};
-}
-
-bool same_column(Matcher *m, int c, Columns a, Columns b)
-{
-    return image::same(TupleDescAttr(m->desc, c), a.values[c], a.nulls[c], b.values[c], b.nulls[c]);
+    return columns_of(m->held_slot);
 }
 
 bool key_matches(Matcher *m, Columns held, Columns fresh)
@@ -206,14 +242,13 @@ void match(Matcher *m, uint64 hash, TupleTableSlot *fresh)
             CHECK_FOR_INTERRUPTS();
             if (entry->hash != hash)
                 continue;
-            read_held(m, &entry->tid);
-            if (image::same_row(m->desc, m->held_slot->tts_values, m->held_slot->tts_isnull,
-                                fresh->tts_values, fresh->tts_isnull)) {
+            Columns held = read_held(m, *link);
+            if (image::same_row(m->desc, held.values, held.nulls, fresh->tts_values, fresh->tts_isnull)) {
                 claim(table, link);
                 m->diff->unchanged_rows++;
                 return;
             }
-            if (paired == nullptr && key_matches(m, columns_of(m->held_slot), columns_of(fresh)))
+            if (paired == nullptr && key_matches(m, held, columns_of(fresh)))
                 paired = link;
         }
     }
@@ -222,10 +257,9 @@ void match(Matcher *m, uint64 hash, TupleTableSlot *fresh)
         return;
     }
 
-    ItemPointerData tid = table->entries[*paired].tid;
-    read_held(m, &tid);
-    if (updatable_in_place(m, columns_of(m->held_slot), columns_of(fresh))) {
-        emit_changed(m, &tid, fresh);
+    Columns held = read_held(m, *paired);
+    if (updatable_in_place(m, held, columns_of(fresh))) {
+        emit_changed(m, &table->entries[*paired].tid, held, columns_of(fresh));
         claim(table, paired);
     } else
         emit_fresh(m, fresh); // the entry stays unclaimed and is deleted
@@ -284,6 +318,8 @@ void start_spilling(Matcher *m)
     m->held_sort = sort_by_hash(m->held_sort_desc);
     m->fresh_sort = sort_by_hash(m->fresh_sort_desc);
 
+    if (m->table.images != nullptr)
+        forget_images(m);
     for (uint64 i = 0; i < m->table.count; i++) {
         CHECK_FOR_INTERRUPTS();
         spill_held(m, m->table.entries[i].hash, &m->table.entries[i].tid);
@@ -376,6 +412,21 @@ uint64 row_hash(Matcher *m, const Datum *values, const bool *nulls)
     return hash;
 }
 
+// Keeps the image of a held row, if all of them fit in memory.
+MinimalTuple image_of(Matcher *m, TupleTableSlot *slot)
+{
+    if (m->table.images == nullptr)
+        return nullptr;
+    MemoryContext old = MemoryContextSwitchTo(m->image_context);
+    MinimalTuple image = heap_form_minimal_tuple(m->desc, slot->tts_values + 1, slot->tts_isnull + 1);
+    MemoryContextSwitchTo(old);
+    m->table.image_bytes += GetMemoryChunkSpace(image) + sizeof(Entry) + sizeof(MinimalTuple) + 2 * sizeof(uint32);
+    if (m->table.image_bytes <= m->table.most_bytes)
+        return image;
+    forget_images(m);
+    return nullptr;
+}
+
 bool receive_held(TupleTableSlot *slot, DestReceiver *self)
 {
     Matcher *m = reinterpret_cast<Receiver *>(self)->matcher;
@@ -383,6 +434,7 @@ bool receive_held(TupleTableSlot *slot, DestReceiver *self)
     slot_getallattrs(slot);
     uint64 hash = row_hash(m, slot->tts_values + 1, slot->tts_isnull + 1);
     ItemPointer tid = DatumGetItemPointer(slot->tts_values[0]);
+    MinimalTuple image = image_of(m, slot);
     MemoryContextReset(m->row_context);
     m->diff->held_rows++;
     progress::count_row();
@@ -393,7 +445,7 @@ bool receive_held(TupleTableSlot *slot, DestReceiver *self)
     if (m->held_sort != nullptr)
         spill_held(m, hash, tid);
     else
-        table_add(&m->table, hash, tid);
+        table_add(&m->table, hash, tid, image);
     MemoryContextSwitchTo(old);
     return true;
 }
@@ -534,8 +586,7 @@ void lose(Matcher *m, SignedRows *rows, uint64 hash, ItemPointer tid, Columns he
             continue;
         if (!updatable_in_place(m, held, columns_of(row)))
             continue;
-        store_row(m->held_slot, row);
-        emit_changed(m, tid, m->held_slot);
+        emit_changed(m, tid, held, columns_of(row));
         row->net--;
         return;
     }
@@ -602,6 +653,10 @@ Matcher *make_matcher(Relation view, PairingKey key)
     m->diff = make_diff(m->desc);
     m->table.limit = memory_share(2) * UINT64CONST(1024) / (sizeof(Entry) + 2 * sizeof(uint32));
     m->table.limit = Min(m->table.limit, UINT64CONST(0xfffffffe));
+    m->table.most_bytes = static_cast<Size>(memory_share(2)) * 1024;
+    m->table.images = static_cast<MinimalTuple *>(palloc(sizeof(MinimalTuple)));
+    m->image_slot = MakeSingleTupleTableSlot(m->desc, &TTSOpsMinimalTuple);
+    m->image_context = AllocSetContextCreate(CurrentMemoryContext, "refresh_mv images", ALLOCSET_DEFAULT_SIZES);
     m->held_slot = table_slot_create(view, nullptr);
     m->changed_slot = MakeSingleTupleTableSlot(m->diff->changed_desc, &TTSOpsVirtual);
     m->gone_slot = MakeSingleTupleTableSlot(m->diff->gone_desc, &TTSOpsVirtual);
@@ -615,7 +670,11 @@ void free_matcher(Matcher *m)
     ExecDropSingleTupleTableSlot(m->gone_slot);
     ExecDropSingleTupleTableSlot(m->changed_slot);
     ExecDropSingleTupleTableSlot(m->held_slot);
+    ExecDropSingleTupleTableSlot(m->image_slot);
     MemoryContextDelete(m->row_context);
+    MemoryContextDelete(m->image_context);
+    if (m->table.images != nullptr)
+        pfree(m->table.images);
     if (m->table.entries != nullptr)
         pfree(m->table.entries);
     if (m->table.buckets != nullptr)

@@ -12,9 +12,9 @@
 // - Hashes only find candidates.  Every match is verified by image on the held
 //   row itself.
 // - Nothing is written to the view here.
-// - Memory: about maintenance_work_mem.  Held rows are remembered by hash and
-//   tid; past half of that memory, both sides are sorted by hash on disk and
-//   merged one hash at a time.  Rows of one hash (duplicates, that is) must fit
+// - Memory: about maintenance_work_mem.  Held rows are remembered as they are; past
+//   half of that memory by hash and tid; past that, both sides are sorted by hash on
+//   disk and merged one hash at a time.  Rows of one hash (duplicates, that is) must fit
 //   in memory, at some 30 bytes each.
 #pragma once
 
@@ -25,7 +25,7 @@ namespace refresh_mv {
 
 struct Diff {
     Tuplestorestate *gone;    // tid
-    Tuplestorestate *changed; // tid, then the columns of the view
+    Tuplestorestate *changed; // tid, then the columns of the view: of those with the same image the held datums
     Tuplestorestate *fresh;   // the columns of the view
     TupleDesc gone_desc;
     TupleDesc changed_desc;

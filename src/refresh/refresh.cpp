@@ -353,7 +353,7 @@ bool merge_exactly(const OpenView &view, const BaselineStatus &baseline, Experie
     double cost = 0;
     try {
         subtransaction([&] {
-            Gate gate = guard([&] { return gate::of(view.relation, baseline.experience); });
+            Gate gate = guard([&] { return gate::of(view.relation, baseline.experience, baseline.pending); });
             time_box::begin(gate::patience_ms(gate));
             with_same_partitions(view.relation, [&] { merge_known(view, baseline, gate, &cost, merged, reason); });
             if (!time_box::end()) {
@@ -361,15 +361,15 @@ bool merge_exactly(const OpenView &view, const BaselineStatus &baseline, Experie
                 throw NoWay{};
             }
         });
-        gate::learn_exact(experience, cost, stopwatch.milliseconds());
+        gate::learn_exact(experience, baseline.pending, cost, stopwatch.milliseconds(), false);
         return true;
     } catch (const NoWay &) {
         time_box::end();
         if (cost > 0)
-            gate::learn_refusal(experience, stopwatch.milliseconds());
+            gate::learn_refusal(experience, baseline.pending, stopwatch.milliseconds());
     } catch (const PgError &error) {
         if (time_box::end_after(error)) {
-            gate::learn_exact(experience, cost, stopwatch.milliseconds());
+            gate::learn_exact(experience, baseline.pending, cost, stopwatch.milliseconds(), true);
             *reason = took_longer;
             return false;
         }

@@ -38,6 +38,7 @@ struct Experience {
     double full_ms;    // the last full one
     double exact_ms;   // the last exact one
     double exact_rate; // exact ones, for each unit of the planner's costs
+    double change_ms;  // exact ones, for each change, where there are many
 };
 
 // How a tracked view stands to the log.
