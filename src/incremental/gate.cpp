@@ -35,10 +35,19 @@ static bool too_many(const Gate &gate, const Experience &experience, int64 chang
            && fixed_ms + static_cast<double>(changes) * change_ms > cost_limit * Max(gate.full_ms, least_ms);
 }
 
+// What a full refresh is expected to take, by the last one: it reads and compares as much again, and writes about as
+// much as an exact one.
+static double full_again(const Experience &experience, int64 changes)
+{
+    constexpr double write_ms = 0.001;
+    double spared = Max(experience.full_rows - static_cast<double>(changes), 0) * write_ms;
+    return Max(experience.full_ms - spared, experience.full_ms / 2);
+}
+
 Gate of(Relation view, const Experience &experience, int64 changes)
 {
     Gate gate{};
-    gate.full_ms = experience.full_ms > 0 ? experience.full_ms : full_cost(view) * usual_full_rate;
+    gate.full_ms = experience.full_ms > 0 ? full_again(experience, changes) : full_cost(view) * usual_full_rate;
     gate.rate = experience.exact_rate > 0 ? experience.exact_rate : usual_exact_rate;
     gate.limit = too_many(gate, experience, changes) ? 0 : cost_limit * Max(gate.full_ms, least_ms) / gate.rate;
     return gate;
@@ -55,9 +64,10 @@ double patience_ms(const Gate &gate)
     return Max(cost_limit * gate.full_ms, least_patience);
 }
 
-void learn_full(Experience *experience, double ms)
+void learn_full(Experience *experience, double ms, double rows)
 {
     experience->full_ms = ms;
+    experience->full_rows = rows;
 }
 
 // Few refreshes are of changes that are much slower than those of others: those come into it slowly.
@@ -94,7 +104,7 @@ void learn_refusal(Experience *experience, int64 changes, double ms)
         experience->change_ms = Max(experience->change_ms, 1.5 * experience->full_ms / static_cast<double>(changes));
     else if (late)
         experience->exact_rate = rate * 4; // so that it is refused earlier
-    else if (too_many({experience->full_ms, 0, 0}, *experience, changes))
+    else if (too_many({full_again(*experience, changes), 0, 0}, *experience, changes))
         experience->change_ms *= 0.95;
     else if (rate > usual_exact_rate)
         experience->exact_rate = Max(usual_exact_rate, rate * 0.85);

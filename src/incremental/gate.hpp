@@ -41,9 +41,9 @@ double exact_ms(const Gate &gate, double cost);
 // How long it may take at most, before it is given up.
 double patience_ms(const Gate &gate);
 
-// Takes in what a full refresh has taken; or an exact one of so many changes, or one that was given up; and that
+// Takes in what a full refresh has taken that wrote so many rows; or an exact one of so many changes, or one that was given up; and that
 // one was refused, before or after it had taken a good part of a full refresh's time.
-void learn_full(Experience *experience, double ms);
+void learn_full(Experience *experience, double ms, double rows);
 void learn_exact(Experience *experience, int64 changes, double cost, double ms, bool given_up);
 void learn_refusal(Experience *experience, int64 changes, double ms);
 

@@ -324,7 +324,7 @@ void fill(SignedChanges *signs, PlannedStmt *images, QueryEnvironment *environme
 double cost_by_key(const NetChanges *changes)
 {
     constexpr double cost_of_lookup = 1.5;
-    constexpr double share = 0.1;
+    constexpr double share = 0.05;
     constexpr double few = 100;
     constexpr double cost_of_image = 0.1;
     double count = static_cast<double>(changes->rows.count);

@@ -406,7 +406,8 @@ Merged carry_out(const OpenView &view, const Request &request, const BaselineSta
     }
     Stopwatch stopwatch;
     merged = merge_whole(view, request.may_swap, baseline.tracked && baseline.can_save, decision);
-    gate::learn_full(experience, stopwatch.milliseconds());
+    gate::learn_full(experience, stopwatch.milliseconds(),
+                     static_cast<double>(merged.rows.inserted + merged.rows.updated + merged.rows.deleted));
     return merged;
 }
 
