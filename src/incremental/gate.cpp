@@ -105,7 +105,7 @@ void learn_refusal(Experience *experience, int64 changes, double ms)
     else if (late)
         experience->exact_rate = rate * 4; // so that it is refused earlier
     else if (too_many({full_again(*experience, changes), 0, 0}, *experience, changes))
-        experience->change_ms *= 0.95;
+        experience->change_ms *= 0.99;
     else if (rate > usual_exact_rate)
         experience->exact_rate = Max(usual_exact_rate, rate * 0.85);
 }
