@@ -61,8 +61,10 @@ CREATE TABLE refresh_mv.state (
     groups     text,    -- what the state of its groups is of; null: there is none
     files      text,    -- the files of its sources, as they were
     full_ms    double precision, -- what the last full refresh took, in milliseconds
+    full_rows  double precision, -- how many rows it wrote
     exact_ms   double precision, -- the last exact one
-    exact_rate double precision  -- and such ones for each unit of the planner's costs
+    exact_rate double precision, -- and such ones for each unit of the planner's costs
+    change_ms  double precision  -- and for each change, where there are many
 );
 COMMENT ON TABLE refresh_mv.state IS
     'The last merge into each view; of a tracked one the baseline: what that refresh had seen.';

@@ -634,7 +634,7 @@ List *explain(Oid oid, bool with_details)
         examine_tracking(&e);
         AtEOXact_GUC(false, level);
         e.full = gate::full_cost(e.view.relation);
-        e.gate = gate::of(e.view.relation, e.baseline.experience);
+        e.gate = gate::of(e.view.relation, e.baseline.experience, e.baseline.pending);
     });
     List *rows = e.broken ? guard([&] { return explain_broken(&e); }) : examine(&e);
     guard([&] {

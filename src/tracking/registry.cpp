@@ -127,8 +127,8 @@ static Standing read_baseline(Oid view)
     own_rows::Scan scan = own_rows::begin("state", own_rows::Under::active_snapshot, {own_rows::is("view", view)});
     if (own_rows::next(&scan)) {
         own_rows::value(scan, "snapshot", &none);
-        standing.experience = {own_rows::real(scan, "full_ms"), own_rows::real(scan, "exact_ms"),
-                               own_rows::real(scan, "exact_rate")};
+        standing.experience = {own_rows::real(scan, "full_ms"), own_rows::real(scan, "full_rows"), own_rows::real(scan, "exact_ms"),
+                               own_rows::real(scan, "exact_rate"), own_rows::real(scan, "change_ms")};
     }
     if (!none) {
         standing.baseline = true;
@@ -231,7 +231,9 @@ void save_baseline(Oid view, const Circumstances &circumstances, bool raise_floo
                       .text(circumstances.files)
                       .float8(circumstances.experience.full_ms)
                       .float8(circumstances.experience.exact_ms)
-                      .float8(circumstances.experience.exact_rate);
+                      .float8(circumstances.experience.exact_rate)
+                      .float8(circumstances.experience.change_ms)
+                      .float8(circumstances.experience.full_rows);
 
     last_seen = {GetTopFullTransactionId(), GetCurrentCommandId(false)};
     static SPIPlanPtr plan = nullptr;
@@ -242,6 +244,7 @@ void save_baseline(Oid view, const Circumstances &circumstances, bool raise_floo
         " WHERE view OPERATOR(pg_catalog.=) $1 FOR UPDATE)"
         " SELECT o.ctid, $1 AS view, pg_catalog.now() AS merged_at, $2 AS snapshot,"
         " $3 AS own_xid, $4 AS own_seq, $6 AS settings, $8 AS uses, $9 AS groups, $10 AS files, $11 AS full_ms, $12 AS exact_ms, $13 AS exact_rate,"
+        " $14 AS change_ms, $15 AS full_rows,"
         " CASE WHEN f.reached THEN o.next_floor ELSE coalesce(o.floor_seq, 0) END AS floor_seq,"
         " CASE WHEN f.reached OR o.next_xid IS NULL THEN $4 ELSE o.next_floor END AS next_floor,"
         " CASE WHEN f.reached OR o.next_xid IS NULL THEN $5 ELSE o.next_xid END AS next_xid"

@@ -36,8 +36,10 @@ struct TrackedSource {
 // What refreshes of a view have taken, in milliseconds; 0: not known.
 struct Experience {
     double full_ms;    // the last full one
+    double full_rows;  // how many rows that wrote
     double exact_ms;   // the last exact one
     double exact_rate; // exact ones, for each unit of the planner's costs
+    double change_ms;  // exact ones, for each change, where there are many
 };
 
 // How a tracked view stands to the log.
