@@ -887,6 +887,53 @@ COMMENT ON FUNCTION refresh_mv_internal.exact_total(numeric[]) IS
 COMMENT ON FUNCTION refresh_mv_internal.exact_average(numeric[]) IS
     'Returns what avg() would, by a sum of exact_sum(). Fails if it is none.';
 
+-- The outermost values of a group, of which rows can be taken away: see src/values/extremes.cpp.
+CREATE FUNCTION refresh_mv_internal.smallest_step(internal, anyelement) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_smallest_step' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv_internal.largest_step(internal, anyelement) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_largest_step' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv_internal.extremes_combine(internal, internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_extremes_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv_internal.extremes_serial(internal) RETURNS bytea
+AS 'MODULE_PATHNAME', 'refresh_mv_extremes_serial' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION refresh_mv_internal.extremes_deserial(bytea, internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_extremes_deserial' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION refresh_mv_internal.extremes_final(internal) RETURNS bytea
+AS 'MODULE_PATHNAME', 'refresh_mv_extremes_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE AGGREGATE refresh_mv_internal.smallest(anyelement) (
+    SFUNC = refresh_mv_internal.smallest_step, STYPE = internal, SSPACE = 256,
+    FINALFUNC = refresh_mv_internal.extremes_final, COMBINEFUNC = refresh_mv_internal.extremes_combine,
+    SERIALFUNC = refresh_mv_internal.extremes_serial, DESERIALFUNC = refresh_mv_internal.extremes_deserial, PARALLEL = SAFE
+);
+CREATE AGGREGATE refresh_mv_internal.largest(anyelement) (
+    SFUNC = refresh_mv_internal.largest_step, STYPE = internal, SSPACE = 256,
+    FINALFUNC = refresh_mv_internal.extremes_final, COMBINEFUNC = refresh_mv_internal.extremes_combine,
+    SERIALFUNC = refresh_mv_internal.extremes_serial, DESERIALFUNC = refresh_mv_internal.extremes_deserial, PARALLEL = SAFE
+);
+CREATE FUNCTION refresh_mv_internal.extremes_add(bytea, plus bytea, minus bytea, bytes integer) RETURNS bytea
+AS 'MODULE_PATHNAME', 'refresh_mv_extremes_add' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv_internal.outermost(bytea, anyelement) RETURNS anyelement
+AS 'MODULE_PATHNAME', 'refresh_mv_outermost' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION refresh_mv_internal.smallest_step(internal, anyelement) IS 'For smallest(): adds a value.';
+COMMENT ON FUNCTION refresh_mv_internal.largest_step(internal, anyelement) IS 'For largest(): adds a value.';
+COMMENT ON FUNCTION refresh_mv_internal.extremes_combine(internal, internal) IS
+    'For smallest() and largest(): adds another state.';
+COMMENT ON FUNCTION refresh_mv_internal.extremes_serial(internal) IS
+    'For smallest() and largest(): returns the state, for another process.';
+COMMENT ON FUNCTION refresh_mv_internal.extremes_deserial(bytea, internal) IS
+    'For smallest() and largest(): returns the state of another process.';
+COMMENT ON FUNCTION refresh_mv_internal.extremes_final(internal) IS
+    'For smallest() and largest(): returns the list.';
+COMMENT ON AGGREGATE refresh_mv_internal.smallest(anyelement) IS
+    'Returns a list of the smallest values, with how often each is there.';
+COMMENT ON AGGREGATE refresh_mv_internal.largest(anyelement) IS
+    'Returns a list of the largest values, with how often each is there.';
+COMMENT ON FUNCTION refresh_mv_internal.extremes_add(bytea, bytea, bytea, integer) IS
+    'Returns a list of extremes plus another and minus a third, shortened to so many bytes; NULL if the outermost value '
+    'is not known. Fails if one is none.';
+COMMENT ON FUNCTION refresh_mv_internal.outermost(bytea, anyelement) IS
+    'Returns the first value of a list of extremes of that type, or NULL. Fails if it is none.';
+
 CREATE FUNCTION refresh_mv_internal.log_everything(relation oid, reason text) RETURNS void
 AS 'MODULE_PATHNAME', 'refresh_mv_log_everything' LANGUAGE C STRICT VOLATILE;
 COMMENT ON FUNCTION refresh_mv_internal.log_everything(oid, text) IS
@@ -1108,5 +1155,7 @@ GRANT EXECUTE ON FUNCTION
     refresh_mv_internal.better_schedule(), refresh_mv_internal.advise_on_views(),
     refresh_mv_internal.advise_on_publications(), refresh_mv_internal.advise_on_schedule(),
     refresh_mv_internal.exact_sum(numeric), refresh_mv_internal.exact_add(numeric[], numeric[], numeric[]),
-    refresh_mv_internal.exact_total(numeric[]), refresh_mv_internal.exact_average(numeric[])
+    refresh_mv_internal.exact_total(numeric[]), refresh_mv_internal.exact_average(numeric[]),
+    refresh_mv_internal.smallest(anyelement), refresh_mv_internal.largest(anyelement),
+    refresh_mv_internal.extremes_add(bytea, bytea, bytea, integer), refresh_mv_internal.outermost(bytea, anyelement)
 TO PUBLIC;

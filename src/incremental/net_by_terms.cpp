@@ -2,8 +2,8 @@
 // that were lost.
 //
 // Where several tables have changed, a row that was there in neither state can come with both signs.
-// That is nothing to counts and sums.  What takes notice of single values (extremes, distinct values)
-// adds up the signs for each value first.
+// That is nothing to counts and sums, nor to lists of extremes, which count.  What takes notice of single
+// values (one extreme, distinct values) adds up the signs for each value first.
 #include "incremental/key_shape.hpp"
 #include "incremental/key_text.hpp"
 #include "incremental/net.hpp"
