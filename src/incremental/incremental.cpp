@@ -19,13 +19,16 @@ namespace {
 // planner's costs take.
 constexpr double cost_of_change = 1;
 
-Analysis analyse(Relation view, List *changed)
+// Analyses a view's query, as of a time if there is one.
+Analysis analyse(Relation view, List *changed, const Moment *as_of = nullptr)
 {
     Analysis analysis{};
     analysis.query = query::rewritten(view);
     normalize::normalize(&analysis.query);
     whole_rows::spell_out(analysis.query);
     expose_keys::in_subqueries(analysis.query);
+    if (as_of != nullptr)
+        analysis.query = castNode(Query, time_conditions::at(reinterpret_cast<Node *>(analysis.query), *as_of));
     analysis.anchoring = anchor::choose(analysis.query, changed);
     analysis.groups = group_shape::analyse(analysis.query, analysis.anchoring);
     return analysis;
@@ -97,27 +100,49 @@ bool has_usable_state(Work *work, const char *groups)
            && (RecoveryInProgress() ? state_tables::exist(view) : group_state::is_there(view));
 }
 
+// Where the passage of time makes no difference for the tables as they are, has the time stand still: the query gives
+// then what it gives now.
+void stop_time(Work *work)
+{
+    if (!work->passage.passed || work->passage.moved != NIL)
+        return;
+    work->analysis = analyse(work->view, changed_relations(work->changes), work->as_of);
+    work->passage = passage::none();
+}
+
 // Decides whether the changes are taken by terms or by parts; why neither can be, or null.
 const char *find_way(Work *work)
 {
-    const Anchoring &anchoring = work->analysis.anchoring;
-    work->by_terms = signed_terms::tell_all(work->analysis.query, anchoring, work->changes);
-    return work->by_terms ? nullptr : affected_parts::obstacle(anchoring, work->changes);
+    work->by_terms = signed_terms::tell_all(work->analysis.query, work->analysis.anchoring, work->changes);
+    if (work->by_terms)
+        return nullptr;
+    stop_time(work);
+    return work->passage.passed ? "rows have come or gone by the time alone while a table has changed that it does not only join"
+                                : affected_parts::obstacle(work->analysis.anchoring, work->changes);
 }
 
-// Whether the query reads anything that has changed; not if that is a table that a CTE reads which nothing refers
+// Finds out what the time has moved; why its query cannot be taken apart, or null.
+const char *find_obstacle(Work *work)
+{
+    const char *obstacle = old_state::obstacle(work->analysis.anchoring);
+    work->find_passage();
+    return obstacle != nullptr ? obstacle : work->passage.obstacle;
+}
+
+// Whether the query reads anything that has changed, or the time has; not if that is a table that a CTE reads which nothing refers
 // to, or a column that it does not read.  False, with a reason, if it is not affordable to look.
 bool is_concerned(Work *work)
 {
-    return affected_parts::concerns(work->analysis.anchoring, work->changes) && work->show_signs()
-           && affected_parts::concerns(work->analysis.anchoring, work->changes);
+    bool concerned = affected_parts::concerns(work->analysis.anchoring, work->changes) && work->show_signs()
+                     && affected_parts::concerns(work->analysis.anchoring, work->changes);
+    return work->scope.reason == nullptr && work->find_moved() && (concerned || work->passage.moved != NIL);
 }
 
 // Finds the method, or an obstacle. No query is run but those for changed rows.
 void find_method(Work *work, const char *groups)
 {
     bool stateful = has_state(work->analysis);
-    const char *obstacle = old_state::obstacle(work->analysis.anchoring);
+    const char *obstacle = find_obstacle(work);
 
     if (obstacle == nullptr && stateful && !has_usable_state(work, groups))
         obstacle = "there is no state of its groups yet";
@@ -142,11 +167,12 @@ void begin(Work *work, const BaselineStatus &baseline)
         work->refuse("too many rows have changed");
         return;
     }
+    work->as_of = baseline.time_has_passed() ? &baseline.as_of : nullptr;
     work->changes = net_changes::read(RelationGetRelid(work->view), baseline.sources, work->environment, &reason);
     if (reason != nullptr) {
         work->changes = nullptr;
         work->refuse(reason);
-    } else if (work->changes == nullptr)
+    } else if (work->changes == nullptr && work->as_of == nullptr)
         work->scope.method = Method::skip;
     else
         guard([&] {
@@ -171,7 +197,7 @@ void find_scope(Work *work, Method method)
 void plan_scope(Work *work, Method method)
 {
     const Analysis &analysis = work->analysis;
-    const char *obstacle = old_state::obstacle(analysis.anchoring);
+    const char *obstacle = find_obstacle(work);
 
     if (method == Method::delta && analysis.groups.obstacle != nullptr)
         obstacle = analysis.groups.obstacle;
@@ -231,6 +257,7 @@ ExactPlan plan(Relation view, const ExactQuestion &question)
     work.planned = true;
     work.changes = question.changes;
     work.imagined = question.imagined;
+    work.as_of = question.as_of;
     set_options();
     analyse_for(&work, question.groups);
 

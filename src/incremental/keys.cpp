@@ -24,7 +24,7 @@ bool show_by_terms(Work *work, const KeyShape &shape)
     int terms;
     for (int i = 0; i < shape.nkeys; i++)
         keys = lappend(keys, shape.keys[i].expr);
-    Query *joined = signed_terms::joined_rows(work->analysis.query, work->analysis.anchoring, work->signs, keys,
+    Query *joined = signed_terms::joined_rows(work->analysis.query, work->analysis.anchoring, work->signs, work->passage, keys,
                                               work->environment, &terms);
     char *columns = sql_template::number_all(", t.c# AS k#", shape.nkeys) + strlen(", ");
     Query *distinct = ephemeral_rows::over(psprintf("SELECT DISTINCT %s FROM %s t", columns, row_names::joined_rows),
