@@ -102,12 +102,13 @@ bool Work::find_moved()
     foreach (cell, passage.moved) {
         Query *probe = passage::probe(analysis.query, passage, lfirst_int(cell));
         if (probe != nullptr) {
+            note("rows that come or go by the time alone", probe);
             PlannedStmt *plan = query::plan(probe, 0);
             if (!affordable(query::cost(plan)))
                 return false;
-            NamedRows rows = ephemeral_rows::result_of(plan, "refresh_mv_moved", environment);
+            NamedRows rows = result_of(imagined)(plan, "refresh_mv_moved", environment);
             ephemeral_rows::release(&rows);
-            if (rows.count == 0)
+            if (rows.count == 0 && !imagined)
                 continue;
         }
         left = lappend_int(left, lfirst_int(cell));

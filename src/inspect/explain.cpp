@@ -49,6 +49,7 @@ struct Examination {
     const char *untrackable; // why it cannot be tracked; null: it can
     List *tracking;          // remedies for that
     List *sources;           // TrackedSource *, as they are or would be
+    bool timed;              // its query goes by the time
     double full;             // the cost of a full refresh
     Gate gate;
     Method decision;         // what smart begins with
@@ -134,6 +135,7 @@ void examine_tracking(Examination *e)
     List *tables = NIL;
     ListCell *cell;
 
+    e->timed = constancy.reads_time;
     if (constancy.depends_on != nullptr) {
         e->untrackable = psprintf("its result depends on more than data: %s", constancy.depends_on);
         add_constancy_remedy(e, constancy);
@@ -204,10 +206,32 @@ List *queries_of(Relation view, const ExactPlan &plan)
 void find_indexes(Examination *e, Premise premise, Method method, const ExactPlan &planned)
 {
     premise.imagined = true; // nothing is to be run for this
-    premise.as_of = nullptr;
     Costing costing = {e, premise, method};
     advice::add_indexes(&e->indexes, queries_of(e->view.relation, planned), cost_of, &costing,
                         psprintf("%s after %s", name_of(method), premise.words), e->deadline);
+}
+
+// Imagines what a premise says, and adds to a text what that costs; the plan.
+ExactPlan imagine_one(Examination *e, const Premise &premise, StringInfo text)
+{
+    ExactPlan planned = plan(e, premise, Method::delta);
+    Method method = planned.stateful ? Method::delta : Method::keys;
+    if (method == Method::keys)
+        planned = plan(e, premise, method);
+    appendStringInfo(text, "%s: %s\n", premise.words,
+                     planned.obstacle ? planned.obstacle : psprintf("cost %.0f", planned.cost));
+    if (planned.obstacle == nullptr)
+        find_indexes(e, premise, method, planned);
+    return planned;
+}
+
+// Imagines that a day has passed since the last refresh.
+void imagine_day(Examination *e, StringInfo text)
+{
+    Moment before = time_conditions::present();
+    before.transaction -= USECS_PER_DAY;
+    before.statement -= USECS_PER_DAY;
+    imagine_one(e, {NIL, true, "a day that passes", &before}, text);
 }
 
 // Imagines a change of each source in turn.  If nothing has changed, that of the biggest
@@ -231,19 +255,14 @@ void imagine(Examination *e)
                            psprintf("a change of " INT64_FORMAT " row%s of %s", changes->rows.count,
                                     changes->rows.count == 1 ? "" : "s", get_rel_name(source->relation)),
                            nullptr};
-        ExactPlan planned = plan(e, premise, Method::delta);
-        Method method = planned.stateful ? Method::delta : Method::keys;
-        if (method == Method::keys)
-            planned = plan(e, premise, method);
-        appendStringInfo(&text, "%s: %s\n", premise.words,
-                         planned.obstacle ? planned.obstacle : psprintf("cost %.0f", planned.cost));
-        if (planned.obstacle == nullptr)
-            find_indexes(e, premise, method, planned);
+        ExactPlan planned = imagine_one(e, premise, &text);
         if (!real && (planned.obstacle == nullptr ? rows > most : e->premise.changes == NIL))
             e->premise = premise;
         if (planned.obstacle == nullptr)
             most = Max(most, rows);
     }
+    if (e->timed)
+        imagine_day(e, &text);
     e->by_source = text.data;
 }
 

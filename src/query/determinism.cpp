@@ -472,8 +472,8 @@ static bool check_time(Node *time, TimePlace place, Level *level)
     const char *name = is_call ? format_procedure(reinterpret_cast<FuncExpr *>(time)->funcid)
                                : sql_value_name(reinterpret_cast<SQLValueFunction *>(time)->op);
     return depends(level, Blame{psprintf("%s %s", name, time_conditions::describe(place)),
-                                "It can be in conditions of WHERE on the rows that are joined, such as at > now() - interval "
-                                "'30 days'. Take it out of the query otherwise, and into the queries that read the view",
+                                "The time can be in conditions of WHERE on the rows that are joined, such as at > now() - interval "
+                                "'30 days'; what else goes by it belongs in the queries that read the view",
                                 InvalidOid, true});
 }
 
