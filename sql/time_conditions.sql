@@ -254,6 +254,18 @@ ROLLBACK;
 SELECT verdict FROM refresh_mv.verify('rolling');
 SELECT refreshed('rolling'), check_view('rolling');
 
+-- ---- an index that finds what comes and goes
+CREATE TABLE big (id int PRIMARY KEY, sid int, at timestamptz);
+INSERT INTO big SELECT i, i % 10, now() - i * interval '10 minutes' FROM generate_series(1, 20000) i;
+ANALYZE big;
+CREATE MATERIALIZED VIEW of_big AS SELECT sid, count(*) FROM big WHERE now() - at < interval '30 days' GROUP BY sid;
+SELECT tracked FROM refresh_mv.track('of_big');
+SELECT refreshed('of_big');
+SELECT statement FROM refresh_mv.remedies('of_big') WHERE statement LIKE 'CREATE INDEX%';
+CREATE INDEX ON big (at);
+SELECT statement FROM refresh_mv.remedies('of_big') WHERE statement LIKE 'CREATE INDEX%';
+SELECT refreshed('of_big'), check_view('of_big');
+
 -- ---- refused: where the time is anything but a condition on what is joined
 CREATE FUNCTION since(interval) RETURNS timestamptz STABLE LANGUAGE sql AS 'SELECT now() - $1';
 CREATE FUNCTION later(timestamptz, timestamptz DEFAULT now()) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT $1 > $2';
