@@ -263,6 +263,34 @@ SELECT tracked FROM refresh_mv.track('of_big');
 SELECT refreshed('of_big');
 SELECT statement FROM refresh_mv.remedies('of_big') WHERE statement LIKE 'CREATE INDEX%';
 CREATE INDEX ON big (at);
+-- what is compared may be made of the column
+CREATE FUNCTION finds_by_index(condition text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    query text;
+    line text;
+BEGIN
+    EXECUTE format('CREATE MATERIALIZED VIEW tried AS SELECT id FROM big WHERE %s', condition);
+    PERFORM refresh_mv.track('tried'::text::regclass), refresh_materialized_views_smart(ARRAY['tried'::text::regclass]);
+    UPDATE refresh_mv.state SET as_of = as_of - interval '1 day' WHERE view = 'tried'::text::regclass;
+    query := (SELECT substring(e.details FROM '-- rows that come or go by the time alone\n([^;]*);') FROM refresh_mv.explain('tried'::text::regclass, true) e
+              WHERE e.method = 'keys');
+    DROP MATERIALIZED VIEW tried;
+    IF query IS NULL THEN
+        RETURN NULL;
+    END IF;
+    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+        IF line LIKE '%Index Cond%' THEN
+            RETURN true;
+        END IF;
+    END LOOP;
+    RETURN false;
+END $$;
+SELECT c.condition, finds_by_index(c.condition) FROM unnest(ARRAY['at > now() - interval ''30 days''', 'at BETWEEN now() - interval ''1 day'' AND now()',
+    'now() - interval ''30 days'' < at', 'now() - at < interval ''30 days''', 'interval ''1 mon'' >= now() - at', 'at::date > current_date - 30',
+    'current_date - at::date < 30', 'date_trunc(''day'', at) = date_trunc(''day'', now() - interval ''1 week'')', 'date_trunc(''hour'', at - interval ''1 week'') >= date_trunc(''day'', now() - interval ''3 weeks'')',
+    'date_trunc(''day'', at AT TIME ZONE ''Europe/Paris'') > localtimestamp - interval ''9 days''', 'at + interval ''1 month'' > now()', 'at + interval ''2 days'' <= now()',
+    'age(now(), at) < interval ''30 days''', 'extract(epoch FROM now() - at) < 3600', 'at > now() - interval ''30 days'' OR sid = 3', 'NOT at < now() - interval ''30 days'''])
+    WITH ORDINALITY c (condition, no) ORDER BY c.no;
 SELECT statement FROM refresh_mv.remedies('of_big') WHERE statement LIKE 'CREATE INDEX%';
 SELECT refreshed('of_big'), check_view('of_big');
 

@@ -168,7 +168,8 @@ void begin(Work *work, const BaselineStatus &baseline)
         return;
     }
     work->as_of = baseline.time_has_passed() ? &baseline.as_of : nullptr;
-    work->changes = net_changes::read(RelationGetRelid(work->view), baseline.sources, work->environment, &reason);
+    if (baseline.pending > 0)
+        work->changes = net_changes::read(RelationGetRelid(work->view), baseline.sources, work->environment, &reason);
     if (reason != nullptr) {
         work->changes = nullptr;
         work->refuse(reason);

@@ -1,13 +1,8 @@
 // What the passage of time does to the rows that a query joins (see query/time_conditions.hpp).
 //
 // A condition that has moved holds for other rows than before.  The rows in which it differs are those for which
-// it is true at one time and not at the other; they are found by an index where that is possible:
-//
-//     column < value, and the like    only rows between the value before and now can differ
-//     column = value                  only rows with one of these
-//     value - column < span           as column > value - span
-//
-// These bounds only leave rows out that cannot differ; what decides is the condition itself.
+// it is true at one time and not at the other.  Bounds leave out rows that cannot differ (time_bounds.hpp), so that an index
+// can find the others; what decides is the condition itself.
 //
 // Invariants:
 // - As long as no condition has moved, the query joins the same rows at both times, whatever its tables hold.

@@ -467,7 +467,8 @@ static bool check_time(Node *time, TimePlace place, Level *level)
     bool is_call = IsA(time, FuncExpr);
     if (place == TimePlace::condition) {
         level->found->reads_time = true;
-        return (!is_call || exprType(time) == INTERVALOID) && depends_on_settings(level);
+        // A date, a time of day and the like go by the time zone.
+        return exprType(time) != TIMESTAMPTZOID && depends_on_settings(level);
     }
     const char *name = is_call ? format_procedure(reinterpret_cast<FuncExpr *>(time)->funcid)
                                : sql_value_name(reinterpret_cast<SQLValueFunction *>(time)->op);

@@ -409,10 +409,10 @@ bool reads_time(Node *node)
 Query *placed(Query *rewritten)
 {
     int count = 0;
+    if (!reads_time(reinterpret_cast<Node *>(rewritten)))
+        return rewritten;
     auto *query = static_cast<Query *>(copyObjectImpl(rewritten));
     number(reinterpret_cast<Node *>(query), &count);
-    if (count == 0)
-        return query;
     auto *places = static_cast<TimePlace *>(palloc(sizeof(TimePlace) * static_cast<Size>(count)));
     for (int i = 0; i < count; i++)
         places[i] = TimePlace::condition;

@@ -15,7 +15,7 @@
 // and at t for j > i, and with [c[i](r, t')] - [c[i](r, t)] as their sign.  Nothing is asked of the conditions but that
 // they are functions of the row, the tables, settings and the time.  They need not be monotone, they may be about
 // several tables, and clocks may go back.  Where a condition compares something with a value of the time, only rows
-// between the two values can have a sign (incremental/passage.hpp).
+// between the two values can have a sign (incremental/time_bounds.hpp).
 //
 // Invariants:
 // - A time is that of a transaction and that of its statement, as now() and statement_timestamp() tell them; with the
@@ -54,7 +54,7 @@ bool tells_time(Node *node);
 // The same of an expression or a query with all that is below it.
 bool reads_time(Node *node);
 
-// A copy of a rewritten query of which place_of() knows for what tells the time where it stands.
+// A rewritten query, or a copy of it, of which place_of() knows for what tells the time where it stands.
 Query *placed(Query *rewritten);
 TimePlace place_of(Node *time);
 

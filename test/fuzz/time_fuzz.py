@@ -24,6 +24,7 @@ from session import connect, create_database, drop_database
 DATABASE = f"refresh_mv_time_fuzz_{os.getpid()}"
 REFRESHES = 20000 if os.environ.get("TEST_LONG") else 300
 MOST_CHANGED = 3    # instances in a view
+ZONES = ["UTC", "UTC", "Etc/GMT+11", "Etc/GMT-14", "<x>-23:30"]   # of one offset: a day has 24 hours in them
 
 
 class Grammar:
@@ -75,6 +76,11 @@ class Grammar:
             f"age({a}.at) {op} {self.span()}",
             f"date_trunc('day', {a}.at) {self.one(op, '=')} date_trunc('day', now()) - interval '{days} days'",
             f"{a}.at::date {self.one(op, '=')} current_date - {days}",
+            f"({a}.at AT TIME ZONE 'Etc/GMT-9')::date {self.one(op, '=')} (now() AT TIME ZONE 'Etc/GMT-9')::date - {days}",
+            f"({a}.local AT TIME ZONE 'Etc/GMT+9')::date {self.one(op, '=')} current_date - {days}",
+            f"date_trunc('day', {a}.local - interval '6 hours') {self.one(op, '=')} date_trunc('day', now()::timestamp - {self.span()})",
+            f"date_trunc('hour', {a}.at - {self.span()}) {self.one(op, '=')} date_trunc('hour', now(), 'Etc/GMT+3') - {self.span()}",
+            f"({a}.at - {self.span()})::timestamp::date {self.one(op, '=')} current_date - {days}",
             f"extract(epoch FROM now() - {a}.at) {op} {days * 86400}",
             f"({a}.at {op} now() - {self.span()}) IS {self.one('NOT TRUE', 'NOT FALSE', 'NULL', 'TRUE')}")
 
@@ -173,7 +179,7 @@ class Scenario:
         self.methods = methods
         self.views = {}
         create_database(DATABASE)
-        self.connection = connect(DATABASE, "-c TimeZone=UTC -c client_min_messages=error -c jit=off -c refresh_mv.exact_cost_limit=1e9")
+        self.connection = connect(DATABASE, f"-c TimeZone={self.dice.choice(ZONES)} -c client_min_messages=error -c jit=off -c refresh_mv.exact_cost_limit=1e9")
         self.cursor = self.connection.cursor()
 
     def close(self):
