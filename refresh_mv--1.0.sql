@@ -64,7 +64,9 @@ CREATE TABLE refresh_mv.state (
     full_rows  double precision, -- how many rows it wrote
     exact_ms   double precision, -- the last exact one
     exact_rate double precision, -- and such ones for each unit of the planner's costs
-    change_ms  double precision  -- and for each change, where there are many
+    change_ms  double precision, -- and for each change, where there are many
+    as_of      timestamptz, -- the time of the transaction; null: the result does not depend on the time ...
+    as_of_statement timestamptz -- ... and of its statement
 );
 COMMENT ON TABLE refresh_mv.state IS
     'The last merge into each view; of a tracked one the baseline: what that refresh had seen.';
@@ -309,7 +311,8 @@ SELECT t.view, t.since,
        CASE WHEN s.snapshot IS NULL THEN 'the view has not been refreshed since it is tracked'
             ELSE coalesce(d.reason, l.reason) END AS reason,
        CASE WHEN s.snapshot IS NOT NULL AND d.reason IS NULL AND l.reason IS NULL
-            THEN coalesce(l.records, 0) END AS pending
+            THEN coalesce(l.records, 0) END AS pending,
+       s.as_of
 FROM (SELECT view, min(since) AS since FROM refresh_mv.tracked GROUP BY view
       UNION ALL
       -- tracked views that read no table
@@ -322,7 +325,8 @@ LEFT JOIN (SELECT DISTINCT r.view, 'triggers are not as they were installed' AS 
            FROM refresh_mv.tracked r JOIN refresh_mv.members m USING (relation)
            WHERE m.fingerprint <> refresh_mv_internal.fingerprint(m.member)) d USING (view);
 COMMENT ON VIEW refresh_mv.pending IS
-    'How many logged changes each tracked view has not seen, or why they are not known.';
+    'How many logged changes each tracked view has not seen, or why they are not known; and as of what time it is, if it '
+    'goes by the time.';
 
 -- ----------------------------------------------------------------- inspection
 
@@ -455,7 +459,8 @@ SELECT n.nspname AS schema, c.relname AS name, pg_catalog.pg_get_userbyid(c.relo
        o.last_success, o.last_method, o.last_duration, o.median_duration,
        CASE WHEN r.readable THEN t.pending END AS pending_changes,
        CASE WHEN NOT c.relispopulated THEN true
-            WHEN r.readable AND s.tracked AND t.reason IS NULL THEN t.pending > 0 END AS stale,
+            WHEN r.readable AND s.tracked AND t.reason IS NULL AND (t.pending > 0 OR t.as_of IS NULL OR t.as_of = now())
+            THEN t.pending > 0 END AS stale,
        CASE WHEN r.readable AND s.tracked THEN
             CASE WHEN t.view IS NULL THEN 'changes are not logged yet' ELSE t.reason END
        END AS unknown_reason,

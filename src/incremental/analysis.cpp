@@ -40,7 +40,7 @@ void find_nodes(Analysis *analysis, Oid view, bool was_split, analysis::Make mak
 
 namespace analysis {
 
-Analysis of(Relation view, List *changed, Make make)
+Analysis of(Relation view, List *changed, const Moment *as_of, Make make)
 {
     Analysis analysis{};
     analysis.query = query::rewritten(view);
@@ -48,9 +48,13 @@ Analysis of(Relation view, List *changed, Make make)
     whole_rows::spell_out(analysis.query);
     expose_keys::in_subqueries(analysis.query);
     Query *whole = analysis.query;
-    analysis.query = nodes::split(whole);
+    bool timed = time_conditions::reads_time(reinterpret_cast<Node *>(whole));
+    if (as_of != nullptr)
+        whole = castNode(Query, time_conditions::at(reinterpret_cast<Node *>(whole), *as_of));
+    analysis.query = timed ? whole : nodes::split(whole);
     analysis.anchoring = anchor::choose(analysis.query, NIL);
-    find_nodes(&analysis, RelationGetRelid(view), analysis.query != whole, make);
+    if (!timed)
+        find_nodes(&analysis, RelationGetRelid(view), analysis.query != whole, make);
     if (changed != NIL)
         analysis.anchoring = anchor::choose(analysis.query, changed);
     analysis.groups = group_shape::analyse(analysis.query, analysis.anchoring);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "incremental/nodes.hpp"
+#include "query/time_conditions.hpp"
 #include "store/state_tables.hpp"
 
 namespace refresh_mv {
@@ -20,9 +21,9 @@ namespace analysis {
 // Makes the state of a node.
 using Make = void (*)(State state, const SubqueryNode &node);
 
-// Analyses a view's query, by the anchor that suits changes of these relations best (NIL: of any).  The states of
-// nodes are there, or made meanwhile.
-Analysis of(Relation view, List *changed, Make make = nullptr);
+// Analyses a view's query, by the anchor that suits changes of these relations best (NIL: of any), as of a time if
+// there is one.  The states of nodes are there, or made meanwhile.  What reads the time has none.
+Analysis of(Relation view, List *changed, const Moment *as_of, Make make = nullptr);
 
 // Why no changes can be taken in, whatever has changed; null if some can.
 const char *obstacle(const Analysis &analysis);

@@ -50,6 +50,7 @@ struct ExactQuestion {
     Method method;      // delta or keys
     List *changes;      // NetChanges *
     bool imagined;      // so are the changes
+    const Moment *as_of; // the time of the baseline; null: no time has passed
     double limit;       // of costs
     const char *groups; // as the baseline has it
 };

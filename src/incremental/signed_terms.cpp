@@ -26,6 +26,7 @@ struct Term {
     const Role *roles;
     List *signs;
     QueryEnvironment *environment;
+    const Difference *difference; // of a condition that has moved; null: of none
 };
 
 using signed_terms::signs_of;
@@ -69,7 +70,7 @@ void each_entry(Query *query, Each each)
 // Whether a query reads an instance in whose place are a few rows.
 bool holds_few(const Term *term, Query *query)
 {
-    bool found = false;
+    bool found = term->difference != nullptr && term->difference->query == query;
     check_stack_depth();
     each_entry(query, [&](Index rti, RangeTblEntry *rte) {
         Instance *instance = instance::find(term->instances, query, static_cast<int>(rti));
@@ -253,7 +254,8 @@ Expr *apply_to_arms(const Term *term, Query *query)
 // it is 1 for all.
 Expr *apply(const Term *term, Query *query)
 {
-    Expr *sign = nullptr;
+    bool differs = term->difference != nullptr && term->difference->query == query;
+    Expr *sign = differs ? term->difference->sign : nullptr;
 
     check_stack_depth();
     if (query->setOperations != nullptr)
@@ -326,26 +328,44 @@ Query *without_changed(const Term *term, int expressions)
                                 all, term->query, term->environment);
 }
 
-// The joined rows of a query with those roles.
-Query *term_query(Query *original, const Role *roles, List *signs, List *expressions,
+// Applies the roles of a term to its query, which is then one for the joined rows.
+Query *joined_by(const Term *term, List *expressions)
+{
+    ListCell *cell;
+    Expr *sign = apply(term, term->query);
+    if (sign == nullptr)
+        elog(ERROR, "a term without a sign");
+    query::select_joined(term->query, NIL);
+    foreach (cell, expressions)
+        query::add_output(term->query, static_cast<Expr *>(copyObjectImpl(lfirst(cell))),
+                          psprintf("c%d", foreach_current_index(cell) + 1));
+    query::add_output(term->query, sign, sign_name);
+    return without_changed(term, list_length(expressions));
+}
+
+// The joined rows of a query with those roles, as of a time.
+Query *term_query(Query *original, const Role *roles, List *signs, const Passage &passage, List *expressions,
                   QueryEnvironment *environment)
 {
     auto *query = static_cast<Query *>(copyObjectImpl(original));
-    Term term = {query, instance::all(query), roles, signs, environment};
-    ListCell *cell;
+    if (passage.passed)
+        query = castNode(Query, time_conditions::at(reinterpret_cast<Node *>(query), passage.before));
+    Term term = {query, instance::all(query), roles, signs, environment, nullptr};
+    return joined_by(&term, expressions);
+}
 
-    Expr *sign = apply(&term, query);
-    query::select_joined(query, NIL);
-    foreach (cell, expressions)
-        query::add_output(query, static_cast<Expr *>(copyObjectImpl(lfirst(cell))),
-                          psprintf("c%d", foreach_current_index(cell) + 1));
-    query::add_output(query, sign, sign_name);
-    return without_changed(&term, list_length(expressions));
+// The rows that are joined, or are not any more, because a condition has moved.
+Query *moved_rows(Query *original, const Passage &passage, int condition, List *expressions, QueryEnvironment *environment)
+{
+    auto *query = static_cast<Query *>(copyObjectImpl(original));
+    Difference difference = passage::apply(query, passage, condition);
+    Term term = {query, NIL, nullptr, NIL, environment, &difference};
+    return joined_by(&term, expressions);
 }
 
 // The roles of the terms of one changed instance: those after it are taken apart, in all ways.
 void add_terms(List **terms, Query *query, const Anchoring &anchoring, List *changed, int place, List *signs,
-               List *expressions, QueryEnvironment *environment)
+               const Passage &passage, List *expressions, QueryEnvironment *environment)
 {
     int count = list_length(anchoring.instances);
     auto *roles = static_cast<Role *>(palloc(sizeof(Role) * static_cast<size_t>(count)));
@@ -363,9 +383,9 @@ void add_terms(List **terms, Query *query, const Anchoring &anchoring, List *cha
             roles[number] = own->changes->bag ? (few ? Role::less : Role::now) : few ? Role::old : Role::unchanged;
             possible &= roles[number] != Role::old || own->changes->existed > 0;
         }
-        Term term = {query, anchoring.instances, roles, signs, environment};
+        Term term = {query, anchoring.instances, roles, signs, environment, nullptr};
         if (possible && !is_empty(&term, query))
-            *terms = lappend(*terms, term_query(query, roles, signs, expressions, environment));
+            *terms = lappend(*terms, term_query(query, roles, signs, passage, expressions, environment));
     }
 }
 
@@ -463,7 +483,7 @@ Bitmapset *columns_read(const Anchoring &anchoring, const NetChanges *changes)
     return columns;
 }
 
-Query *joined_rows(Query *query, const Anchoring &anchoring, List *signs, List *expressions,
+Query *joined_rows(Query *query, const Anchoring &anchoring, List *signs, const Passage &passage, List *expressions,
                    QueryEnvironment *environment, int *terms)
 {
     List *all = NIL;
@@ -474,7 +494,9 @@ Query *joined_rows(Query *query, const Anchoring &anchoring, List *signs, List *
         if (signs_of(signs, static_cast<Instance *>(lfirst(cell))) != nullptr)
             changed = lappend_int(changed, foreach_current_index(cell));
     for (int i = 0; i < list_length(changed); i++)
-        add_terms(&all, query, anchoring, changed, i, signs, expressions, environment);
+        add_terms(&all, query, anchoring, changed, i, signs, passage, expressions, environment);
+    foreach (cell, passage.moved)
+        all = lappend(all, moved_rows(query, passage, lfirst_int(cell), expressions, environment));
     *terms = list_length(all);
     return all == NIL ? nullptr : together(all, environment);
 }

@@ -412,21 +412,23 @@ Merged carry_out(const OpenView &view, const Request &request, const BaselineSta
 }
 
 // Whether the view now holds what its query returns, and the next refresh can
-// build on that.  To skip again is cheap as long as no entries pile up.
+// build on that.  To skip again is cheap as long as no entries pile up, and no time passes.
 bool becomes_baseline(Method method, const BaselineStatus &baseline)
 {
     if (!baseline.tracked || !baseline.can_save || method == Method::window)
         return false;
-    return method != Method::skip || baseline.entries > 0;
+    return method != Method::skip || baseline.entries > 0 || baseline.time_has_passed();
 }
 
 // Gives up the baseline of a view of which a part was brought to a state after it: what
 // has changed since would be netted against rows that are not there any more.
 void note_partial(const OpenView &view, const BaselineStatus &baseline, const RowCounts &rows)
 {
-    if (baseline.tracked && baseline.entries > 0 && rows.inserted + rows.updated + rows.deleted > 0)
-        log_writer::baseline_lost(RelationGetRelid(view.relation),
-                                 "a part of it was refreshed while changes were waiting in the log");
+    const char *reason = baseline.entries > 0          ? "a part of it was refreshed while changes were waiting in the log"
+                         : baseline.time_has_passed() ? "a part of it was refreshed as of another time"
+                                                       : nullptr;
+    if (baseline.tracked && reason != nullptr && rows.inserted + rows.updated + rows.deleted > 0)
+        log_writer::baseline_lost(RelationGetRelid(view.relation), reason);
 }
 
 } // namespace
