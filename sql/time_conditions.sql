@@ -163,19 +163,23 @@ INSERT INTO note VALUES (1, 1, now() - interval '20 days'), (2, 2, now() - inter
 CREATE MATERIALIZED VIEW noted AS SELECT n.id, p.town FROM note n LEFT JOIN shop p ON p.sid = n.sid WHERE n.at > now() - interval '21 days';
 SELECT tracked FROM refresh_mv.track('noted');
 SELECT refreshed('noted');
+CREATE MATERIALIZED VIEW noted_by AS SELECT p.town, count(*) AS n, count(DISTINCT n.sid) AS sids, max(n.id) AS last FROM note n LEFT JOIN shop p ON p.sid = n.sid
+WHERE n.at > now() - interval '21 days' GROUP BY p.town;
+SELECT tracked FROM refresh_mv.track('noted_by');
+SELECT refreshed('noted_by');
 UPDATE note SET at = at - interval '2 days';
-UPDATE refresh_mv.state SET as_of = as_of - interval '2 days', snapshot = pg_current_snapshot() WHERE view = 'noted'::regclass;
+UPDATE refresh_mv.state SET as_of = as_of - interval '2 days', snapshot = pg_current_snapshot() WHERE view IN ('noted'::regclass, 'noted_by'::regclass);
 SELECT verdict FROM refresh_mv.verify('noted');
 DELETE FROM note WHERE id = 1;
 UPDATE shop SET town = 'new' WHERE sid = 2;
-SELECT refreshed('noted'), check_view('noted');
+SELECT refreshed('noted'), check_view('noted'), refreshed('noted_by'), check_view('noted_by');
 SELECT * FROM noted ORDER BY id;
 INSERT INTO note VALUES (4, 4, now() - interval '20 days');
-SELECT refreshed('noted'), check_view('noted');
+SELECT refreshed('noted'), check_view('noted'), refreshed('noted_by'), check_view('noted_by');
 UPDATE note SET at = at - interval '2 days';
-UPDATE refresh_mv.state SET as_of = as_of - interval '2 days', snapshot = pg_current_snapshot() WHERE view = 'noted'::regclass;
+UPDATE refresh_mv.state SET as_of = as_of - interval '2 days', snapshot = pg_current_snapshot() WHERE view IN ('noted'::regclass, 'noted_by'::regclass);
 UPDATE shop SET town = 'newer' WHERE sid = 2;
-SELECT refreshed('noted'), check_view('noted');
+SELECT refreshed('noted'), check_view('noted'), refreshed('noted_by'), check_view('noted_by');
 
 -- ---- a materialized view as a source, with and without rows of the same look
 CREATE MATERIALIZED VIEW daily AS SELECT date_trunc('day', at) AS at, sid FROM sale WHERE at IS NOT NULL;

@@ -100,14 +100,27 @@ bool has_usable_state(Work *work, const char *groups)
            && (RecoveryInProgress() ? state_tables::exist(view) : group_state::is_there(view));
 }
 
+// Whether two analyses are of the same groups, or both of none.
+bool same_groups(const Analysis &a, const Analysis &b)
+{
+    return has_state(a) == has_state(b)
+           && (!has_state(a) || strcmp(group_shape::fingerprint(a.groups), group_shape::fingerprint(b.groups)) == 0);
+}
+
 // Where the passage of time makes no difference for the tables as they are, has the time stand still: the query gives
 // then what it gives now.
 void stop_time(Work *work)
 {
     if (!work->passage.passed || work->passage.moved != NIL)
         return;
-    work->analysis = analyse(work->view, changed_relations(work->changes), work->as_of);
-    work->passage = passage::none();
+    for (List *changed : {changed_relations(work->changes), static_cast<List *>(NIL)}) {
+        Analysis stopped = analyse(work->view, changed, work->as_of);
+        if (!same_groups(stopped, work->analysis))
+            continue;
+        work->analysis = stopped;
+        work->passage = passage::none();
+        return;
+    }
 }
 
 // Decides whether the changes are taken by terms or by parts; why neither can be, or null.
