@@ -84,8 +84,14 @@ void stop_time(Work *work)
 {
     if (!work->passage.passed || work->passage.moved != NIL)
         return;
-    work->analysis = analysis::of(work->view, changed_relations(work->changes), work->as_of);
-    work->passage = passage::none();
+    for (List *changed : {changed_relations(work->changes), static_cast<List *>(NIL)}) {
+        Analysis stopped = analysis::of(work->view, changed, work->as_of);
+        if (strcmp(analysis::fingerprint(stopped), analysis::fingerprint(work->analysis)) != 0)
+            continue;
+        work->analysis = stopped;
+        work->passage = passage::none();
+        return;
+    }
 }
 
 // Decides whether the changes are taken by terms or by parts; why neither can be, or null.

@@ -120,7 +120,8 @@ Difference apply(Query *copy, const Passage &passage, int condition)
             difference = {timed->query, sign_of(timed->condition, passage)};
             time_conditions::replace(timed, differs(timed->condition, passage));
         } else
-            time_conditions::replace(timed, time_conditions::at(timed->condition, place < condition ? passage.now : passage.before));
+            time_conditions::replace(timed, time_conditions::at(timed->condition,
+                                                               place < condition ? passage.now : passage.before));
     }
     return difference;
 }

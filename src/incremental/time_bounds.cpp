@@ -54,8 +54,8 @@ Const *subtracted(Oid minus, const Const *a, const Const *b)
     if (minus == F_DATE_MI) {
         int64 days = b->consttype == INT8OID ? DatumGetInt64(b->constvalue) : DatumGetInt32(b->constvalue);
         int64 date;
-        if (__builtin_sub_overflow(static_cast<int64>(DatumGetDateADT(a->constvalue)), days, &date) || date != static_cast<DateADT>(date)
-            || !IS_VALID_DATE(date))
+        if (__builtin_sub_overflow(static_cast<int64>(DatumGetDateADT(a->constvalue)), days, &date)
+            || date != static_cast<DateADT>(date) || !IS_VALID_DATE(date))
             return nullptr;
         result->constvalue = DateADTGetDatum(static_cast<DateADT>(date));
         return result;
@@ -225,7 +225,9 @@ bool go_inside(Range *range)
         range->expr = arg(1);
         value = fixed(arg(0));
         return value != nullptr
-               && convert(range, function == F_TIMEZONE_TEXT_TIMESTAMP ? F_TIMEZONE_TEXT_TIMESTAMPTZ : F_TIMEZONE_TEXT_TIMESTAMP, value);
+               && convert(range,
+                          function == F_TIMEZONE_TEXT_TIMESTAMP ? F_TIMEZONE_TEXT_TIMESTAMPTZ : F_TIMEZONE_TEXT_TIMESTAMP,
+                          value);
     case F_DATE_TRUNC_TEXT_TIMESTAMP:
     case F_DATE_TRUNC_TEXT_TIMESTAMPTZ:
     case F_DATE_TRUNC_TEXT_TIMESTAMPTZ_TEXT:

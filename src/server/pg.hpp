@@ -594,6 +594,14 @@ inline void make_inner(Query *query, JoinExpr *join, Relids *joins)
     *joins = bms_add_member(*joins, join->rtindex);
 }
 
+// Forgets (from 16) by which joins a column can be nulled.
+inline void forget_nulling([[maybe_unused]] Var *var)
+{
+#if PG_VERSION_NUM >= 160000
+    var->varnullingrels = nullptr;
+#endif
+}
+
 // Forgets (from 16) what was marked as nulled by joins that are inner now.
 inline void forget_nulling([[maybe_unused]] Query *query, [[maybe_unused]] Relids joins)
 {
