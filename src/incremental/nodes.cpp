@@ -236,6 +236,36 @@ SubqueryNode *around(Query *query, const Instance *instance, bool below, int num
     return nullptr;
 }
 
+// Whether a row of each table of a node is followed to the groups by itself.
+bool goes_by_terms(const SubqueryNode *node)
+{
+    ListCell *cell;
+    foreach (cell, node->anchoring.instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        if (!instance->linear && !instance->optional)
+            return false;
+    }
+    return true;
+}
+
+// Groups of which a query makes groups, as a node that spares it to compute whole groups anew; null if an instance is not in
+// such a subquery.
+SubqueryNode *groups_below(Query *query, const Instance *instance, int number)
+{
+    ListCell *cell;
+    if (!is_grouped(query))
+        return nullptr;
+    foreach (cell, query->rtable) {
+        auto *rte = lfirst_node(RangeTblEntry, cell);
+        if (rte->rtekind != RTE_SUBQUERY || rte->subquery != instance->query || !is_grouped(rte->subquery)
+            || !stands_alone(rte->subquery, query, 1))
+            continue;
+        SubqueryNode *node = make(rte->subquery, instance, number);
+        return node != nullptr && goes_by_terms(node) ? node : nullptr;
+    }
+    return nullptr;
+}
+
 // ---- reading a state ----
 
 struct Replacement {
@@ -313,6 +343,8 @@ SubqueryNode *next(Query *query, const Anchoring &anchoring, bool was_split, int
             continue;
         bool can_be_followed = !any && !is_lost(query, anchoring, instance->relation);
         SubqueryNode *node = around(query, instance, can_be_followed, number);
+        if (node == nullptr && can_be_followed)
+            node = groups_below(query, instance, number);
         if (node != nullptr)
             return node;
     }
