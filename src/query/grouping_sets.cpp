@@ -195,7 +195,7 @@ void grouping_sets::take_apart(Query *query)
     if (sets == NIL)
         return;
     foreach (cell, sets)
-        arms = lappend(arms, groups_of(query, lfirst_node(List, cell)));
+        arms = lappend(arms, groups_of(query, static_cast<List *>(lfirst(cell))));
     Query *all = all_of(arms);
     finish(all, query);
     *query = *all;
