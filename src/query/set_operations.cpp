@@ -204,6 +204,7 @@ void set_operations::turn_into_groups(Query *query)
     Query *made = turned(turning, query->setOperations);
     if (!same_columns(made, query))
         return;
+    pg::expand_groups(made); // as it has been done for the query
     finish(made, query);
     *query = *made;
 }
