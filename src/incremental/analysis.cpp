@@ -18,6 +18,14 @@ const char *fingerprint_of(const SubqueryNode *node)
     return psprintf("%d %s %s\n", node->number, TextDatumGetCString(md5), group_shape::fingerprint(node->groups));
 }
 
+// Forgets the order of a view's rows, which have none; of sets of groups it would keep them together.
+void forget_order(Query *query)
+{
+    if (query->groupingSets != NIL && query->limitCount == nullptr && query->limitOffset == nullptr
+        && query->distinctClause == NIL)
+        query->sortClause = NIL;
+}
+
 // Finds the nodes, one after the other, since each makes another query.
 void find_nodes(Analysis *analysis, Oid view, bool was_split, analysis::Make make)
 {
@@ -44,6 +52,7 @@ Analysis of(Relation view, List *changed, const Moment *as_of, Make make)
 {
     Analysis analysis{};
     analysis.query = query::rewritten(view);
+    forget_order(analysis.query);
     normalize::normalize(&analysis.query);
     whole_rows::spell_out(analysis.query);
     expose_keys::in_subqueries(analysis.query);

@@ -13,14 +13,6 @@ namespace refresh_mv {
 
 namespace {
 
-bool mentions_around(Query *query, int depth)
-{
-    for (int level = 1; level <= depth; level++)
-        if (contain_vars_of_level(reinterpret_cast<Node *>(query), level))
-            return true;
-    return false;
-}
-
 // ---- groups apart from what is done with them ----
 
 // A query of which the groups become a subquery.
@@ -67,7 +59,7 @@ bool look_above(Node *node, void *context)
         return expression_tree_walker(node, pg::walker(look_above), context);
     auto *sublink = reinterpret_cast<SubLink *>(node);
     above->has_subquery = true;
-    above->depends |= mentions_around(castNode(Query, sublink->subselect), 1);
+    above->depends |= query::mentions_around(castNode(Query, sublink->subselect));
     return look_above(sublink->testexpr, context);
 }
 
@@ -170,14 +162,14 @@ bool is_grouped(Query *query)
     return query->hasAggs || query->groupClause != NIL || query->distinctClause != NIL;
 }
 
-// Whether a subquery so deep in a query groups, or may as well, and could stand alone.
-bool stands_alone(Query *query, Query *whole, int depth)
+// Whether a subquery groups, or may as well, and could stand alone.
+bool stands_alone(Query *query, Query *whole)
 {
     bool groups = is_grouped(query)
                   || (query::only_joins(query) && find_set(reinterpret_cast<Node *>(whole), query));
     return groups && query->setOperations == nullptr && query->jointree != nullptr && query->cteList == NIL
            && query->rowMarks == NIL && !query->hasTargetSRFs && !query->hasRowSecurity && !query->hasModifyingCTE
-           && !mentions_around(query, depth);
+           && !query::mentions_around(query);
 }
 
 // Has a query that only joins return each row once; false if rows cannot be compared.
@@ -229,7 +221,7 @@ SubqueryNode *around(Query *query, const Instance *instance, bool below, int num
     find_path(reinterpret_cast<Node *>(query), &path);
     for (int depth = list_length(path.queries) - (below ? 2 : 1); depth > 0; depth--) {
         auto *candidate = static_cast<Query *>(list_nth(path.queries, depth));
-        SubqueryNode *node = stands_alone(candidate, query, depth) ? make(candidate, instance, number) : nullptr;
+        SubqueryNode *node = stands_alone(candidate, query) ? make(candidate, instance, number) : nullptr;
         if (node != nullptr)
             return node;
     }
