@@ -91,6 +91,7 @@ INSERT INTO probes VALUES
     ('refresh_mv_internal.exact_add(numeric[],numeric[],numeric[])', $$SELECT 'ok' FROM refresh_mv_internal.exact_add(NULL, NULL, NULL)$$),
     ('refresh_mv_internal.exact_total(numeric[])', $$SELECT 'ok' FROM refresh_mv_internal.exact_total('{1,1}')$$),
     ('refresh_mv_internal.exact_average(numeric[])', $$SELECT 'ok' FROM refresh_mv_internal.exact_average('{1,1}')$$),
+    ('refresh_mv_internal.image(anyelement)', $$SELECT 'ok' FROM refresh_mv_internal.image(1)$$),
     ('refresh_mv_follow_names', $$ALTER EVENT TRIGGER refresh_mv_follow_names DISABLE$$),
     ('refresh_mv_forget_dropped', $$ALTER EVENT TRIGGER refresh_mv_forget_dropped DISABLE$$),
     ('refresh_mv_let_go', $$ALTER EVENT TRIGGER refresh_mv_let_go DISABLE$$),

@@ -7,7 +7,8 @@
 //   the last byte.  (The smallest and the largest value can only be added; where
 //   one that is lost was the extreme, the group is computed anew.)
 // - Values of a key that are equal have the same bytes, so that it does not matter
-//   which row of a group a label was taken from.
+//   which row of a group a label was taken from; or the image of the value is a key, too.
+// - Carried keys depend on the others: at any time there is one group at most for what those are.
 // - Analysis reads catalogs and the query tree, never data, and has no effect.
 #pragma once
 
@@ -42,6 +43,7 @@ struct Key {
     SortGroupClause *clause;
     AttrNumber output; // the view's column; 0: none
     bool not_null;
+    bool carried = false;
 };
 
 struct GroupShape {

@@ -145,9 +145,20 @@ SELECT customer, count(*) AS n FROM orders GROUP BY customer ORDER BY count(*) D
 SELECT sku, max(line) AS line FROM items GROUP BY sku ORDER BY sum(qty) NULLS FIRST, sku OFFSET 2 LIMIT 4;
 -- d_order: delta: ORDER BY
 SELECT channel, count(*) AS n FROM orders GROUP BY channel ORDER BY n DESC;
--- d_dependent: keys: columns that depend on the key
+-- d_dependent: delta: columns that depend on the key
 SELECT c.id, c.name, c.tier, c.credit, count(o.id) AS orders, sum(o.total) AS total
 FROM customers c LEFT JOIN orders o ON o.customer = c.id GROUP BY c.id;
+-- d_carried: delta: columns that depend on the key, and can be equal and look different
+SELECT c.id, c.credit, o.status, count(*) AS n, max(o.channel) AS channel FROM customers c JOIN orders o ON o.customer = c.id GROUP BY c.id, c.credit, o.status;
+-- d_carried_float: delta: float and interval, and expressions over them, on the nullable side
+SELECT p.sku, p.weight, p.weight * 2 AS twice, p.span, coalesce(p.weight, -0.0) AS filled, count(*) AS n, sum(i.qty) AS qty
+FROM items i LEFT JOIN products p ON p.sku = i.sku GROUP BY p.sku, p.weight, p.weight * 2, p.span, coalesce(p.weight, -0.0);
+-- d_carried_hidden: delta: one that is not shown, and one key that is not, too
+SELECT c.tier, count(*) AS n, sum(o.channel) AS channels FROM customers c JOIN orders o ON o.customer = c.id GROUP BY c.id, c.tier, c.credit;
+-- d_carried_unseen: delta: one that is not shown
+SELECT c.id, count(*) AS n FROM customers c JOIN orders o ON o.customer = c.id GROUP BY c.id, c.credit HAVING c.credit > 1;
+-- d_carried_json: delta: jsonb of one row, over two keys
+SELECT i.order_id, i.line, to_jsonb(i.amount) AS amount, count(t.tag) AS tags FROM items i LEFT JOIN tags t ON t.order_id = i.order_id GROUP BY i.order_id, i.line, to_jsonb(i.amount);
 -- d_where: delta: filters that are not shown
 SELECT status, count(*) AS n, sum(id) AS ids FROM orders WHERE channel > 1 AND day > date '2024-01-10' GROUP BY status;
 -- d_where_null: delta: three-valued filter
