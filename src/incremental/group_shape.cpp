@@ -104,8 +104,9 @@ bool is_of_one_row(Query *query, Expr *expr)
 // Whether equal values of a key are told apart as well as if they were not: false if there is no way to.
 bool tell_apart(Query *query, Expr *expr, bool *carried)
 {
-    *carried = is_of_one_row(query, expr);
-    return *carried || list_member(grouping_expressions(query), image_key::of(expr));
+    bool has_image = list_member(grouping_expressions(query), image_key::of(expr));
+    *carried = !has_image && is_of_one_row(query, expr);
+    return has_image || *carried;
 }
 
 void add_key(GroupShape *shape, Query *query, Expr *expr, SortGroupClause *clause)

@@ -5,6 +5,7 @@
 #include "incremental/group_state.hpp"
 #include "incremental/key_shape.hpp"
 #include "incremental/keys.hpp"
+#include "incremental/make_node.hpp"
 #include "incremental/node_changes.hpp"
 #include "incremental/way.hpp"
 #include "query/query.hpp"
@@ -55,9 +56,9 @@ bool has_state_of(Work *work, const char *groups)
 // state, by one that fits the state.
 void analyse_for(Work *work, const char *groups)
 {
-    work->analysis = analysis::of(work->view, changed_relations(work->changes));
+    work->analysis = analysis::of(work->view, changed_relations(work->changes), groups);
     if (groups != nullptr && analysis::has_state(work->analysis) && !has_state_of(work, groups))
-        work->analysis = analysis::of(work->view, NIL);
+        work->analysis = analysis::of(work->view, NIL, groups);
 }
 
 // A standby cannot read a state, and so not tell whether a crash has emptied it.
@@ -103,7 +104,7 @@ void find_method(Work *work, const char *groups)
     if (obstacle == nullptr && !is_concerned(work))
         work->scope.method = Method::skip; // without a reason
     else if (obstacle == nullptr && work->analysis.nodes == NIL)
-        obstacle = way::find(work);
+        obstacle = analysis::explained(work->analysis, way::find(work));
     if (obstacle != nullptr)
         work->refuse(obstacle);
     else if (work->scope.method != Method::skip)
@@ -222,20 +223,13 @@ void plan_scope(Work *work, Method method)
     if (work->scope.reason != nullptr)
         return;
     if (concerned && analysis.nodes == NIL)
-        obstacle = way::find(work);
+        obstacle = analysis::explained(analysis, way::find(work));
     else if (obstacle == nullptr && !concerned && method == Method::keys)
-        obstacle = key_shape::analyse(analysis.query, analysis.anchoring).obstacle;
+        obstacle = analysis::explained(analysis, key_shape::analyse(analysis.query, analysis.anchoring).obstacle);
     if (obstacle != nullptr)
         work->refuse(obstacle);
     else if (concerned)
         find_scope(work, method);
-}
-
-// Makes the state of a node.
-void make_node(State state, const SubqueryNode &node)
-{
-    group_state::fill(state, node.query, node.groups);
-    UpdateActiveSnapshotCommandId();
 }
 
 } // namespace
@@ -267,7 +261,7 @@ ExactScope scope(Relation view, const BaselineStatus &baseline, const Gate &gate
     if (work.scope.reason == nullptr && work.scope.method != Method::skip)
         guard([&] {
             find_scope(&work, work.scope.method);
-            if (analysis::has_state(work.analysis))
+            if (analysis::has_state(work.analysis) || work.analysis.without_rows != nullptr)
                 work.scope.groups = analysis::fingerprint(work.analysis);
         });
     return work.scope;
@@ -315,12 +309,12 @@ Query *query_with_state(Relation view, const char **groups)
 {
     State state = {RelationGetRelid(view), 0};
     state_tables::drop(state.view);
-    Analysis analysis = analysis::of(view, NIL, make_node);
+    Analysis analysis = analysis::make(view, make_node::of);
+    bool has_state = analysis::has_state(analysis);
 
-    *groups = nullptr;
-    if (!analysis::has_state(analysis))
+    *groups = has_state || analysis.without_rows != nullptr ? analysis::fingerprint(analysis) : nullptr;
+    if (!has_state)
         return query::rewritten(view);
-    *groups = analysis::fingerprint(analysis);
     if (!analysis::has_groups(analysis))
         return analysis.query;
     group_state::fill(state, analysis.query, analysis.groups);

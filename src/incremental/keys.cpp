@@ -71,7 +71,7 @@ void find_scope(Work *work)
     Query *fresh = work->query();
 
     if (shape.obstacle != nullptr)
-        work->refuse(shape.obstacle);
+        work->refuse(analysis::explained(work->analysis, shape.obstacle));
     if (shape.obstacle != nullptr || !restrict_to_touched(work, shape, fresh))
         return;
     work->note("the query for them", fresh);
