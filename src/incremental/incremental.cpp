@@ -138,6 +138,16 @@ void begin(Work *work, const BaselineStatus &baseline)
         });
 }
 
+// Makes the state of the view's groups anew, over its nodes; returns the view's rows over that.
+Query *query_over_new_groups(Work *work)
+{
+    const Analysis &analysis = work->analysis;
+    state_tables::drop_one(work->state);
+    group_state::fill(work->state, analysis.query, analysis.groups);
+    UpdateActiveSnapshotCommandId();
+    return group_shape::select_rows(analysis.query, analysis.groups, state_tables::groups(work->state), nullptr);
+}
+
 // Compares all rows of the view with those of its query, if to read the states of its nodes instead of all tables
 // spares most of the work.
 void find_whole_scope(Work *work)
@@ -152,10 +162,11 @@ void find_whole_scope(Work *work)
     work->note("the query over its nodes", fresh);
     if (work->affordable(cost))
         work->scope.held = work->held_rows(nullptr, 0, nullptr);
-    if (work->scope.held != nullptr)
-        work->scope.fresh = fresh;
-    else if (reason != nullptr)
+    if (work->scope.held == nullptr) {
         work->scope.reason = reason;
+        return;
+    }
+    work->scope.fresh = analysis::has_groups(work->analysis) && !work->planned ? query_over_new_groups(work) : fresh;
 }
 
 // Anchors the query that reads the nodes as suits all changes best, theirs included, and as its state allows.
@@ -184,7 +195,7 @@ void find_scope_over_nodes(Work *work)
         work->refuse(obstacle);
     else if (work->by_terms || work->find_parts())
         has_groups ? delta::find_scope(work) : keys::find_scope(work);
-    if (work->scope.reason != nullptr && !has_groups)
+    if (work->scope.reason != nullptr)
         find_whole_scope(work);
     work->scope.method = Method::delta;
 }

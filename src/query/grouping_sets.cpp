@@ -158,7 +158,7 @@ void grouping_sets::take_apart(Query *query)
     if (sets == NIL)
         return;
     foreach (cell, sets)
-        arms = lappend(arms, groups_of(query, lfirst_node(List, cell)));
+        arms = lappend(arms, groups_of(query, static_cast<List *>(lfirst(cell)))); // of integers
     Query *all = all_of(arms);
     List *names = outputs(query);
     foreach (entry, all->targetList)
