@@ -61,8 +61,12 @@ CREATE TABLE refresh_mv.state (
     groups     text,    -- what the state of its groups is of; null: there is none
     files      text,    -- the files of its sources, as they were
     full_ms    double precision, -- what the last full refresh took, in milliseconds
+    full_rows  double precision, -- how many rows it wrote
     exact_ms   double precision, -- the last exact one
-    exact_rate double precision  -- and such ones for each unit of the planner's costs
+    exact_rate double precision, -- and such ones for each unit of the planner's costs
+    change_ms  double precision, -- and for each change, where there are many
+    as_of      timestamptz, -- the time of the transaction; null: the result does not depend on the time ...
+    as_of_statement timestamptz -- ... and of its statement
 );
 COMMENT ON TABLE refresh_mv.state IS
     'The last merge into each view; of a tracked one the baseline: what that refresh had seen.';
@@ -307,7 +311,8 @@ SELECT t.view, t.since,
        CASE WHEN s.snapshot IS NULL THEN 'the view has not been refreshed since it is tracked'
             ELSE coalesce(d.reason, l.reason) END AS reason,
        CASE WHEN s.snapshot IS NOT NULL AND d.reason IS NULL AND l.reason IS NULL
-            THEN coalesce(l.records, 0) END AS pending
+            THEN coalesce(l.records, 0) END AS pending,
+       s.as_of
 FROM (SELECT view, min(since) AS since FROM refresh_mv.tracked GROUP BY view
       UNION ALL
       -- tracked views that read no table
@@ -320,7 +325,8 @@ LEFT JOIN (SELECT DISTINCT r.view, 'triggers are not as they were installed' AS 
            FROM refresh_mv.tracked r JOIN refresh_mv.members m USING (relation)
            WHERE m.fingerprint <> refresh_mv_internal.fingerprint(m.member)) d USING (view);
 COMMENT ON VIEW refresh_mv.pending IS
-    'How many logged changes each tracked view has not seen, or why they are not known.';
+    'How many logged changes each tracked view has not seen, or why they are not known; and as of what time it is, if it '
+    'goes by the time.';
 
 -- ----------------------------------------------------------------- inspection
 
@@ -453,7 +459,8 @@ SELECT n.nspname AS schema, c.relname AS name, pg_catalog.pg_get_userbyid(c.relo
        o.last_success, o.last_method, o.last_duration, o.median_duration,
        CASE WHEN r.readable THEN t.pending END AS pending_changes,
        CASE WHEN NOT c.relispopulated THEN true
-            WHEN r.readable AND s.tracked AND t.reason IS NULL THEN t.pending > 0 END AS stale,
+            WHEN r.readable AND s.tracked AND t.reason IS NULL AND (t.pending > 0 OR t.as_of IS NULL OR t.as_of = now())
+            THEN t.pending > 0 END AS stale,
        CASE WHEN r.readable AND s.tracked THEN
             CASE WHEN t.view IS NULL THEN 'changes are not logged yet' ELSE t.reason END
        END AS unknown_reason,
@@ -889,6 +896,53 @@ COMMENT ON FUNCTION refresh_mv_internal.exact_total(numeric[]) IS
 COMMENT ON FUNCTION refresh_mv_internal.exact_average(numeric[]) IS
     'Returns what avg() would, by a sum of exact_sum(). Fails if it is none.';
 
+-- The outermost values of a group, of which rows can be taken away: see src/values/extremes.cpp.
+CREATE FUNCTION refresh_mv_internal.smallest_step(internal, anyelement) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_smallest_step' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv_internal.largest_step(internal, anyelement) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_largest_step' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv_internal.extremes_combine(internal, internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_extremes_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv_internal.extremes_serial(internal) RETURNS bytea
+AS 'MODULE_PATHNAME', 'refresh_mv_extremes_serial' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION refresh_mv_internal.extremes_deserial(bytea, internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_extremes_deserial' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION refresh_mv_internal.extremes_final(internal) RETURNS bytea
+AS 'MODULE_PATHNAME', 'refresh_mv_extremes_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE AGGREGATE refresh_mv_internal.smallest(anyelement) (
+    SFUNC = refresh_mv_internal.smallest_step, STYPE = internal, SSPACE = 256,
+    FINALFUNC = refresh_mv_internal.extremes_final, COMBINEFUNC = refresh_mv_internal.extremes_combine,
+    SERIALFUNC = refresh_mv_internal.extremes_serial, DESERIALFUNC = refresh_mv_internal.extremes_deserial, PARALLEL = SAFE
+);
+CREATE AGGREGATE refresh_mv_internal.largest(anyelement) (
+    SFUNC = refresh_mv_internal.largest_step, STYPE = internal, SSPACE = 256,
+    FINALFUNC = refresh_mv_internal.extremes_final, COMBINEFUNC = refresh_mv_internal.extremes_combine,
+    SERIALFUNC = refresh_mv_internal.extremes_serial, DESERIALFUNC = refresh_mv_internal.extremes_deserial, PARALLEL = SAFE
+);
+CREATE FUNCTION refresh_mv_internal.extremes_add(bytea, plus bytea, minus bytea, bytes integer) RETURNS bytea
+AS 'MODULE_PATHNAME', 'refresh_mv_extremes_add' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv_internal.outermost(bytea, anyelement) RETURNS anyelement
+AS 'MODULE_PATHNAME', 'refresh_mv_outermost' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION refresh_mv_internal.smallest_step(internal, anyelement) IS 'For smallest(): adds a value.';
+COMMENT ON FUNCTION refresh_mv_internal.largest_step(internal, anyelement) IS 'For largest(): adds a value.';
+COMMENT ON FUNCTION refresh_mv_internal.extremes_combine(internal, internal) IS
+    'For smallest() and largest(): adds another state.';
+COMMENT ON FUNCTION refresh_mv_internal.extremes_serial(internal) IS
+    'For smallest() and largest(): returns the state, for another process.';
+COMMENT ON FUNCTION refresh_mv_internal.extremes_deserial(bytea, internal) IS
+    'For smallest() and largest(): returns the state of another process.';
+COMMENT ON FUNCTION refresh_mv_internal.extremes_final(internal) IS
+    'For smallest() and largest(): returns the list.';
+COMMENT ON AGGREGATE refresh_mv_internal.smallest(anyelement) IS
+    'Returns a list of the smallest values, with how often each is there.';
+COMMENT ON AGGREGATE refresh_mv_internal.largest(anyelement) IS
+    'Returns a list of the largest values, with how often each is there.';
+COMMENT ON FUNCTION refresh_mv_internal.extremes_add(bytea, bytea, bytea, integer) IS
+    'Returns a list of extremes plus another and minus a third, shortened to so many bytes; NULL if the outermost value '
+    'is not known. Fails if one is none.';
+COMMENT ON FUNCTION refresh_mv_internal.outermost(bytea, anyelement) IS
+    'Returns the first value of a list of extremes of that type, or NULL. Fails if it is none.';
+
 CREATE FUNCTION refresh_mv_internal.log_everything(relation oid, reason text) RETURNS void
 AS 'MODULE_PATHNAME', 'refresh_mv_log_everything' LANGUAGE C STRICT VOLATILE;
 COMMENT ON FUNCTION refresh_mv_internal.log_everything(oid, text) IS
@@ -1111,5 +1165,7 @@ GRANT EXECUTE ON FUNCTION
     refresh_mv_internal.advise_on_publications(), refresh_mv_internal.advise_on_schedule(),
     refresh_mv_internal.exact_sum(numeric), refresh_mv_internal.exact_add(numeric[], numeric[], numeric[]),
     refresh_mv_internal.exact_total(numeric[]), refresh_mv_internal.exact_average(numeric[]),
+    refresh_mv_internal.smallest(anyelement), refresh_mv_internal.largest(anyelement),
+    refresh_mv_internal.extremes_add(bytea, bytea, bytea, integer), refresh_mv_internal.outermost(bytea, anyelement),
     refresh_mv_internal.image(anyelement)
 TO PUBLIC;

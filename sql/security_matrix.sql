@@ -92,6 +92,16 @@ INSERT INTO probes VALUES
     ('refresh_mv_internal.exact_total(numeric[])', $$SELECT 'ok' FROM refresh_mv_internal.exact_total('{1,1}')$$),
     ('refresh_mv_internal.exact_average(numeric[])', $$SELECT 'ok' FROM refresh_mv_internal.exact_average('{1,1}')$$),
     ('refresh_mv_internal.image(anyelement)', $$SELECT 'ok' FROM refresh_mv_internal.image(1)$$),
+    ('refresh_mv_internal.smallest_step(internal,anyelement)', $$SELECT refresh_mv_internal.smallest_step(NULL, 1)$$),
+    ('refresh_mv_internal.largest_step(internal,anyelement)', $$SELECT refresh_mv_internal.largest_step(NULL, 1)$$),
+    ('refresh_mv_internal.extremes_combine(internal,internal)', $$SELECT refresh_mv_internal.extremes_combine(NULL, NULL)$$),
+    ('refresh_mv_internal.extremes_serial(internal)', $$SELECT 'ok' WHERE refresh_mv_internal.extremes_serial(NULL) IS NOT NULL$$),
+    ('refresh_mv_internal.extremes_deserial(bytea,internal)', $$SELECT 'ok' WHERE refresh_mv_internal.extremes_deserial('', NULL) IS NOT NULL$$),
+    ('refresh_mv_internal.extremes_final(internal)', $$SELECT 'ok' FROM refresh_mv_internal.extremes_final(NULL)$$),
+    ('refresh_mv_internal.smallest(anyelement)', $$SELECT 'ok' FROM (SELECT refresh_mv_internal.smallest(1)) s$$),
+    ('refresh_mv_internal.largest(anyelement)', $$SELECT 'ok' FROM (SELECT refresh_mv_internal.largest(1)) s$$),
+    ('refresh_mv_internal.extremes_add(bytea,bytea,bytea,integer)', $$SELECT 'ok' FROM refresh_mv_internal.extremes_add(NULL, NULL, NULL, 1)$$),
+    ('refresh_mv_internal.outermost(bytea,anyelement)', $$SELECT 'ok' FROM refresh_mv_internal.outermost('', 1)$$),
     ('refresh_mv_follow_names', $$ALTER EVENT TRIGGER refresh_mv_follow_names DISABLE$$),
     ('refresh_mv_forget_dropped', $$ALTER EVENT TRIGGER refresh_mv_forget_dropped DISABLE$$),
     ('refresh_mv_let_go', $$ALTER EVENT TRIGGER refresh_mv_let_go DISABLE$$),
@@ -169,6 +179,10 @@ SELECT sum, attempt('super', format('SELECT ''done'' FROM refresh_mv_internal.ex
     attempt('super', format('SELECT ''done'' FROM refresh_mv_internal.exact_average(%L)', sum)) AS average,
     attempt('super', format('SELECT ''done'' FROM refresh_mv_internal.exact_add(%L, ''{1,1,1,1,1,1}'', %1$L)', sum)) AS added
 FROM unnest(ARRAY['{}', '{1}', '{NULL}', '{1,NULL}', '{{1,2},{3,4}}', '[5:6]={1,2}', '{NaN,1,1,1,1}', '{1,-1}', '{1,0.5}', '{1,1e30}', '{1,0,0,NaN}', '{1,0,0,0,Infinity}', '{Infinity,2,2,2,2,2}']) WITH ORDINALITY a (sum, no)
+ORDER BY no;
+SELECT list, attempt('super', format('SELECT ''done'' FROM refresh_mv_internal.outermost(%L, 1)', list)) AS outermost,
+    attempt('super', format('SELECT ''done'' FROM refresh_mv_internal.extremes_add(%L, NULL, %1$L, 1)', list)) AS added
+FROM unnest(ARRAY['', '\x00', '\x51', '\x5101', '\x51011700', '\x5101170001', '\x510117000107000000', '\x510217000107000000', '\x5100170001', '\x51ff17', '\x510119000101', '\x51011900010161', '\x510119000164616161', '\x510100000101', '\x5101c0840f0001']) WITH ORDINALITY a (list, no)
 ORDER BY no;
 -- Settings that the database's owner has put there, as a restore does, are no way to the
 -- views of others.

@@ -54,8 +54,8 @@ bool find_nodes(Analysis *analysis, Oid view, bool was_split, analysis::Make mak
     return true;
 }
 
-// Analyses a query; again without joined rows if these are not made.
-Analysis analyse(Relation view, List *changed, const char *without_rows, analysis::Make make)
+// Analyses a query, as of a time if there is one; again without joined rows if these are not made.
+Analysis analyse(Relation view, List *changed, const Moment *as_of, const char *without_rows, analysis::Make make)
 {
     Analysis analysis{};
     analysis.query = query::rewritten(view);
@@ -64,11 +64,14 @@ Analysis analyse(Relation view, List *changed, const char *without_rows, analysi
     whole_rows::spell_out(analysis.query);
     expose_keys::in_subqueries(analysis.query);
     Query *whole = analysis.query;
-    analysis.query = nodes::split(whole);
+    bool timed = time_conditions::reads_time(reinterpret_cast<Node *>(whole));
+    if (as_of != nullptr)
+        whole = castNode(Query, time_conditions::at(reinterpret_cast<Node *>(whole), *as_of));
+    analysis.query = timed ? whole : nodes::split(whole);
     analysis.anchoring = anchor::choose(analysis.query, NIL);
-    if (!find_nodes(&analysis, RelationGetRelid(view), analysis.query != whole, make)) {
+    if (!timed && !find_nodes(&analysis, RelationGetRelid(view), analysis.query != whole, make)) {
         state_tables::drop(RelationGetRelid(view));
-        return analyse(view, changed, analysis.without_rows, make);
+        return analyse(view, changed, as_of, analysis.without_rows, make);
     }
     if (changed != NIL)
         analysis.anchoring = anchor::choose(analysis.query, changed);
@@ -80,14 +83,14 @@ Analysis analyse(Relation view, List *changed, const char *without_rows, analysi
 
 namespace analysis {
 
-Analysis of(Relation view, List *changed, const char *baseline)
+Analysis of(Relation view, List *changed, const Moment *as_of, const char *baseline)
 {
-    return analyse(view, changed, reason_in(baseline), nullptr);
+    return analyse(view, changed, as_of, reason_in(baseline), nullptr);
 }
 
 Analysis make(Relation view, Make make)
 {
-    return analyse(view, NIL, nullptr, make);
+    return analyse(view, NIL, nullptr, nullptr, make);
 }
 
 const char *obstacle(const Analysis &analysis)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "incremental/nodes.hpp"
+#include "query/time_conditions.hpp"
 #include "store/state_tables.hpp"
 
 namespace refresh_mv {
@@ -21,9 +22,10 @@ namespace analysis {
 // Makes the state of a node; or says why not, if it holds joined rows.
 using Make = const char *(*)(State state, const SubqueryNode &node);
 
-// Analyses a view's query, by the anchor that suits changes of these relations best (NIL: of any).  The states of
-// nodes are there, as the fingerprint of a baseline has it (null: there is none), or made meanwhile.
-Analysis of(Relation view, List *changed, const char *baseline);
+// Analyses a view's query, by the anchor that suits changes of these relations best (NIL: of any), as of a time if
+// there is one.  The states of nodes are there, as the fingerprint of a baseline has it (null: there is none), or made
+// meanwhile.  What reads the time has none.
+Analysis of(Relation view, List *changed, const Moment *as_of, const char *baseline);
 Analysis make(Relation view, Make make);
 
 // Why no changes can be taken in, whatever has changed; null if some can.

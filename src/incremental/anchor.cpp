@@ -1,6 +1,7 @@
 #include "incremental/anchor.hpp"
 
 #include "incremental/from_clause.hpp"
+#include "incremental/optional_rows.hpp"
 #include "tracking/source.hpp"
 
 #include <utility>
@@ -414,7 +415,7 @@ void consider_entry(Choice *choice, int rti, bool all)
 
 // Marks the tables that are read through FROM and queries that only select and join, and those
 // of them in which these are additive, if the query itself is where it is read.
-void mark_joined(Anchoring *anchoring, Query *query, bool linear)
+void mark_joined(Anchoring *anchoring, Query *query, bool linear, bool is_top = false)
 {
     ListCell *cell;
 
@@ -434,6 +435,7 @@ void mark_joined(Anchoring *anchoring, Query *query, bool linear)
         if (instance != nullptr) {
             instance->joined = true;
             instance->linear = linear_here;
+            instance->optional = is_top && !linear_here && optional_rows::are_of(query, rti);
         } else if (rte->rtekind == RTE_SUBQUERY && from_clause::is_additive(rte->subquery))
             mark_joined(anchoring, rte->subquery, linear_here);
     }
@@ -491,7 +493,7 @@ Anchoring choose(Query *query, List *changed)
     if (query->setOperations != nullptr || query->jointree == nullptr)
         return anchoring;
     Choice choice = {&anchoring, from_clause::of_query(query), changed, 0, 0};
-    mark_joined(&anchoring, query, true);
+    mark_joined(&anchoring, query, true, true);
     foreach (cell, choice.from.entries)
         consider_entry(&choice, static_cast<RangeTblRef *>(lfirst(cell))->rtindex, false);
     foreach (cell, choice.from.links) {
@@ -513,7 +515,7 @@ Anchoring choose_same(Query *query, const Anchoring &chosen)
     Anchoring anchoring = chosen;
 
     anchoring.instances = instance::all(query);
-    mark_joined(&anchoring, query, true);
+    mark_joined(&anchoring, query, true, true);
     if (chosen.column == nullptr)
         return anchoring;
     attempt(anchoring.instances, from_clause::of_query(query), chosen.column, chosen.other);

@@ -37,7 +37,7 @@ bool redo(Work *work)
     Query *query = work->query();
 
     if (shape.single)
-        return work->refuse("the smallest or largest value of all has gone");
+        return work->refuse("the smallest or largest values of all have gone");
     const char *keys = sql_template::number_all(", f.k#", shape.nkeys) + strlen(", ");
     work->run_and_show(query::unchecked(psprintf("SELECT %s FROM %s f WHERE f.redo", keys, row_names::groups),
                                         work->environment),

@@ -147,24 +147,7 @@ bool is_additive(Query *query)
 
 List *union_arms(Query *query)
 {
-    List *todo = list_make1(query->setOperations);
-    List *arms = NIL;
-    ListCell *cell;
-
-    if (query->setOperations == nullptr || query->limitCount || query->limitOffset)
-        return NIL;
-    foreach (cell, todo) { // grows meanwhile
-        auto *node = static_cast<Node *>(lfirst(cell));
-        if (IsA(node, RangeTblRef)) {
-            arms = lappend(arms, rt_fetch(reinterpret_cast<RangeTblRef *>(node)->rtindex, query->rtable));
-            continue;
-        }
-        auto *operation = castNode(SetOperationStmt, node);
-        if (operation->op != SETOP_UNION || !operation->all)
-            return NIL;
-        todo = lappend(lappend(todo, operation->larg), operation->rarg);
-    }
-    return arms;
+    return query::union_arms(query);
 }
 
 int first_arm(Query *query)

@@ -6,8 +6,10 @@
 //
 // Invariants:
 // - Of a view that has been refreshed in full, nothing has to be planned to know the limit.
-// - A refresh that was refused for its costs brings the rate nearer to the usual one, so that one
-//   slow refresh does not keep the exact methods out for good.
+// - Where there are many changes, their number alone can tell that an exact refresh would take too long: then
+//   nothing is begun.
+// - A refresh that was refused brings what it was refused by nearer to the usual, so that one slow refresh does not
+//   keep the exact methods out for good.
 #pragma once
 
 #include "tracking/registry.hpp"
@@ -17,7 +19,7 @@ namespace refresh_mv {
 struct Gate {
     double full_ms; // that a full refresh is expected to take
     double rate;    // milliseconds that an exact one takes for each unit of the planner's costs
-    double limit;   // of an exact one's costs
+    double limit;   // of an exact one's costs; 0 if there are too many changes
 };
 
 namespace gate {
@@ -25,9 +27,9 @@ namespace gate {
 // An exact method is used if it is expected to take at most so many times what a full refresh does.
 extern double cost_limit;
 
-// The limit for the next refresh of a view.  Fails if the current role may not run its query, unless
-// it has been refreshed in full.
-Gate of(Relation view, const Experience &experience);
+// The limit for the next refresh of a view, of which so many changes are waiting.  Fails if the current role may not
+// run its query, unless it has been refreshed in full.
+Gate of(Relation view, const Experience &experience, int64 changes);
 
 // What a full refresh costs by the planner's estimates.  Fails if the current role may
 // not run the view's query.
@@ -39,11 +41,11 @@ double exact_ms(const Gate &gate, double cost);
 // How long it may take at most, before it is given up.
 double patience_ms(const Gate &gate);
 
-// Takes in what a full refresh, or an exact one, or the attempt of one, has taken; and that one
-// was refused, before or after it had taken a good part of a full refresh's time.
-void learn_full(Experience *experience, double ms);
-void learn_exact(Experience *experience, double cost, double ms);
-void learn_refusal(Experience *experience, double ms);
+// Takes in what a full refresh has taken that wrote so many rows; or an exact one of so many changes, or one that was given up; and that
+// one was refused, before or after it had taken a good part of a full refresh's time.
+void learn_full(Experience *experience, double ms, double rows);
+void learn_exact(Experience *experience, int64 changes, double cost, double ms, bool given_up);
+void learn_refusal(Experience *experience, int64 changes, double ms);
 
 } // namespace gate
 

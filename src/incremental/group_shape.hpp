@@ -4,8 +4,8 @@
 // Invariants:
 // - For a group, the partial aggregates of two disjoint sets of joined rows together
 //   give those of their union, and the query's aggregates are expressions over them, to
-//   the last byte.  (The smallest and the largest value can only be added; where
-//   one that is lost was the extreme, the group is computed anew.)
+//   the last byte.  (Of extremes the outermost few are known; where all of these are lost, or of
+//   those that can only be added, the one, the group is computed anew.)
 // - Values of a key that are equal have the same bytes, so that it does not matter
 //   which row of a group a label was taken from; or the image of the value is a key, too.
 // - Carried keys depend on the others: at any time there is one group at most for what those are.
@@ -16,10 +16,12 @@
 
 namespace refresh_mv {
 
-// sum, count: added.  exact: a sum of numeric (see values/numeric_sum.cpp).  smallest, largest:
-// combined.  values: how many distinct ones a table of its own has.  members: how many distinct
-// ones there are, of which each is in one part only; which are there can be looked up.
-enum class PartialKind { sum, count, exact, smallest, largest, values, members };
+// sum, count: added.  exact: a sum of numeric (see values/numeric_sum.cpp).  smallest, largest: one,
+// combined, where there can be no extremes (see ambiguity::is_settled).  values: how many distinct
+// ones a table of its own has.  members: how many distinct ones there are, of which each is in one
+// part only; which are there can be looked up.  extremes: a list of the outermost values (see
+// values/extremes.cpp).
+enum class PartialKind { sum, count, exact, smallest, largest, values, members, extremes };
 
 // A column of the state, p1, p2, ...
 struct PartialAggregate {

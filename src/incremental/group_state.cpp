@@ -32,6 +32,27 @@ List *key_columns(const GroupShape &shape)
     return columns;
 }
 
+// ---- lists of extremes ----
+
+// The bytes for the values of each, so that no row becomes long, however many there are.
+int bytes_of_extremes(const GroupShape &shape)
+{
+    constexpr int all = 1024, one = 256;
+    int count = 0;
+    for (int i = 0; i < shape.npartials; i++)
+        count += shape.partials[i].kind == PartialKind::extremes;
+    return Min(one, all / Max(count, 1));
+}
+
+// What is kept of a partial aggregate that the query r has computed.
+char *computed_partial(const GroupShape &shape, int partial)
+{
+    return shape.partials[partial].kind == PartialKind::extremes
+               ? psprintf("refresh_mv_internal.extremes_add(r.p%d, NULL, NULL, %d)", partial + 1,
+                          bytes_of_extremes(shape))
+               : psprintf("r.p%d", partial + 1);
+}
+
 // ---- filling ----
 
 // Inserts each row into a table without indexes.  Not by an INSERT, whose query could
@@ -99,7 +120,7 @@ char *fill_text(const GroupShape &shape, State state)
     initStringInfo(&joins);
     for (int i = 0; i < shape.npartials; i++) {
         if (shape.partials[i].kind != PartialKind::values) {
-            appendStringInfo(&columns, ", r.p%d", i + 1);
+            appendStringInfo(&columns, ", %s", computed_partial(shape, i));
             continue;
         }
         const char *name = psprintf("v%d", i + 1);
@@ -141,7 +162,7 @@ const char *type_name(Oid type)
 }
 
 // What a partial aggregate # will be, of a touched group d with the state s.
-const char *next_partial(const PartialAggregate &partial)
+const char *next_partial(const GroupShape &shape, const PartialAggregate &partial)
 {
     switch (partial.kind) {
     case PartialKind::sum:
@@ -158,6 +179,8 @@ const char *next_partial(const PartialAggregate &partial)
         return "CASE WHEN d.b# IS NULL OR d.b# < s.p# THEN GREATEST(s.p#, d.a#) ELSE d.a# END";
     case PartialKind::values:
         return "coalesce(s.p#, 0) + coalesce(v#.step, 0)";
+    case PartialKind::extremes:
+        return psprintf("refresh_mv_internal.extremes_add(s.p#, d.a#, d.b#, %d)", bytes_of_extremes(shape));
     }
     return nullptr;
 }
@@ -169,7 +192,7 @@ const char *lost_partial(const PartialAggregate &partial)
         return " OR (f.b# <= f.s# AND (f.a# IS NULL OR f.a# > f.s#))";
     if (partial.kind == PartialKind::largest)
         return " OR (f.b# >= f.s# AND (f.a# IS NULL OR f.a# < f.s#))";
-    return "";
+    return partial.kind == PartialKind::extremes ? " OR f.p# IS NULL" : "";
 }
 
 bool is_extreme(const PartialAggregate &partial)
@@ -212,7 +235,7 @@ NextText next_text(const GroupShape &shape)
         };
         if (partial.kind == PartialKind::values)
             appendStringInfoString(&text.joins, join_values(shape, i));
-        append(&text.next, psprintf(", %s AS p#", next_partial(partial)));
+        append(&text.next, psprintf(", %s AS p#", next_partial(shape, partial)));
         if (is_extreme(partial))
             append(&text.next, ", d.a#, d.b#, s.p# AS s#");
         append(&text.result, ", f.p#");
@@ -345,10 +368,11 @@ NamedRows redone(const GroupShape &shape, QueryEnvironment *environment)
     StringInfoData partials;
     initStringInfo(&partials);
     for (int i = 0; i < shape.npartials; i++)
-        appendStringInfoString(&partials, sql_template::number(shape.partials[i].kind == PartialKind::values
-                                                                 ? ", f.p#"
-                                                                 : ", CASE WHEN f.redo THEN r.p# ELSE f.p# END AS p#",
-                                                             i + 1));
+        if (shape.partials[i].kind == PartialKind::values)
+            appendStringInfo(&partials, ", f.p%d", i + 1);
+        else
+            appendStringInfo(&partials, ", CASE WHEN f.redo THEN %s ELSE f.p%d END AS p%d", computed_partial(shape, i),
+                             i + 1, i + 1);
     const char *sql = sql_template::fill(
         "SELECT f.place, f.h, {keys}f.n{partials}, false AS redo FROM {groups} f"
         " LEFT JOIN (SELECT {hash} AS h, r.* FROM {redone} r) r ON r.h = f.h{same_keys}",

@@ -30,7 +30,7 @@ bool is_there(State state);
 bool fill(State state, Query *query, const GroupShape &shape, double most_bytes = -1);
 
 // Queries for the touched groups as they will be, with the columns of the state, and place (null: a
-// new group) and redo (an extreme was lost: the partial aggregates tell nothing); and for the
+// new group) and redo (all known extremes were lost: the partial aggregates tell nothing); and for the
 // touched values of a partial aggregate, with their new counts, and step: whether they come (1) or
 // go (-1).  net as net.hpp has it; for the groups, the values are shown as row_names::values(i).
 Query *next(State state, const GroupShape &shape, Query *net, QueryEnvironment *environment);

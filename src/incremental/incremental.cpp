@@ -56,9 +56,9 @@ bool has_state_of(Work *work, const char *groups)
 // state, by one that fits the state.
 void analyse_for(Work *work, const char *groups)
 {
-    work->analysis = analysis::of(work->view, changed_relations(work->changes), groups);
+    work->analysis = analysis::of(work->view, changed_relations(work->changes), nullptr, groups);
     if (groups != nullptr && analysis::has_state(work->analysis) && !has_state_of(work, groups))
-        work->analysis = analysis::of(work->view, NIL, groups);
+        work->analysis = analysis::of(work->view, NIL, nullptr, groups);
 }
 
 // A standby cannot read a state, and so not tell whether a crash has emptied it.
@@ -79,12 +79,55 @@ bool has_usable_state(Work *work, const char *groups)
     return !analysis::has_groups(work->analysis) || is_there(work->state);
 }
 
+// Where the passage of time makes no difference for the tables as they are, has the time stand still: the query gives
+// then what it gives now.
+void stop_time(Work *work)
+{
+    if (!work->passage.passed || work->passage.moved != NIL)
+        return;
+    for (List *changed : {changed_relations(work->changes), static_cast<List *>(NIL)}) {
+        Analysis stopped = analysis::of(work->view, changed, work->as_of, nullptr);
+        if (strcmp(analysis::fingerprint(stopped), analysis::fingerprint(work->analysis)) != 0)
+            continue;
+        work->analysis = stopped;
+        work->passage = passage::none();
+        return;
+    }
+}
+
+// Decides whether the changes are taken by terms or by parts; why neither can be, or null.
+const char *find_way(Work *work)
+{
+    const char *obstacle = analysis::explained(work->analysis, way::find(work));
+    if (work->by_terms)
+        return nullptr;
+    stop_time(work);
+    if (work->passage.passed)
+        return "rows have come or gone by the time alone while a table has changed that it does not only join";
+    return work->as_of == nullptr ? obstacle : affected_parts::obstacle(work->analysis.anchoring, work->changes);
+}
+
+// Finds out what the time has moved; why its query cannot be taken apart, or null.
+const char *find_obstacle(Work *work)
+{
+    const char *obstacle = old_state::obstacle(work->analysis.anchoring);
+    work->find_passage();
+    return obstacle != nullptr ? obstacle : work->passage.obstacle;
+}
+
+// Whether a view without nodes reads anything that has changed, or the time has moved anything.
+bool top_is_concerned(Work *work)
+{
+    bool concerned = way::is_concerned(work);
+    return work->scope.reason == nullptr && work->find_moved() && (concerned || work->passage.moved != NIL);
+}
+
 // Whether the view reads anything that has changed, be it by way of its nodes.  False, with a reason, if it is not
 // affordable to look.
 bool is_concerned(Work *work)
 {
     if (work->analysis.nodes == NIL)
-        return way::is_concerned(work);
+        return top_is_concerned(work);
     Work top = *work;
     top.changes = node_changes::read_by(work->analysis.anchoring, work->changes);
     if (way::is_concerned(&top))
@@ -97,14 +140,14 @@ bool is_concerned(Work *work)
 void find_method(Work *work, const char *groups)
 {
     bool stateful = analysis::has_state(work->analysis);
-    const char *obstacle = old_state::obstacle(work->analysis.anchoring);
+    const char *obstacle = find_obstacle(work);
 
     if (obstacle == nullptr && stateful && !has_usable_state(work, groups))
         obstacle = "there is no state of its groups yet";
     if (obstacle == nullptr && !is_concerned(work))
         work->scope.method = Method::skip; // without a reason
     else if (obstacle == nullptr && work->analysis.nodes == NIL)
-        obstacle = analysis::explained(work->analysis, way::find(work));
+        obstacle = find_way(work);
     if (obstacle != nullptr)
         work->refuse(obstacle);
     else if (work->scope.method != Method::skip)
@@ -124,11 +167,13 @@ void begin(Work *work, const BaselineStatus &baseline)
         work->refuse("too many rows have changed");
         return;
     }
-    work->changes = net_changes::read(RelationGetRelid(work->view), baseline.sources, work->environment, &reason);
+    work->as_of = baseline.time_has_passed() ? &baseline.as_of : nullptr;
+    if (baseline.pending > 0)
+        work->changes = net_changes::read(RelationGetRelid(work->view), baseline.sources, work->environment, &reason);
     if (reason != nullptr) {
         work->changes = nullptr;
         work->refuse(reason);
-    } else if (work->changes == nullptr)
+    } else if (work->changes == nullptr && work->as_of == nullptr)
         work->scope.method = Method::skip;
     else
         guard([&] {
@@ -214,9 +259,10 @@ void find_scope(Work *work, Method method)
 }
 
 // Why a method is none for the view, whatever has changed; null if it is one.
-const char *method_obstacle(const Analysis &analysis, Method method)
+const char *method_obstacle(Work *work, Method method)
 {
-    const char *obstacle = old_state::obstacle(analysis.anchoring);
+    const Analysis &analysis = work->analysis;
+    const char *obstacle = find_obstacle(work);
     if (obstacle != nullptr)
         return obstacle;
     if (analysis.nodes != NIL)
@@ -228,13 +274,13 @@ const char *method_obstacle(const Analysis &analysis, Method method)
 void plan_scope(Work *work, Method method)
 {
     const Analysis &analysis = work->analysis;
-    const char *obstacle = method_obstacle(analysis, method);
+    const char *obstacle = method_obstacle(work, method);
 
     bool concerned = obstacle == nullptr && is_concerned(work);
     if (work->scope.reason != nullptr)
         return;
     if (concerned && analysis.nodes == NIL)
-        obstacle = analysis::explained(analysis, way::find(work));
+        obstacle = find_way(work);
     else if (obstacle == nullptr && !concerned && method == Method::keys)
         obstacle = analysis::explained(analysis, key_shape::analyse(analysis.query, analysis.anchoring).obstacle);
     if (obstacle != nullptr)
@@ -293,6 +339,7 @@ ExactPlan plan(Relation view, const ExactQuestion &question)
     work.planned = true;
     work.changes = question.changes;
     work.imagined = question.imagined;
+    work.as_of = question.as_of;
     set_options();
     analyse_for(&work, question.groups);
 

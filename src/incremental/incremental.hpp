@@ -6,6 +6,8 @@
 //             the touched groups' rows out of the state
 //     keys:   the parts' keys, now and before; the query for just these keys
 //
+// Of a view that goes by the time, what that has moved since the baseline comes in addition (passage.hpp).
+//
 // Invariants:
 // - fresh returns exactly those rows of the query's result that belong where held's
 //   rows do.
@@ -50,6 +52,7 @@ struct ExactQuestion {
     Method method;      // delta or keys
     List *changes;      // NetChanges *
     bool imagined;      // so are the changes
+    const Moment *as_of; // the time of the baseline; null: no time has passed
     double limit;       // of costs
     const char *groups; // as the baseline has it
 };

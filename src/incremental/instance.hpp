@@ -14,6 +14,7 @@ struct Instance {
     bool implied;      // its anchor equals one that is restricted, by a join or a condition of the query itself
     bool keeps_nulls;  // a row with a null there matters to all parts (NOT IN)
     bool joined;       // read through FROM and queries that only select and join
+    bool optional;     // alone on the nullable side of a left join that can be taken apart (optional_rows.hpp)
     bool linear;       // and on the nullable side of no join, nor as whole rows: the joined rows are additive in
                        // its rows, and these may come with a sign
 };

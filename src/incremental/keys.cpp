@@ -2,6 +2,7 @@
 
 #include "incremental/key_shape.hpp"
 #include "query/query.hpp"
+#include "query/shape.hpp"
 #include "query/sql_template.hpp"
 
 namespace refresh_mv {
@@ -24,7 +25,7 @@ bool show_by_terms(Work *work, const KeyShape &shape)
     int terms;
     for (int i = 0; i < shape.nkeys; i++)
         keys = lappend(keys, shape.keys[i].expr);
-    Query *joined = signed_terms::joined_rows(work->analysis.query, work->analysis.anchoring, work->signs, keys,
+    Query *joined = signed_terms::joined_rows(work->analysis.query, work->analysis.anchoring, work->signs, work->passage, keys,
                                               work->environment, &terms);
     char *columns = sql_template::number_all(", t.c# AS k#", shape.nkeys) + strlen(", ");
     Query *distinct = ephemeral_rows::over(psprintf("SELECT DISTINCT %s FROM %s t", columns, row_names::joined_rows),
@@ -61,6 +62,91 @@ bool restrict_to_touched(Work *work, const KeyShape &shape, Query *query)
     return true;
 }
 
+// ---- views whose rows are the joined rows ----
+
+// The keys that the view's rows can be found by in a unique index; all of them if there is none.
+KeyShape indexed_keys(Work *work, const KeyShape &all)
+{
+    PairingKey unique = shape::pairing_key(work->view, query::stored(work->view));
+    KeyShape found = all;
+    found.keys = static_cast<Key *>(palloc(sizeof(Key) * static_cast<size_t>(all.nkeys)));
+    found.nkeys = 0;
+    for (int i = 0; i < all.nkeys; i++)
+        for (int j = 0; j < unique.count; j++)
+            if (all.keys[i].output == unique.columns[j])
+                found.keys[found.nkeys++] = all.keys[i];
+    return found.nkeys > 0 && found.nkeys == unique.count ? found : all;
+}
+
+// Whether the signed rows, so many, fit in the memory that a diff of them may take.
+bool fit(Work *work, int64 rows)
+{
+    constexpr double overhead = 80;
+    double width = get_relation_data_width(RelationGetRelid(work->view), nullptr);
+    return static_cast<double>(rows) * (width + overhead) < maintenance_work_mem * 1024.0 / 2;
+}
+
+// Whether the query has rows as values: the same row has several images, by how many columns its table had when it
+// was stored.
+bool returns_rows(Query *query)
+{
+    ListCell *cell;
+    foreach (cell, query->targetList) {
+        Oid type = getBaseType(exprType(reinterpret_cast<Node *>(lfirst_node(TargetEntry, cell)->expr)));
+        Oid element = get_base_element_type(type);
+        if (type_is_rowtype(OidIsValid(element) ? element : type))
+            return true;
+    }
+    return false;
+}
+
+// Whether the view's rows are the joined rows, one for one, so that those which were gained and lost are all there is
+// to know.
+bool shows_joined_rows(Work *work)
+{
+    Query *query = work->analysis.query;
+    return work->by_terms && query::only_joins(query) && query->rowMarks == NIL
+           && !checkExprHasSubLink(reinterpret_cast<Node *>(query->targetList)) && !returns_rows(query);
+}
+
+// The rows that the view has gained and lost, and the held rows with the keys of the lost ones.  False, with a reason
+// or without one, if that is not the way.
+bool find_signed_rows(Work *work, const KeyShape &all)
+{
+    List *outputs = NIL;
+    ListCell *cell;
+    int terms;
+    foreach (cell, work->analysis.query->targetList)
+        if (!lfirst_node(TargetEntry, cell)->resjunk)
+            outputs = lappend(outputs, lfirst_node(TargetEntry, cell)->expr);
+    Query *joined = signed_terms::joined_rows(work->analysis.query, work->analysis.anchoring, work->signs,
+                                              work->passage, outputs, work->environment, &terms);
+    if (joined == nullptr || !work->run_affordable(joined, row_names::joined_rows)
+        || !fit(work, ephemeral_rows::shown(work->environment, row_names::joined_rows).count))
+        return false;
+
+    KeyShape shape = indexed_keys(work, all);
+    StringInfoData columns;
+    initStringInfo(&columns);
+    for (int i = 0; i < shape.nkeys; i++)
+        appendStringInfo(&columns, "%st.c%d AS %s", i > 0 ? ", " : "", shape.keys[i].output, row_names::key_column(i));
+    // In the order of an index they are looked up sooner.
+    bool ordered = OidIsValid(lookup_type_cache(exprType(reinterpret_cast<Node *>(shape.keys[0].expr)),
+                                                TYPECACHE_LT_OPR)->lt_opr);
+    Query *lost = query::unchecked(psprintf("SELECT DISTINCT %s FROM %s t WHERE t.sign < 0%s", columns.data,
+                                            row_names::joined_rows, ordered ? " ORDER BY 1" : ""),
+                                   work->environment);
+    if (!work->run_affordable(lost, row_names::touched))
+        return false;
+    Query *held = work->held_rows(shape.keys, shape.nkeys, row_names::touched);
+    if (held == nullptr)
+        return false;
+    work->scope.held = held;
+    work->scope.fresh = query::unchecked(psprintf("SELECT * FROM %s", row_names::joined_rows), work->environment);
+    work->scope.method = Method::keys;
+    return true;
+}
+
 } // namespace
 
 namespace keys {
@@ -72,7 +158,11 @@ void find_scope(Work *work)
 
     if (shape.obstacle != nullptr)
         work->refuse(analysis::explained(work->analysis, shape.obstacle));
-    if (shape.obstacle != nullptr || !restrict_to_touched(work, shape, fresh))
+    if (shape.obstacle != nullptr)
+        return;
+    if (shows_joined_rows(work) && (find_signed_rows(work, shape) || work->scope.reason != nullptr))
+        return;
+    if (!restrict_to_touched(work, shape, fresh))
         return;
     work->note("the query for them", fresh);
     if (!work->affordable(query::cost(fresh)))

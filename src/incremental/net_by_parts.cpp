@@ -32,16 +32,25 @@ bool run(Work *work)
     return true;
 }
 
+// A partial aggregate # of the one row that a group has on a side, as a column.
+const char *of_side(const PartialAggregate &partial)
+{
+    return partial.kind == PartialKind::extremes // before 18 there is no max(bytea)
+               ? ", (pg_catalog.array_agg(u.p#) FILTER (WHERE u.side = {side}))[1] AS {name}#"
+               : ", pg_catalog.max(u.p#) FILTER (WHERE u.side = {side}) AS {name}#";
+}
+
 Query *net_partials(const GroupShape &shape, QueryEnvironment *environment)
 {
     StringInfoData sides;
     initStringInfo(&sides);
-    for (int i = 0; i < shape.npartials; i++)
-        if (shape.partials[i].kind != PartialKind::values)
-            appendStringInfoString(&sides,
-                                   sql_template::number(", pg_catalog.max(u.p#) FILTER (WHERE u.side = 1) AS a#,"
-                                                        " pg_catalog.max(u.p#) FILTER (WHERE u.side = -1) AS b#",
-                                                        i + 1));
+    for (int i = 0; i < shape.npartials; i++) {
+        if (shape.partials[i].kind == PartialKind::values)
+            continue;
+        const char *column = sql_template::number(of_side(shape.partials[i]), i + 1);
+        appendStringInfoString(&sides, sql_template::fill(column, {{"side", "1"}, {"name", "a"}}));
+        appendStringInfoString(&sides, sql_template::fill(column, {{"side", "-1"}, {"name", "b"}}));
+    }
     return query::unchecked(
         sql_template::fill("SELECT {keys}coalesce(pg_catalog.sum(u.n * u.side), 0)::pg_catalog.int8 AS n{sides}"
                            " FROM ({rows}) u{group_by}",

@@ -2,8 +2,8 @@
 // that were lost.
 //
 // Where several tables have changed, a row that was there in neither state can come with both signs.
-// That is nothing to counts and sums.  What takes notice of single values (extremes, distinct values)
-// adds up the signs for each value first.
+// That is nothing to counts and sums, nor to lists of extremes, which count.  What takes notice of single
+// values (one extreme, distinct values) adds up the signs for each value first.
 #include "incremental/key_shape.hpp"
 #include "incremental/key_text.hpp"
 #include "incremental/net.hpp"
@@ -223,7 +223,7 @@ bool find_joined(Search *search)
 {
     Work *work = search->work;
     bool once = true;
-    search->joined = signed_terms::joined_rows(work->analysis.query, work->analysis.anchoring, work->signs,
+    search->joined = signed_terms::joined_rows(work->analysis.query, work->analysis.anchoring, work->signs, work->passage,
                                                expressions(search), work->environment, &search->terms);
     for (int i = 0; i < search->shape.npartials; i++)
         once &= way_of(*search, search->shape.partials[i]) == Way::sum;

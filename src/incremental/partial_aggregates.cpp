@@ -1,5 +1,6 @@
 #include "incremental/partial_aggregates.hpp"
 
+#include "query/ambiguity.hpp"
 #include "tracking/source.hpp"
 #include "values/equality.hpp"
 
@@ -68,11 +69,11 @@ Oid argument_type(Aggref *aggregate)
     return list_length(aggregate->aggargtypes) == 1 ? linitial_oid(aggregate->aggargtypes) : InvalidOid;
 }
 
-// refresh_mv_internal.exact_sum(numeric), in a schema that the view's owner may not use.
-Oid exact_sum_function()
+// An aggregate of refresh_mv_internal, a schema that the view's owner may not use.
+Oid own_aggregate(const char *name, Oid type)
 {
-    Oid types[] = {NUMERICOID};
-    return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("exact_sum"),
+    Oid types[] = {type};
+    return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
                            PointerGetDatum(buildoidvector(types, 1)),
                            ObjectIdGetDatum(get_namespace_oid("refresh_mv_internal", false)));
 }
@@ -80,7 +81,7 @@ Oid exact_sum_function()
 // sum and avg of numeric.
 const char *of_numeric(GroupShape *shape, Aggref *aggregate, bool average)
 {
-    Aggref *sum = with_function(aggregate, exact_sum_function(), NUMERICARRAYOID);
+    Aggref *sum = with_function(aggregate, own_aggregate("exact_sum", NUMERICOID), NUMERICARRAYOID);
     return psprintf("refresh_mv_internal.exact_%s(s.p%d)", average ? "average" : "total",
                     add(shape, PartialKind::exact, reinterpret_cast<Expr *>(sum), NUMERICARRAYOID));
 }
@@ -164,9 +165,29 @@ const char *distinct_count(GroupShape *shape, Query *query, const Anchoring &anc
     return psprintf("s.p%d", number);
 }
 
-// min and max, of which DISTINCT changes nothing.
-const char *extreme(GroupShape *shape, Aggref *original, PartialKind kind)
+// "NULL::type", with the collation of a list of extremes.
+char *null_of(Aggref *aggregate)
 {
+    HeapTuple tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(aggregate->aggcollid));
+    char *null = psprintf("NULL::%s", format_type_be_qualified(aggregate->aggtype));
+    if (!HeapTupleIsValid(tuple))
+        return null;
+    auto *form = reinterpret_cast<Form_pg_collation>(GETSTRUCT(tuple));
+    const char *name = quote_qualified_identifier(get_namespace_name(form->collnamespace), NameStr(form->collname));
+    ReleaseSysCache(tuple);
+    return psprintf("%s COLLATE %s", null, name);
+}
+
+// min and max, of which DISTINCT changes nothing: by a list of extremes, if a value looks the same when
+// it comes and when it goes.
+const char *extreme(GroupShape *shape, Query *query, Aggref *original, PartialKind kind)
+{
+    if (ambiguity::is_settled(query, argument(original))) {
+        const char *name = kind == PartialKind::smallest ? "smallest" : "largest";
+        Aggref *list = with_function(original, own_aggregate(name, ANYELEMENTOID), BYTEAOID);
+        int number = add(shape, PartialKind::extremes, reinterpret_cast<Expr *>(list), BYTEAOID);
+        return psprintf("refresh_mv_internal.outermost(s.p%d, %s)", number, null_of(original));
+    }
     auto *aggregate = static_cast<Aggref *>(copyObjectImpl(original));
     aggregate->aggdistinct = NIL;
     return psprintf("s.p%d", add(shape, kind, reinterpret_cast<Expr *>(aggregate), aggregate->aggtype,
@@ -178,7 +199,8 @@ const char *extreme(GroupShape *shape, Aggref *original, PartialKind kind)
 bool has_extremes(Aggref *aggregate)
 {
     Oid type = aggregate->aggtype;
-    return type < FirstGenbkiObjectId && get_typtype(type) == TYPTYPE_BASE && !type_is_array(type)
+    bool own = type < FirstGenbkiObjectId && get_typtype(type) == TYPTYPE_BASE && !type_is_array(type);
+    return (own || get_typtype(type) == TYPTYPE_ENUM)
            && OidIsValid(lookup_type_cache(type, TYPECACHE_LT_OPR)->lt_opr)
            && (!OidIsValid(aggregate->inputcollid)
                || get_collation_isdeterministic(aggregate->inputcollid));
@@ -208,7 +230,7 @@ const char *by_name(GroupShape *shape, Query *query, const Anchoring &anchoring,
     if (is("bool_and") || is("every") || is("bool_or"))
         return of_booleans(shape, aggregate, !is("bool_or"));
     if ((is("min") || is("max")) && has_extremes(aggregate))
-        return extreme(shape, aggregate, is("min") ? PartialKind::smallest : PartialKind::largest);
+        return extreme(shape, query, aggregate, is("min") ? PartialKind::smallest : PartialKind::largest);
     object(shape, psprintf("%s(%s) cannot be added and subtracted", name,
                            OidIsValid(type) ? format_type_be(type) : "..."));
     return "0";

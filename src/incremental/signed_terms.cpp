@@ -1,6 +1,7 @@
 #include "incremental/signed_terms.hpp"
 
 #include "incremental/from_clause.hpp"
+#include "incremental/optional_rows.hpp"
 #include "query/normalize.hpp"
 #include "query/query.hpp"
 #include "query/sql_template.hpp"
@@ -16,8 +17,9 @@ constexpr int most_changed = 8;
 constexpr char sign_name[] = "sign";
 
 // What a term reads in the place of an instance.  now: the table.  changed: D.  unchanged: the
-// rows whose keys have no change.  old: the old images.  less: D with its signs turned.
-enum class Role { now, changed, unchanged, old, less };
+// rows whose keys have no change.  old: the old images.  less: D with its signs turned.  Of an optional one, matches,
+// left_alone and found: the parts of what its join has gained and lost.  before: the table as it was.
+enum class Role { now, changed, unchanged, old, less, matches, left_alone, found, before };
 
 // A term being made.  Roles are in the order of the instances, which are those of its own tree.
 struct Term {
@@ -26,6 +28,7 @@ struct Term {
     const Role *roles;
     List *signs;
     QueryEnvironment *environment;
+    const Difference *difference; // of a condition that has moved; null: of none
 };
 
 using signed_terms::signs_of;
@@ -69,7 +72,7 @@ void each_entry(Query *query, Each each)
 // Whether a query reads an instance in whose place are a few rows.
 bool holds_few(const Term *term, Query *query)
 {
-    bool found = false;
+    bool found = term->difference != nullptr && term->difference->query == query;
     check_stack_depth();
     each_entry(query, [&](Index rti, RangeTblEntry *rte) {
         Instance *instance = instance::find(term->instances, query, static_cast<int>(rti));
@@ -253,7 +256,8 @@ Expr *apply_to_arms(const Term *term, Query *query)
 // it is 1 for all.
 Expr *apply(const Term *term, Query *query)
 {
-    Expr *sign = nullptr;
+    bool differs = term->difference != nullptr && term->difference->query == query;
+    Expr *sign = differs ? term->difference->sign : nullptr;
 
     check_stack_depth();
     if (query->setOperations != nullptr)
@@ -266,7 +270,7 @@ Expr *apply(const Term *term, Query *query)
             if (role == Role::unchanged) {
                 if (query != term->query) // or else without_changed() does it
                     read_unchanged(term, instance);
-            } else if (role != Role::now)
+            } else if (role == Role::changed || role == Role::old || role == Role::less)
                 sign = times(sign, read_few(term, instance, role));
         } else if (below != nullptr) {
             Expr *inner = apply(term, below);
@@ -326,26 +330,86 @@ Query *without_changed(const Term *term, int expressions)
                                 all, term->query, term->environment);
 }
 
-// The joined rows of a query with those roles.
-Query *term_query(Query *original, const Role *roles, List *signs, List *expressions,
+// The part of a left join's rows that a role is; false if it is none.
+bool is_part(Role role, optional_rows::Part *part)
+{
+    switch (role) {
+    case Role::matches:
+        *part = optional_rows::Part::matches;
+        return true;
+    case Role::left_alone:
+        *part = optional_rows::Part::left_alone;
+        return true;
+    case Role::found:
+        *part = optional_rows::Part::found;
+        return true;
+    case Role::before:
+        *part = optional_rows::Part::before;
+        return true;
+    default:
+        return false;
+    }
+}
+
+// Applies the roles of optional instances; returns the sign of a joined row so far.
+Expr *apply_to_optional(const Term *term, Relids *inner)
+{
+    Expr *sign = nullptr;
+    optional_rows::Part part;
+    ListCell *cell;
+    foreach (cell, term->instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        if (is_part(role_of(term, instance), &part))
+            sign = times(sign, optional_rows::read(term->query, instance, signs_of(term->signs, instance), part,
+                                                   term->environment, inner));
+    }
+    return sign;
+}
+
+// Applies the roles of a term to its query, which is then one for the joined rows.
+Query *joined_by(const Term *term, List *expressions)
+{
+    ListCell *cell;
+    Relids inner = nullptr;
+    Expr *sign = apply_to_optional(term, &inner);
+    sign = times(sign, apply(term, term->query));
+    if (sign == nullptr)
+        elog(ERROR, "a term without a sign");
+    query::select_joined(term->query, NIL);
+    foreach (cell, expressions)
+        query::add_output(term->query, static_cast<Expr *>(copyObjectImpl(lfirst(cell))),
+                          psprintf("c%d", foreach_current_index(cell) + 1));
+    query::add_output(term->query, sign, sign_name);
+    if (inner != nullptr)
+        pg::forget_nulling(term->query, inner);
+    normalize::describe_joins(term->query);
+    return without_changed(term, list_length(expressions));
+}
+
+// The joined rows of a query with those roles, as of a time.
+Query *term_query(Query *original, const Role *roles, List *signs, const Passage &passage, List *expressions,
                   QueryEnvironment *environment)
 {
     auto *query = static_cast<Query *>(copyObjectImpl(original));
-    Term term = {query, instance::all(query), roles, signs, environment};
-    ListCell *cell;
-
-    Expr *sign = apply(&term, query);
-    query::select_joined(query, NIL);
-    foreach (cell, expressions)
-        query::add_output(query, static_cast<Expr *>(copyObjectImpl(lfirst(cell))),
-                          psprintf("c%d", foreach_current_index(cell) + 1));
-    query::add_output(query, sign, sign_name);
-    return without_changed(&term, list_length(expressions));
+    if (passage.passed)
+        query = castNode(Query, time_conditions::at(reinterpret_cast<Node *>(query), passage.before));
+    Term term = {query, instance::all(query), roles, signs, environment, nullptr};
+    return joined_by(&term, expressions);
 }
 
-// The roles of the terms of one changed instance: those after it are taken apart, in all ways.
-void add_terms(List **terms, Query *query, const Anchoring &anchoring, List *changed, int place, List *signs,
-               List *expressions, QueryEnvironment *environment)
+// The rows that are joined, or are not any more, because a condition has moved.
+Query *moved_rows(Query *original, const Passage &passage, int condition, List *expressions, QueryEnvironment *environment)
+{
+    auto *query = static_cast<Query *>(copyObjectImpl(original));
+    Difference difference = passage::apply(query, passage, condition);
+    Term term = {query, NIL, nullptr, NIL, environment, &difference};
+    return joined_by(&term, expressions);
+}
+
+// The roles of the terms in which one changed instance has a role: those after it are taken apart, in all ways, but for
+// optional ones, which are as they were.
+void add_terms_with(List **terms, Query *query, const Anchoring &anchoring, List *changed, int place, Role role,
+                    List *signs, const Passage &passage, List *expressions, QueryEnvironment *environment)
 {
     int count = list_length(anchoring.instances);
     auto *roles = static_cast<Role *>(palloc(sizeof(Role) * static_cast<size_t>(count)));
@@ -355,18 +419,55 @@ void add_terms(List **terms, Query *query, const Anchoring &anchoring, List *cha
         bool possible = true;
         for (int i = 0; i < count; i++)
             roles[i] = Role::now;
-        roles[list_nth_int(changed, place)] = Role::changed;
+        roles[list_nth_int(changed, place)] = role;
         for (int i = 0; i < after; i++) {
             int number = list_nth_int(changed, place + 1 + i);
-            const SignedChanges *own = signs_of(signs, static_cast<Instance *>(list_nth(anchoring.instances, number)));
+            auto *instance = static_cast<Instance *>(list_nth(anchoring.instances, number));
+            const SignedChanges *own = signs_of(signs, instance);
             bool few = taken & (1 << i);
-            roles[number] = own->changes->bag ? (few ? Role::less : Role::now) : few ? Role::old : Role::unchanged;
-            possible &= roles[number] != Role::old || own->changes->existed > 0;
+            roles[number] = instance->optional    ? Role::before
+                            : own->changes->bag   ? (few ? Role::less : Role::now)
+                            : few                 ? Role::old
+                                                  : Role::unchanged;
+            possible &= instance->optional ? !few : roles[number] != Role::old || own->changes->existed > 0;
         }
-        Term term = {query, anchoring.instances, roles, signs, environment};
+        Term term = {query, anchoring.instances, roles, signs, environment, nullptr};
         if (possible && !is_empty(&term, query))
-            *terms = lappend(*terms, term_query(query, roles, signs, expressions, environment));
+            *terms = lappend(*terms, term_query(query, roles, signs, passage, expressions, environment));
     }
+}
+
+// The terms of one changed instance.
+void add_terms(List **terms, Query *query, const Anchoring &anchoring, List *changed, int place, List *signs,
+               const Passage &passage, List *expressions, QueryEnvironment *environment)
+{
+    auto *instance = static_cast<Instance *>(list_nth(anchoring.instances, list_nth_int(changed, place)));
+    auto add = [&](Role role) {
+        add_terms_with(terms, query, anchoring, changed, place, role, signs, passage, expressions, environment);
+    };
+    if (!instance->optional)
+        return add(Role::changed);
+    add(Role::matches);
+    add(Role::found);
+    if (signs_of(signs, instance)->changes->existed > 0)
+        add(Role::left_alone);
+}
+
+// The numbers of the instances that have changed, the optional ones first: where others are what changes, these are as
+// they are.
+List *changed_instances(const Anchoring &anchoring, List *signs)
+{
+    List *optional = NIL;
+    List *linear = NIL;
+    ListCell *cell;
+    foreach (cell, anchoring.instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        if (signs_of(signs, instance) == nullptr)
+            continue;
+        List **list = instance->optional ? &optional : &linear;
+        *list = lappend_int(*list, foreach_current_index(cell));
+    }
+    return list_concat(optional, linear);
 }
 
 // How many terms there are: the ways in which a few rows can be in the place of changed instances, so that rows
@@ -437,18 +538,24 @@ bool have_signs(const Anchoring &anchoring, List *changes)
 bool tell_all(Query *query, const Anchoring &anchoring, List *changes)
 {
     int changed = 0;
+    int optional = 0;
     ListCell *cell;
     foreach (cell, anchoring.instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
-        if (instance::changes_of(changes, instance) == nullptr)
+        const NetChanges *own = instance::changes_of(changes, instance);
+        if (own == nullptr)
             continue;
-        if (!instance->linear)
+        if (!instance->linear && (!instance->optional || own->bag))
             return false;
         changed++;
+        optional += instance->optional;
     }
-    return changed == 0
-           || (changed <= most_changed && have_signs(anchoring, changes)
-               && count_terms(query, anchoring, changes) <= most_terms);
+    if (changed == 0)
+        return true;
+    if (changed > most_changed || !have_signs(anchoring, changes))
+        return false;
+    int terms = count_terms(query, anchoring, changes);
+    return terms + optional * 3 * (terms + 1) <= most_terms;
 }
 
 Bitmapset *columns_read(const Anchoring &anchoring, const NetChanges *changes)
@@ -463,18 +570,17 @@ Bitmapset *columns_read(const Anchoring &anchoring, const NetChanges *changes)
     return columns;
 }
 
-Query *joined_rows(Query *query, const Anchoring &anchoring, List *signs, List *expressions,
+Query *joined_rows(Query *query, const Anchoring &anchoring, List *signs, const Passage &passage, List *expressions,
                    QueryEnvironment *environment, int *terms)
 {
     List *all = NIL;
-    List *changed = NIL;
     ListCell *cell;
 
-    foreach (cell, anchoring.instances)
-        if (signs_of(signs, static_cast<Instance *>(lfirst(cell))) != nullptr)
-            changed = lappend_int(changed, foreach_current_index(cell));
+    List *changed = changed_instances(anchoring, signs);
     for (int i = 0; i < list_length(changed); i++)
-        add_terms(&all, query, anchoring, changed, i, signs, expressions, environment);
+        add_terms(&all, query, anchoring, changed, i, signs, passage, expressions, environment);
+    foreach (cell, passage.moved)
+        all = lappend(all, moved_rows(query, passage, lfirst_int(cell), expressions, environment));
     *terms = list_length(all);
     return all == NIL ? nullptr : together(all, environment);
 }

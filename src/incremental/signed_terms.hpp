@@ -16,6 +16,9 @@
 // is, with its indexes, or a few rows of known number: 2^c - 1 in all, of instances that are joined; c of
 // those in c arms of a UNION ALL, since no row comes out of two.
 //
+// Where conditions go by the time, these terms are evaluated as of the time before; for each condition that has moved
+// there is one more, of the rows that the tables as they are join or do not for that alone (passage.hpp).
+//
 // Invariants:
 // - The signs of a joined row add up to how many more of it there are now.  A row that was
 //   there in neither state can be among the terms' rows; its signs add up to nothing. (What the
@@ -25,6 +28,7 @@
 #pragma once
 
 #include "incremental/anchor.hpp"
+#include "incremental/passage.hpp"
 #include "incremental/signed_changes.hpp"
 
 namespace refresh_mv::signed_terms {
@@ -43,9 +47,9 @@ bool have_signs(const Anchoring &anchoring, List *changes);
 
 // A query for the expressions, as c1, c2, ..., of the joined rows that a query has gained and
 // lost, and the sign.  It is not modified; the expressions are over its FROM.  signs as a list of
-// SignedChanges *.  *terms says how many terms it has: null if there is none, since nothing
+// SignedChanges *; passage as what the time has done since.  *terms says how many terms it has: null if there is none, since nothing
 // that the query reads has changed.
-Query *joined_rows(Query *query, const Anchoring &anchoring, List *signs, List *expressions,
+Query *joined_rows(Query *query, const Anchoring &anchoring, List *signs, const Passage &passage, List *expressions,
                    QueryEnvironment *environment, int *terms);
 
 } // namespace refresh_mv::signed_terms

@@ -90,6 +90,33 @@ bool Work::show_signs()
     return true;
 }
 
+void Work::find_passage()
+{
+    passage = as_of != nullptr ? passage::of(analysis.query, *as_of, time_conditions::present()) : passage::none();
+}
+
+bool Work::find_moved()
+{
+    List *left = NIL;
+    ListCell *cell;
+    foreach (cell, passage.moved) {
+        Query *probe = passage::probe(analysis.query, passage, lfirst_int(cell));
+        if (probe != nullptr) {
+            note("rows that come or go by the time alone", probe);
+            PlannedStmt *plan = query::plan(probe, 0);
+            if (!affordable(query::cost(plan)))
+                return false;
+            NamedRows rows = result_of(imagined)(plan, "refresh_mv_moved", environment);
+            ephemeral_rows::release(&rows);
+            if (rows.count == 0 && !imagined)
+                continue;
+        }
+        left = lappend_int(left, lfirst_int(cell));
+    }
+    passage.moved = left;
+    return true;
+}
+
 bool Work::find_parts()
 {
     parts = affected_parts::find(analysis.query, analysis.anchoring, changes, signs, limit, result_of(imagined), environment,

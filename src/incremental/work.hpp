@@ -3,7 +3,7 @@
 // Invariants:
 // - A query is run only if all that have been come to no more than the limit with it,
 //   by the planner's estimates.
-// - Of a refresh that is only planned no query is run, but those for the changed rows, the
+// - Of a refresh that is only planned no query is run, but those for the changed rows, the passage of time, the
 //   parts and the groups of nodes, and each of the others is noted.
 // - The changes are taken by terms if these tell all (signed_terms.hpp), or else by parts.
 #pragma once
@@ -29,6 +29,8 @@ struct Work {
     bool stateful;      // the states are there, so that even what is only planned can look at those of nodes
     List *signs;        // SignedChanges *, of all changes, if they can be had
     const Parts *parts; // if not
+    const Moment *as_of; // the time before; null: the query does not go by that, or it stands still
+    Passage passage;    // of time since
     QueryEnvironment *environment;
     ExactScope scope;
 
@@ -47,6 +49,13 @@ struct Work {
     // Finds the signed changes, if they can be had, and forgets changes of tables of which nothing has changed
     // that the query reads; false if that is not affordable.
     bool show_signs();
+
+    // Finds out what the time has moved.
+    void find_passage();
+
+    // Forgets conditions that have moved and make no difference for their tables as they are; false if it is not
+    // affordable to look.
+    bool find_moved();
 
     // Finds the parts; false if that is not affordable, or there is no way.
     bool find_parts();

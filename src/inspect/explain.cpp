@@ -35,6 +35,7 @@ struct Premise {
     List *changes; // NetChanges *
     bool imagined;
     const char *words;
+    const Moment *as_of; // since when time has passed as well; null: none has
 };
 
 // What is found out about a view.
@@ -48,12 +49,13 @@ struct Examination {
     const char *untrackable; // why it cannot be tracked; null: it can
     List *tracking;          // remedies for that
     List *sources;           // TrackedSource *, as they are or would be
+    bool timed;              // its query goes by the time
     double full;             // the cost of a full refresh
     Gate gate;
     Method decision;         // what smart begins with
     const char *why;
     const char *hindrance;   // why the changes in the log lead to a full refresh; null: perhaps not
-    Premise premise;         // no changes: no exact method can be planned
+    Premise premise;         // nothing: no exact method can be planned
     QueryEnvironment *environment; // shows the changes
     TimestampTz deadline;    // for trying indexes
     ExactPlan delta;
@@ -69,10 +71,18 @@ char *literal(const Examination *e)
                                                          RelationGetRelationName(view)));
 }
 
+// Whether there is something with which exact methods can be planned.
+bool has_premise(const Examination *e)
+{
+    return e->premise.changes != NIL || e->premise.as_of != nullptr;
+}
+
 const char *changes_in_log(const Examination *e)
 {
     int64 count = e->baseline.pending;
-    return psprintf(INT64_FORMAT " %s in the log", count, count == 1 ? "change" : "changes");
+    return count == 0 && e->baseline.time_has_passed()
+               ? "time has passed since the last refresh"
+               : psprintf(INT64_FORMAT " %s in the log", count, count == 1 ? "change" : "changes");
 }
 
 // ---- tracking ----
@@ -120,11 +130,12 @@ TrackedSource *as_tracked(const Source *source)
 void examine_tracking(Examination *e)
 {
     Query *query = query::rewritten(e->view.relation);
-    Constancy constancy = determinism::analyse(query);
+    Constancy constancy = determinism::analyse_tracked(query);
     List *sources = source::read_by(query);
     List *tables = NIL;
     ListCell *cell;
 
+    e->timed = constancy.reads_time;
     if (constancy.depends_on != nullptr) {
         e->untrackable = psprintf("its result depends on more than data: %s", constancy.depends_on);
         add_constancy_remedy(e, constancy);
@@ -158,7 +169,7 @@ ExactPlan plan(const Examination *e, const Premise &premise, Method method)
 {
     double limit = premise.imagined ? DBL_MAX : e->gate.limit;
     return incremental::plan(e->view.relation,
-                       {method, premise.changes, premise.imagined, limit, e->baseline.groups});
+                       {method, premise.changes, premise.imagined, premise.as_of, limit, e->baseline.groups});
 }
 
 // How many rows a table has as far as that is known.
@@ -200,12 +211,35 @@ void find_indexes(Examination *e, Premise premise, Method method, const ExactPla
                         psprintf("%s after %s", name_of(method), premise.words), e->deadline);
 }
 
+// Imagines what a premise says, and adds to a text what that costs; the plan.
+ExactPlan imagine_one(Examination *e, const Premise &premise, StringInfo text)
+{
+    ExactPlan planned = plan(e, premise, Method::delta);
+    Method method = planned.stateful ? Method::delta : Method::keys;
+    if (method == Method::keys)
+        planned = plan(e, premise, method);
+    appendStringInfo(text, "%s: %s\n", premise.words,
+                     planned.obstacle ? planned.obstacle : psprintf("cost %.0f", planned.cost));
+    if (planned.obstacle == nullptr)
+        find_indexes(e, premise, method, planned);
+    return planned;
+}
+
+// Imagines that a day has passed since the last refresh.
+void imagine_day(Examination *e, StringInfo text)
+{
+    Moment before = time_conditions::present();
+    before.transaction -= USECS_PER_DAY;
+    before.statement -= USECS_PER_DAY;
+    imagine_one(e, {NIL, true, "a day that passes", &before}, text);
+}
+
 // Imagines a change of each source in turn.  If nothing has changed, that of the biggest
 // table that can be dealt with is the premise.
 void imagine(Examination *e)
 {
     StringInfoData text;
-    bool real = e->premise.changes != NIL;
+    bool real = has_premise(e);
     double most = -1;
     ListCell *cell;
 
@@ -219,20 +253,16 @@ void imagine(Examination *e)
             source, foreach_current_index(cell), Max(1, Min(most_changed, rows * share_changed)), e->environment);
         Premise premise = {list_make1(changes), true,
                            psprintf("a change of " INT64_FORMAT " row%s of %s", changes->rows.count,
-                                    changes->rows.count == 1 ? "" : "s", get_rel_name(source->relation))};
-        ExactPlan planned = plan(e, premise, Method::delta);
-        Method method = planned.stateful ? Method::delta : Method::keys;
-        if (method == Method::keys)
-            planned = plan(e, premise, method);
-        appendStringInfo(&text, "%s: %s\n", premise.words,
-                         planned.obstacle ? planned.obstacle : psprintf("cost %.0f", planned.cost));
-        if (planned.obstacle == nullptr)
-            find_indexes(e, premise, method, planned);
+                                    changes->rows.count == 1 ? "" : "s", get_rel_name(source->relation)),
+                           nullptr};
+        ExactPlan planned = imagine_one(e, premise, &text);
         if (!real && (planned.obstacle == nullptr ? rows > most : e->premise.changes == NIL))
             e->premise = premise;
         if (planned.obstacle == nullptr)
             most = Max(most, rows);
     }
+    if (e->timed)
+        imagine_day(e, &text);
     e->by_source = text.data;
 }
 
@@ -269,7 +299,8 @@ Explained *explain_skip(const Examination *e)
 {
     Explained *skip = row(Method::skip);
     const char *obstacle = log_obstacle(e);
-    skip->possible = obstacle == nullptr && (e->baseline.pending == 0 || e->decision == Method::skip);
+    bool unchanged = e->baseline.pending == 0 && !e->baseline.time_has_passed();
+    skip->possible = obstacle == nullptr && (unchanged || e->decision == Method::skip);
     skip->chosen = e->decision == Method::skip;
     skip->remedies = e->tracking;
     if (skip->possible)
@@ -277,15 +308,16 @@ Explained *explain_skip(const Examination *e)
     const char *changes = changes_in_log(e);
     skip->reason = obstacle                     ? obstacle
                    : !skip->possible            ? changes
-                   : e->baseline.pending == 0 ? "nothing has changed since the last refresh"
-                                               : psprintf("%s, which come to nothing", changes);
+                   : unchanged                  ? "nothing has changed since the last refresh"
+                   : e->baseline.pending == 0   ? psprintf("%s, and has changed nothing", changes)
+                                                : psprintf("%s, which come to nothing", changes);
     return skip;
 }
 
 // Why an exact method cannot be used, whatever it costs, be it possible by the log.
 const char *shape_obstacle(const Examination *e, const ExactPlan &plan, Method method)
 {
-    if (e->premise.changes == NIL)
+    if (!has_premise(e))
         return e->hindrance ? e->hindrance : "changes of what it reads are not known row by row";
     if (plan.obstacle != nullptr && !plan.costly)
         return plan.obstacle;
@@ -298,7 +330,7 @@ const char *shape_obstacle(const Examination *e, const ExactPlan &plan, Method m
 
 const char *exact_details(const Examination *e, const ExactPlan &plan, Method method)
 {
-    if (!e->with_details || e->premise.changes == NIL)
+    if (!e->with_details || !has_premise(e))
         return nullptr;
     // Queries for real changes may show their keys, which are for those who may read them.
     return explain_details::text(plan, method == Method::delta && plan.stateful,
@@ -333,7 +365,7 @@ Explained *explain_exact(const Examination *e, Method method)
     exact->possible = obstacle == nullptr;
     exact->chosen = exact->possible && e->decision == method;
     exact->details = exact_details(e, plan, method);
-    if (shape == nullptr && e->premise.changes != NIL) {
+    if (shape == nullptr && has_premise(e)) {
         exact->cost = plan.cost;
         exact->expected_ms = gate::exact_ms(e->gate, plan.cost);
         if (obstacle != nullptr)
@@ -553,13 +585,14 @@ void decide_by_changes(Examination *e)
 {
     Prospect prospect = incremental::prospect(e->view.relation, e->baseline, e->gate, e->environment);
     guard([&] {
-        if (prospect.changes != NIL)
-            e->premise = {prospect.changes, false, changes_in_log(e)};
+        const Moment *as_of = e->baseline.time_has_passed() ? &e->baseline.as_of : nullptr;
+        if (prospect.changes != NIL || (as_of != nullptr && prospect.obstacle == nullptr && prospect.method != Method::skip))
+            e->premise = {prospect.changes, false, changes_in_log(e), as_of};
         if (prospect.obstacle != nullptr) {
             decide(e, Method::full, psprintf("%s, but %s", e->why, prospect.obstacle));
-            e->hindrance = prospect.changes == NIL ? e->why : nullptr;
+            e->hindrance = !has_premise(e) ? e->why : nullptr;
         } else if (prospect.method == Method::skip)
-            decide(e, Method::skip, "the changes come to nothing");
+            decide(e, Method::skip, e->baseline.pending == 0 ? e->why : "the changes come to nothing");
         else
             decide(e, prospect.method, e->why);
     });
@@ -578,9 +611,9 @@ void decide_by_plans(Examination *e)
 // Plans the exact methods of a view that can be tracked, and decides between them.
 void examine_exact(Examination *e)
 {
-    bool real = e->premise.changes != NIL;
+    bool real = has_premise(e);
     guard([&] { imagine(e); });
-    if (e->premise.changes == NIL)
+    if (!has_premise(e))
         return;
     const char *error = attempt(e, [&] {
         plan_exact(e);
@@ -651,7 +684,7 @@ List *explain(Oid oid, bool with_details)
         examine_tracking(&e);
         AtEOXact_GUC(false, level);
         e.full = gate::full_cost(e.view.relation);
-        e.gate = gate::of(e.view.relation, e.baseline.experience);
+        e.gate = gate::of(e.view.relation, e.baseline.experience, e.baseline.pending);
     });
     List *rows = e.broken ? guard([&] { return explain_broken(&e); }) : examine(&e);
     guard([&] {

@@ -59,6 +59,8 @@ const char *name_of(PartialKind kind)
         return "distinct values";
     case PartialKind::members:
         return "distinct members";
+    case PartialKind::extremes:
+        return "extremes";
     }
     return "";
 }

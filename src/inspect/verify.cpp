@@ -25,6 +25,7 @@ struct Reference {
     Relation view;
     List *changes; // NetChanges *
     QueryEnvironment *environment; // null: now
+    const Moment *as_of; // null: at present
 };
 
 Datum text_array(Datum *elements, int count)
@@ -71,10 +72,12 @@ Datum sample_of_gone(Relation view, Diff *diff)
     return text_array(texts, count);
 }
 
-// The view's query, changed as the variant wants it.
-Query *query_now(Relation view, right_answer::Variant variant)
+// The view's query, as of a time if that is known, changed as the variant wants it.
+Query *query_now(Relation view, const Moment *as_of, right_answer::Variant variant)
 {
     Query *query = query::rewritten(view);
+    if (as_of != nullptr)
+        query = castNode(Query, time_conditions::at(reinterpret_cast<Node *>(query), *as_of));
     if (variant == right_answer::Variant::unchosen)
         latitude::unchoose(query);
     if (variant == right_answer::Variant::magnitudes)
@@ -86,7 +89,7 @@ Query *query_now(Relation view, right_answer::Variant variant)
 // cannot be.
 Query *query_before(const Reference &reference, right_answer::Variant variant, const char **reason)
 {
-    Query *query = query_now(reference.view, variant);
+    Query *query = query_now(reference.view, reference.as_of, variant);
     normalize::normalize(&query);
     Anchoring anchoring = anchor::choose(query, NIL);
     *reason = old_state::obstacle(anchoring);
@@ -100,7 +103,7 @@ Query *variant_of(right_answer::Variant variant, void *context)
 {
     auto *reference = static_cast<Reference *>(context);
     const char *reason;
-    return reference->environment ? query_before(*reference, variant, &reason) : query_now(reference->view, variant);
+    return reference->environment ? query_before(*reference, variant, &reason) : query_now(reference->view, reference->as_of, variant);
 }
 
 // Compares the rows that the view holds with those of a query, but for those that
@@ -127,12 +130,18 @@ Answer compare(const OpenView &view, Reference reference, bool with_samples, boo
     return answer;
 }
 
+// As of what time a view whose baseline is known should be compared; null: at present.
+const Moment *time_of(const BaselineStatus &baseline)
+{
+    return baseline.timed ? &baseline.as_of : nullptr;
+}
+
 // What a view should hold that is tracked and was refreshed before those changes; no
 // query, with a reason, if that is not known.
-Reference reference_before(Relation view, List *sources, const char **reason)
+Reference reference_before(Relation view, const BaselineStatus &baseline, const char **reason)
 {
-    Reference reference = {nullptr, view, NIL, guard([] { return create_queryEnv(); })};
-    reference.changes = net_changes::read(RelationGetRelid(view), sources, reference.environment, reason);
+    Reference reference = {nullptr, view, NIL, guard([] { return create_queryEnv(); }), time_of(baseline)};
+    reference.changes = net_changes::read(RelationGetRelid(view), baseline.sources, reference.environment, reason);
     if (*reason == nullptr)
         reference.query = guard([&] { return query_before(reference, right_answer::Variant::plain, reason); });
     return reference;
@@ -158,7 +167,7 @@ Answer verify_before(const OpenView &view, const BaselineStatus &baseline, bool 
 {
     const char *reason;
     Answer answer = Answer::unclear;
-    Reference reference = reference_before(view.relation, baseline.sources, &reason);
+    Reference reference = reference_before(view.relation, baseline, &reason);
     guard([&] {
         const char *stale = psprintf(INT64_FORMAT " change%s since its last refresh", baseline.pending,
                                      plural(baseline.pending));
@@ -181,8 +190,11 @@ Answer verify_before(const OpenView &view, const BaselineStatus &baseline, bool 
 Answer verify_now(const OpenView &view, const BaselineStatus &baseline, bool with_samples, Verification *result)
 {
     bool known = baseline.tracked && baseline.unknown == nullptr;
-    Reference reference = {query::rewritten(view.relation), view.relation, NIL, nullptr};
+    const Moment *as_of = known ? time_of(baseline) : nullptr;
+    Reference reference = {query_now(view.relation, as_of, right_answer::Variant::plain), view.relation, NIL, nullptr, as_of};
     Answer answer = compare(view, reference, with_samples, known, result);
+    if (as_of != nullptr && baseline.time_has_passed())
+        result->remark = "compared with its query as of its last refresh, since it goes by the time";
     if (result->missing + result->extra == 0)
         return answer;
     result->verdict = !baseline.tracked             ? Verdict::different

@@ -34,9 +34,10 @@ bool load_entry(const UnreadEntry &unread, void *context)
     return load->sound && !load->netting->full();
 }
 
-// Hands over net changes, as long as they are taken.
+// Hands over net changes, in the order of their keys where that is worth it, as long as they are taken.
 bool tell(Netting *netting, Each each, void *context)
 {
+    std::vector<uint32_t> ordered = netting->ordered();
     return guard([&] {
         MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "refresh_mv change",
                                                      ALLOCSET_DEFAULT_SIZES);
@@ -46,7 +47,7 @@ bool tell(Netting *netting, Each each, void *context)
         NetChange change;
         for (size_t i = 0; i < count && sound; i++) {
             CHECK_FOR_INTERRUPTS();
-            if (!netting->net(i, &change))
+            if (!netting->net(ordered.empty() ? i : ordered[i], &change))
                 continue;
             sound = each(change, context);
             MemoryContextReset(memory);

@@ -185,6 +185,46 @@ static std::string_view integer_key(int width, int64_t value, char *bytes)
     return {bytes, static_cast<size_t>(width) + 1};
 }
 
+// The value of such bytes.
+static int64_t integer_of(int width, std::string_view bytes)
+{
+    int16_t narrow16 = 0;
+    int32_t narrow32 = 0;
+    int64_t value = 0;
+    if (bytes.size() != static_cast<size_t>(width) + 1)
+        return 0; // damaged, as whoever reads it finds
+    if (width == 2)
+        std::memcpy(&narrow16, bytes.data() + 1, sizeof(narrow16));
+    else if (width == 4)
+        std::memcpy(&narrow32, bytes.data() + 1, sizeof(narrow32));
+    else
+        std::memcpy(&value, bytes.data() + 1, sizeof(value));
+    return width == 2 ? narrow16 : width == 4 ? narrow32 : value;
+}
+
+std::vector<uint32_t> Netting::ordered()
+{
+    struct Numbered {
+        int64_t key;
+        uint32_t number;
+    };
+    std::vector<Numbered> keys;
+    std::vector<uint32_t> numbers;
+    auto comes_first = [](const Numbered &a, const Numbered &b) { return a.key < b.key; };
+    if (key_width_ == 0 || bag_)
+        return numbers;
+    keys.reserve(count_);
+    for (size_t i = 0; i < count_; i++)
+        keys.push_back({integer_of(key_width_, key_at(i).key()), static_cast<uint32_t>(i)});
+    if (std::is_sorted(keys.begin(), keys.end(), comes_first))
+        return numbers;
+    std::sort(keys.begin(), keys.end(), comes_first);
+    numbers.reserve(count_);
+    for (const Numbered &key : keys)
+        numbers.push_back(key.number);
+    return numbers;
+}
+
 bool Netting::insert_run(std::string_view *data, int64_t most, int64_t *end, int64_t *count)
 {
     char bytes[1 + sizeof(int64_t)];

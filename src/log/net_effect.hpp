@@ -75,6 +75,9 @@ public:
     // How many keys were named, in the order of their first appearance.
     size_t size() const { return count_; }
 
+    // Their numbers in the order of the keys, if these are integers: so they are found sooner in an index.  Else none.
+    std::vector<uint32_t> ordered();
+
     // The net change of one of these; false if there is none.
     bool net(size_t number, NetChange *change);
 

@@ -28,6 +28,9 @@ struct Table {
     uint64 limit; // of capacity
     uint32 *buckets;
     uint32 mask;
+    MinimalTuple *images; // of the entries, as long as they fit in memory; null: they are read back
+    Size image_bytes;
+    Size most_bytes;
 };
 
 struct Matcher {
@@ -43,6 +46,8 @@ struct Matcher {
     TupleDesc held_sort_desc;
     TupleDesc fresh_sort_desc;
     TupleTableSlot *held_slot;    // a held row, read back by tid
+    TupleTableSlot *image_slot;   // or from its image in memory
+    MemoryContext image_context;
     TupleTableSlot *changed_slot; // (tid, row) on its way to diff->changed
     TupleTableSlot *gone_slot;
     TupleTableSlot *held_sort_slot;
@@ -62,7 +67,7 @@ int memory_share(int divisor)
 
 // ---- the table of held rows ----
 
-void table_add(Table *table, uint64 hash, ItemPointer tid)
+void table_add(Table *table, uint64 hash, ItemPointer tid, MinimalTuple image = nullptr)
 {
     if (table->count == table->capacity) {
         uint64 capacity = Max(table->capacity * 2, UINT64CONST(1024));
@@ -73,7 +78,12 @@ void table_add(Table *table, uint64 hash, ItemPointer tid)
             table->entries ? repalloc_huge(table->entries, size)
                            : MemoryContextAllocHuge(CurrentMemoryContext, size));
         table->capacity = capacity;
+        if (table->images != nullptr)
+            table->images = static_cast<MinimalTuple *>(
+                repalloc_huge(table->images, capacity * sizeof(MinimalTuple)));
     }
+    if (table->images != nullptr)
+        table->images[table->count] = image;
     table->entries[table->count++] = {hash, no_entry, *tid, false};
 }
 
@@ -99,7 +109,31 @@ void table_chain(Table *table)
     }
 }
 
+// Forgets the images, which do not fit in memory.
+void forget_images(Matcher *m)
+{
+    pfree(m->table.images);
+    m->table.images = nullptr;
+    MemoryContextReset(m->image_context);
+}
+
 // ---- results ----
+
+// The columns of a row of the view, wherever they are.
+struct Columns {
+    const Datum *values;
+    const bool *nulls;
+};
+
+Columns columns_of(TupleTableSlot *row, int skip = 0)
+{
+    return {row->tts_values + skip, row->tts_isnull + skip};
+}
+
+bool same_column(Matcher *m, int c, Columns a, Columns b)
+{
+    return image::same(TupleDescAttr(m->desc, c), a.values[c], a.nulls[c], b.values[c], b.nulls[c]);
+}
 
 // Fills a slot with a value and the columns of a row after it.
 void store_prefixed(TupleTableSlot *slot, Datum prefix, TupleTableSlot *row)
@@ -123,10 +157,21 @@ void emit_gone(Matcher *m, ItemPointer tid)
     m->diff->gone_rows++;
 }
 
-void emit_changed(Matcher *m, ItemPointer tid, TupleTableSlot *fresh)
+// A fresh row that takes the place of a held one.  It keeps the held datum of each column whose image is unchanged:
+// heap_update sees no change of an indexed column only if the raw datums agree, and a kept TOAST pointer is not written
+// again.
+void emit_changed(Matcher *m, ItemPointer tid, Columns held, Columns fresh)
 {
-    store_prefixed(m->changed_slot, ItemPointerGetDatum(tid), fresh);
-    tuplestore_puttupleslot(m->diff->changed, m->changed_slot);
+    TupleTableSlot *slot = m->changed_slot;
+    ExecClearTuple(slot);
+    slot->tts_values[0] = ItemPointerGetDatum(tid);
+    slot->tts_isnull[0] = false;
+    for (int c = 0; c < m->desc->natts; c++) {
+        slot->tts_values[c + 1] = same_column(m, c, held, fresh) ? held.values[c] : fresh.values[c];
+        slot->tts_isnull[c + 1] = fresh.nulls[c];
+    }
+    ExecStoreVirtualTuple(slot);
+    tuplestore_puttupleslot(m->diff->changed, slot);
     m->diff->changed_rows++;
 }
 
@@ -138,39 +183,39 @@ void emit_fresh(Matcher *m, TupleTableSlot *fresh)
 
 // ---- matching ----
 
-// Reads a held row back, with all its columns at hand.
-void read_held(Matcher *m, ItemPointer tid)
+// The held row of an entry, with all its columns at hand.
+Columns read_held(Matcher *m, uint32 number)
 {
+    if (m->table.images != nullptr) {
+        ExecStoreMinimalTuple(m->table.images[number], m->image_slot, false);
+        slot_getallattrs(m->image_slot);
+        return columns_of(m->image_slot);
+    }
+    ItemPointer tid = &m->table.entries[number].tid;
     if (!table_tuple_fetch_row_version(m->view, tid, m->snapshot, m->held_slot))
         elog(ERROR, "could not read row (%u,%u) of materialized view \"%s\" again",
              ItemPointerGetBlockNumber(tid), ItemPointerGetOffsetNumber(tid),
              RelationGetRelationName(m->view));
     slot_getallattrs(m->held_slot);
+    return columns_of(m->held_slot);
 }
 
-bool key_matches(Matcher *m, TupleTableSlot *fresh)
+bool key_matches(Matcher *m, Columns held, Columns fresh)
 {
-    TupleTableSlot *held = m->held_slot;
-    for (int i = 0; i < m->key.count; i++) {
-        int c = m->key.columns[i] - 1;
-        if (!image::same(TupleDescAttr(m->desc, c), held->tts_values[c], held->tts_isnull[c],
-                         fresh->tts_values[c], fresh->tts_isnull[c]))
+    for (int i = 0; i < m->key.count; i++)
+        if (!same_column(m, m->key.columns[i] - 1, held, fresh))
             return false;
-    }
     return m->key.count > 0;
 }
 
 // Whether the held row can be updated to the fresh one without touching an
 // index.
-bool updatable_in_place(Matcher *m, TupleTableSlot *fresh)
+bool updatable_in_place(Matcher *m, Columns held, Columns fresh)
 {
-    TupleTableSlot *held = m->held_slot;
     if (bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, m->indexed))
         return false; // an index on the whole row
     for (int c = 0; c < m->desc->natts; c++)
-        if (bms_is_member(c + 1 - FirstLowInvalidHeapAttributeNumber, m->indexed)
-            && !image::same(TupleDescAttr(m->desc, c), held->tts_values[c], held->tts_isnull[c],
-                            fresh->tts_values[c], fresh->tts_isnull[c]))
+        if (bms_is_member(c + 1 - FirstLowInvalidHeapAttributeNumber, m->indexed) && !same_column(m, c, held, fresh))
             return false;
     return true;
 }
@@ -197,14 +242,13 @@ void match(Matcher *m, uint64 hash, TupleTableSlot *fresh)
             CHECK_FOR_INTERRUPTS();
             if (entry->hash != hash)
                 continue;
-            read_held(m, &entry->tid);
-            if (image::same_row(m->desc, m->held_slot->tts_values, m->held_slot->tts_isnull,
-                                fresh->tts_values, fresh->tts_isnull)) {
+            Columns held = read_held(m, *link);
+            if (image::same_row(m->desc, held.values, held.nulls, fresh->tts_values, fresh->tts_isnull)) {
                 claim(table, link);
                 m->diff->unchanged_rows++;
                 return;
             }
-            if (paired == nullptr && key_matches(m, fresh))
+            if (paired == nullptr && key_matches(m, held, columns_of(fresh)))
                 paired = link;
         }
     }
@@ -213,10 +257,9 @@ void match(Matcher *m, uint64 hash, TupleTableSlot *fresh)
         return;
     }
 
-    ItemPointerData tid = table->entries[*paired].tid;
-    read_held(m, &tid);
-    if (updatable_in_place(m, fresh)) {
-        emit_changed(m, &tid, fresh);
+    Columns held = read_held(m, *paired);
+    if (updatable_in_place(m, held, columns_of(fresh))) {
+        emit_changed(m, &table->entries[*paired].tid, held, columns_of(fresh));
         claim(table, paired);
     } else
         emit_fresh(m, fresh); // the entry stays unclaimed and is deleted
@@ -275,6 +318,8 @@ void start_spilling(Matcher *m)
     m->held_sort = sort_by_hash(m->held_sort_desc);
     m->fresh_sort = sort_by_hash(m->fresh_sort_desc);
 
+    if (m->table.images != nullptr)
+        forget_images(m);
     for (uint64 i = 0; i < m->table.count; i++) {
         CHECK_FOR_INTERRUPTS();
         spill_held(m, m->table.entries[i].hash, &m->table.entries[i].tid);
@@ -367,6 +412,21 @@ uint64 row_hash(Matcher *m, const Datum *values, const bool *nulls)
     return hash;
 }
 
+// Keeps the image of a held row, if all of them fit in memory.
+MinimalTuple image_of(Matcher *m, TupleTableSlot *slot)
+{
+    if (m->table.images == nullptr)
+        return nullptr;
+    MemoryContext old = MemoryContextSwitchTo(m->image_context);
+    MinimalTuple image = pg::minimal_tuple(m->desc, slot->tts_values + 1, slot->tts_isnull + 1);
+    MemoryContextSwitchTo(old);
+    m->table.image_bytes += GetMemoryChunkSpace(image) + sizeof(Entry) + sizeof(MinimalTuple) + 2 * sizeof(uint32);
+    if (m->table.image_bytes <= m->table.most_bytes)
+        return image;
+    forget_images(m);
+    return nullptr;
+}
+
 bool receive_held(TupleTableSlot *slot, DestReceiver *self)
 {
     Matcher *m = reinterpret_cast<Receiver *>(self)->matcher;
@@ -374,6 +434,7 @@ bool receive_held(TupleTableSlot *slot, DestReceiver *self)
     slot_getallattrs(slot);
     uint64 hash = row_hash(m, slot->tts_values + 1, slot->tts_isnull + 1);
     ItemPointer tid = DatumGetItemPointer(slot->tts_values[0]);
+    MinimalTuple image = image_of(m, slot);
     MemoryContextReset(m->row_context);
     m->diff->held_rows++;
     progress::count_row();
@@ -384,7 +445,7 @@ bool receive_held(TupleTableSlot *slot, DestReceiver *self)
     if (m->held_sort != nullptr)
         spill_held(m, hash, tid);
     else
-        table_add(&m->table, hash, tid);
+        table_add(&m->table, hash, tid, image);
     MemoryContextSwitchTo(old);
     return true;
 }
@@ -405,6 +466,167 @@ bool receive_fresh(TupleTableSlot *slot, DestReceiver *self)
     }
     MemoryContextReset(m->row_context);
     return true;
+}
+
+// ---- signed rows ----
+
+// A row of which there are more or fewer than before.
+struct SignedRow {
+    uint64 hash;
+    SignedRow *next;
+    int64 net; // how many more there are to be
+    const Datum *values;
+    const bool *nulls;
+};
+
+// Signed rows in memory, found by hash.
+struct SignedRows {
+    MemoryContext memory;
+    SignedRow **buckets;
+    uint64 mask;
+    uint64 count;
+    SignedRow **rows; // in the order in which they came
+};
+
+struct SignedReceiver {
+    DestReceiver pub;
+    Matcher *matcher;
+    SignedRows *rows;
+};
+
+Columns columns_of(const SignedRow *row)
+{
+    return {row->values, row->nulls};
+}
+
+SignedRow *find_signed(Matcher *m, SignedRows *rows, uint64 hash, Columns image)
+{
+    for (SignedRow *row = rows->buckets[hash & rows->mask]; row != nullptr; row = row->next)
+        if (row->hash == hash && image::same_row(m->desc, row->values, row->nulls, image.values, image.nulls))
+            return row;
+    return nullptr;
+}
+
+// Makes room for twice as many rows.
+void grow(SignedRows *rows)
+{
+    uint64 size = rows->buckets == nullptr ? 1024 : 2 * (rows->mask + 1);
+    auto **larger = static_cast<SignedRow **>(
+        MemoryContextAllocExtended(rows->memory, size * sizeof(SignedRow *), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+    Size bytes = size * sizeof(SignedRow *);
+    for (uint64 i = 0; i < rows->count; i++) {
+        SignedRow *row = rows->rows[i];
+        row->next = larger[row->hash & (size - 1)];
+        larger[row->hash & (size - 1)] = row;
+    }
+    if (rows->buckets != nullptr)
+        pfree(rows->buckets);
+    rows->buckets = larger;
+    rows->mask = size - 1;
+    rows->rows = static_cast<SignedRow **>(rows->rows != nullptr ? repalloc_huge(rows->rows, bytes)
+                                                                 : MemoryContextAllocHuge(rows->memory, bytes));
+}
+
+// Remembers a row.
+SignedRow *add_signed(Matcher *m, SignedRows *rows, uint64 hash, Columns image)
+{
+    auto natts = static_cast<size_t>(m->desc->natts);
+    if (rows->buckets == nullptr || rows->count > rows->mask)
+        grow(rows);
+    MemoryContext old = MemoryContextSwitchTo(rows->memory);
+    auto *row = static_cast<SignedRow *>(palloc(sizeof(SignedRow) + natts * (sizeof(Datum) + sizeof(bool))));
+    auto *values = reinterpret_cast<Datum *>(row + 1);
+    auto *nulls = reinterpret_cast<bool *>(values + natts);
+    for (size_t i = 0; i < natts; i++) {
+        Form_pg_attribute attr = TupleDescAttr(m->desc, static_cast<int>(i));
+        nulls[i] = image.nulls[i];
+        values[i] = nulls[i] ? 0 : datumCopy(image.values[i], attr->attbyval, attr->attlen);
+    }
+    MemoryContextSwitchTo(old);
+    SignedRow **bucket = &rows->buckets[hash & rows->mask];
+    *row = {hash, *bucket, 0, values, nulls};
+    *bucket = row;
+    rows->rows[rows->count++] = row;
+    return row;
+}
+
+bool receive_signed(TupleTableSlot *slot, DestReceiver *self)
+{
+    Matcher *m = reinterpret_cast<SignedReceiver *>(self)->matcher;
+    SignedRows *rows = reinterpret_cast<SignedReceiver *>(self)->rows;
+
+    slot_getallattrs(slot);
+    progress::count_row();
+    MemoryContext old = MemoryContextSwitchTo(m->row_context);
+    Columns image = columns_of(slot);
+    uint64 hash = row_hash(m, image.values, image.nulls);
+    SignedRow *row = rows->count > 0 ? find_signed(m, rows, hash, image) : nullptr;
+    if (row == nullptr)
+        row = add_signed(m, rows, hash, image);
+    row->net += DatumGetInt32(slot->tts_values[m->desc->natts]);
+    MemoryContextSwitchTo(old);
+    MemoryContextReset(m->row_context);
+    return true;
+}
+
+void store_row(TupleTableSlot *slot, const SignedRow *row)
+{
+    auto natts = static_cast<size_t>(slot->tts_tupleDescriptor->natts);
+    ExecClearTuple(slot);
+    memcpy(slot->tts_values, row->values, natts * sizeof(Datum));
+    memcpy(slot->tts_isnull, row->nulls, natts * sizeof(bool));
+    ExecStoreVirtualTuple(slot);
+}
+
+// Takes a held row that was lost: it becomes one that was gained with the same key, or goes.
+void lose(Matcher *m, SignedRows *rows, uint64 hash, ItemPointer tid, Columns held)
+{
+    for (SignedRow *row = rows->buckets[hash & rows->mask]; row != nullptr; row = row->next) {
+        if (row->hash != hash || row->net <= 0 || !key_matches(m, held, columns_of(row)))
+            continue;
+        if (!updatable_in_place(m, held, columns_of(row)))
+            continue;
+        emit_changed(m, tid, held, columns_of(row));
+        row->net--;
+        return;
+    }
+    emit_gone(m, tid);
+}
+
+bool receive_held_of_signed(TupleTableSlot *slot, DestReceiver *self)
+{
+    Matcher *m = reinterpret_cast<SignedReceiver *>(self)->matcher;
+    SignedRows *rows = reinterpret_cast<SignedReceiver *>(self)->rows;
+
+    slot_getallattrs(slot);
+    progress::count_row();
+    MemoryContext old = MemoryContextSwitchTo(m->row_context);
+    Columns held = columns_of(slot, 1);
+    uint64 hash = row_hash(m, held.values, held.nulls);
+    SignedRow *row = rows->count > 0 ? find_signed(m, rows, hash, held) : nullptr;
+    m->diff->held_rows++;
+    if (row != nullptr && row->net < 0) {
+        row->net++;
+        lose(m, rows, hash, DatumGetItemPointer(slot->tts_values[0]), held);
+    } else
+        m->diff->unchanged_rows++;
+    MemoryContextSwitchTo(old);
+    MemoryContextReset(m->row_context);
+    return true;
+}
+
+// What is left was gained.
+void emit_gained(Matcher *m, SignedRows *rows)
+{
+    for (uint64 i = 0; i < rows->count; i++) {
+        CHECK_FOR_INTERRUPTS();
+        if (rows->rows[i]->net < 0)
+            elog(ERROR, "a row that materialized view \"%s\" has lost is not in it", RelationGetRelationName(m->view));
+        for (; rows->rows[i]->net > 0; rows->rows[i]->net--) {
+            store_row(m->held_slot, rows->rows[i]);
+            emit_fresh(m, m->held_slot);
+        }
+    }
 }
 
 Diff *make_diff(TupleDesc desc)
@@ -431,6 +653,10 @@ Matcher *make_matcher(Relation view, PairingKey key)
     m->diff = make_diff(m->desc);
     m->table.limit = memory_share(2) * UINT64CONST(1024) / (sizeof(Entry) + 2 * sizeof(uint32));
     m->table.limit = Min(m->table.limit, UINT64CONST(0xfffffffe));
+    m->table.most_bytes = static_cast<Size>(memory_share(2)) * 1024;
+    m->table.images = static_cast<MinimalTuple *>(palloc(sizeof(MinimalTuple)));
+    m->image_slot = MakeSingleTupleTableSlot(m->desc, &TTSOpsMinimalTuple);
+    m->image_context = AllocSetContextCreate(CurrentMemoryContext, "refresh_mv images", ALLOCSET_DEFAULT_SIZES);
     m->held_slot = table_slot_create(view, nullptr);
     m->changed_slot = MakeSingleTupleTableSlot(m->diff->changed_desc, &TTSOpsVirtual);
     m->gone_slot = MakeSingleTupleTableSlot(m->diff->gone_desc, &TTSOpsVirtual);
@@ -444,7 +670,11 @@ void free_matcher(Matcher *m)
     ExecDropSingleTupleTableSlot(m->gone_slot);
     ExecDropSingleTupleTableSlot(m->changed_slot);
     ExecDropSingleTupleTableSlot(m->held_slot);
+    ExecDropSingleTupleTableSlot(m->image_slot);
     MemoryContextDelete(m->row_context);
+    MemoryContextDelete(m->image_context);
+    if (m->table.images != nullptr)
+        pfree(m->table.images);
     if (m->table.entries != nullptr)
         pfree(m->table.entries);
     if (m->table.buckets != nullptr)
@@ -493,6 +723,28 @@ Diff *compute(Relation view, Query *held, Query *fresh, PairingKey key, QueryEnv
         match_spilled(m);
     else
         emit_unclaimed(m);
+    free_matcher(m);
+    return diff;
+}
+
+Diff *compute_signed(Relation view, Query *held, Query *signed_rows, PairingKey key, QueryEnvironment *environment)
+{
+    Matcher *m = make_matcher(view, key);
+    Diff *diff = m->diff;
+    SignedRows rows{};
+    rows.memory = AllocSetContextCreate(CurrentMemoryContext, "refresh_mv signed rows", ALLOCSET_DEFAULT_SIZES);
+    SignedReceiver signed_receiver = {query::row_receiver(receive_signed), m, &rows};
+    SignedReceiver held_receiver = {query::row_receiver(receive_held_of_signed), m, &rows};
+
+    ExecDropSingleTupleTableSlot(m->held_slot);
+    m->held_slot = MakeSingleTupleTableSlot(m->desc, &TTSOpsVirtual);
+    progress::start_phase("running its query");
+    query::run(signed_rows, &signed_receiver.pub, 0, environment);
+    progress::start_phase("reading the view");
+    query::run(held, &held_receiver.pub, 0, environment);
+    progress::start_phase("comparing");
+    emit_gained(m, &rows);
+    MemoryContextDelete(rows.memory);
     free_matcher(m);
     return diff;
 }

@@ -12,9 +12,9 @@
 // - Hashes only find candidates.  Every match is verified by image on the held
 //   row itself.
 // - Nothing is written to the view here.
-// - Memory: about maintenance_work_mem.  Held rows are remembered by hash and
-//   tid; past half of that memory, both sides are sorted by hash on disk and
-//   merged one hash at a time.  Rows of one hash (duplicates, that is) must fit
+// - Memory: about maintenance_work_mem.  Held rows are remembered as they are; past
+//   half of that memory by hash and tid; past that, both sides are sorted by hash on
+//   disk and merged one hash at a time.  Rows of one hash (duplicates, that is) must fit
 //   in memory, at some 30 bytes each.
 #pragma once
 
@@ -25,7 +25,7 @@ namespace refresh_mv {
 
 struct Diff {
     Tuplestorestate *gone;    // tid
-    Tuplestorestate *changed; // tid, then the columns of the view
+    Tuplestorestate *changed; // tid, then the columns of the view: of those with the same image the held datums
     Tuplestorestate *fresh;   // the columns of the view
     TupleDesc gone_desc;
     TupleDesc changed_desc;
@@ -44,6 +44,11 @@ namespace diff {
 // the named rows of the environment, if there is one.
 Diff *compute(Relation view, Query *held, Query *fresh, PairingKey key,
               QueryEnvironment *environment = nullptr);
+
+// The same where it is known which rows the view has gained and lost: signed returns its columns and a sign
+// (integer, 1 or -1), and held among others all rows of which there is one lost with their image.  Signs of one
+// image add up.  Fails if a row that was lost is not held.  Takes memory for the signed rows.
+Diff *compute_signed(Relation view, Query *held, Query *signed_rows, PairingKey key, QueryEnvironment *environment);
 
 // Releases the files and memory of a diff.
 void release(Diff *diff);

@@ -1,7 +1,6 @@
 #include "merge/merge.hpp"
 
 #include "server/progress.hpp"
-#include "values/image.hpp"
 
 namespace refresh_mv {
 
@@ -94,29 +93,10 @@ void delete_rows(Writer *writer, Diff *diff)
     tuplesort_end(tids);
 }
 
-// Fills next with the fresh row, but keeps the held datum of each column whose
-// image is unchanged: heap_update sees no change of an indexed column only if
-// the raw datums agree, and a kept TOAST pointer is not written again.
-void blend(TupleDesc desc, TupleTableSlot *held, const Datum *fresh, const bool *fresh_null,
-           TupleTableSlot *next)
-{
-    slot_getallattrs(held);
-    ExecClearTuple(next);
-    for (int c = 0; c < desc->natts; c++) {
-        bool kept = image::same(TupleDescAttr(desc, c), held->tts_values[c], held->tts_isnull[c],
-                                fresh[c], fresh_null[c]);
-        next->tts_values[c] = kept ? held->tts_values[c] : fresh[c];
-        next->tts_isnull[c] = fresh_null[c];
-    }
-    ExecStoreVirtualTuple(next);
-}
-
 void update_rows(Writer *writer, Diff *diff)
 {
     Relation view = writer->view;
-    TupleDesc desc = RelationGetDescr(view);
     TupleTableSlot *changed = MakeSingleTupleTableSlot(diff->changed_desc, &TTSOpsMinimalTuple);
-    TupleTableSlot *held = table_slot_create(view, nullptr);
     TupleTableSlot *next = table_slot_create(view, nullptr);
     TM_FailureData failure;
 
@@ -128,17 +108,12 @@ void update_rows(Writer *writer, Diff *diff)
         slot_getallattrs(changed);
         ItemPointerData tid = *DatumGetItemPointer(changed->tts_values[0]);
         pg::IndexNeed need;
-        if (!table_tuple_fetch_row_version(view, &tid, GetActiveSnapshot(), held))
-            check_row_written(view, TM_Invisible);
-        MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(writer->estate));
-        blend(desc, held, changed->tts_values + 1, changed->tts_isnull + 1, next);
-        MemoryContextSwitchTo(old);
+        diff::store_without_prefix(next, changed, 1);
         check_row_written(view, pg::update_row(view, &tid, next, writer->cid, GetActiveSnapshot(),
                                                &failure, &need));
         write_index_entries(writer, next, need);
     }
     ExecDropSingleTupleTableSlot(next);
-    ExecDropSingleTupleTableSlot(held);
     ExecDropSingleTupleTableSlot(changed);
 }
 

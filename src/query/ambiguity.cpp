@@ -1,6 +1,8 @@
 #include "query/ambiguity.hpp"
 
+#include "query/query.hpp"
 #include "query/sameness.hpp"
+#include "query/shape.hpp"
 
 #include <initializer_list>
 
@@ -159,6 +161,60 @@ bool walk(Node *node, void *context)
     return search->found != nullptr || expression_tree_walker(node, pg::walker(walk), context);
 }
 
+// ---- settled expressions ----
+
+bool is_column_of_tables(Query *query, AttrNumber attno);
+
+// Whether a query returns rows of what it reads, each for itself.
+bool joins_only(const Query *query)
+{
+    return !query->groupClause && !query->groupingSets && !query->hasAggs && !query->distinctClause
+           && !query->hasWindowFuncs && !query->hasTargetSRFs && !query->limitCount && !query->limitOffset
+           && (!query->setOperations || ambiguity::is_union_all(query->setOperations));
+}
+
+// Looks for what does not come from a column of a table.
+bool find_other(Node *node, void *context)
+{
+    auto *query = static_cast<Query *>(context);
+    bool shared;
+    if (node == nullptr)
+        return false;
+    if (!IsA(node, Var))
+        return IsA(node, SubLink) || IsA(node, Aggref) || IsA(node, WindowFunc) || IsA(node, GroupingFunc)
+               || expression_tree_walker(node, pg::walker(find_other), context);
+    auto *var = reinterpret_cast<Var *>(node);
+    if (var->varlevelsup > 0 || query->setOperations)
+        return true;
+    RangeTblEntry *rte = rt_fetch(var->varno, query->rtable);
+    Query *inner = shape::subquery_of(query, rte, &shared);
+    return rte->rtekind != RTE_RELATION
+           && (inner == nullptr || var->varattno <= 0 || !is_column_of_tables(inner, var->varattno));
+}
+
+// Whether an output column is made of columns of tables alone.
+bool is_column_of_tables(Query *query, AttrNumber attno)
+{
+    ListCell *cell;
+    check_stack_depth();
+    if (!joins_only(query))
+        return false;
+    foreach (cell, shape::arms(query))
+        if (!is_column_of_tables(lfirst_node(Query, cell), attno))
+            return false;
+    return query->setOperations || !find_other(shape::column_expression(query, attno), query);
+}
+
+// What makes what a query reads ambiguous; null if nothing is found.
+const char *below(const Query *query)
+{
+    Query only = *query;
+    only.targetList = only.groupClause = only.distinctClause = only.windowClause = only.sortClause = NIL;
+    only.havingQual = only.limitCount = only.limitOffset = nullptr;
+    only.hasDistinctOn = false;
+    return ambiguity::find(&only);
+}
+
 } // namespace
 
 namespace ambiguity {
@@ -173,6 +229,13 @@ const char *of_expression(Query *query, Node *expr)
     Search search = {query, nullptr};
     walk(expr, &search);
     return search.found;
+}
+
+bool is_settled(Query *query, Expr *expr)
+{
+    auto *node = reinterpret_cast<Node *>(expr);
+    return !find_other(pg::flatten(query, static_cast<Node *>(copyObjectImpl(node))), query)
+           || (sameness::holds(query, expr) && of_expression(query, node) == nullptr && below(query) == nullptr);
 }
 
 bool depends_on_order(Oid aggregate)

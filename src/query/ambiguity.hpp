@@ -15,6 +15,11 @@ const char *find(Query *query);
 // The same of an expression of a query, subqueries included.
 const char *of_expression(Query *query, Node *expr);
 
+// Whether an expression over the rows that a query joins has the same image for each of them whenever they are
+// joined: it is made of columns of tables, or nothing that it may be made of is ambiguous and equal values
+// are the same.
+bool is_settled(Query *query, Expr *expr);
+
 // Whether an aggregate without ORDER BY gives different results for different orders.
 bool depends_on_order(Oid aggregate);
 

@@ -2,6 +2,7 @@
 
 #include "query/blame.hpp"
 #include "query/known_functions.hpp"
+#include "query/time_conditions.hpp"
 
 #include <initializer_list>
 
@@ -460,6 +461,23 @@ static const char *sql_value_name(SQLValueFunctionOp op)
     return "a value of the session";
 }
 
+// Judges what tells the time, if it is known where it stands.
+static bool check_time(Node *time, TimePlace place, Level *level)
+{
+    bool is_call = IsA(time, FuncExpr);
+    if (place == TimePlace::condition) {
+        level->found->reads_time = true;
+        // A date, a time of day and the like go by the time zone.
+        return exprType(time) != TIMESTAMPTZOID && depends_on_settings(level);
+    }
+    const char *name = is_call ? format_procedure(reinterpret_cast<FuncExpr *>(time)->funcid)
+                               : sql_value_name(reinterpret_cast<SQLValueFunction *>(time)->op);
+    return depends(level, Blame{psprintf("%s %s", name, time_conditions::describe(place)),
+                                "The time can be in conditions of WHERE on the rows that are joined, such as at > now() - interval "
+                                "'30 days'; what else goes by it belongs in the queries that read the view",
+                                InvalidOid, true});
+}
+
 // The types of the columns of an arm of a set operation.
 static List *arm_types(Node *arm, Query *query)
 {
@@ -507,6 +525,8 @@ struct Call {
 // Judges what a node does by itself, whatever is below it.
 static bool check_node(Node *node, Level *level)
 {
+    if (time_conditions::tells_time(node) && time_conditions::place_of(node) != TimePlace::unknown)
+        return check_time(node, time_conditions::place_of(node), level);
     switch (nodeTag(node)) {
     case T_RangeTblEntry:
         return check_rte(reinterpret_cast<RangeTblEntry *>(node), level);
@@ -617,6 +637,11 @@ Constancy analyse(Query *rewritten)
 
     walk(reinterpret_cast<Node *>(rewritten), &outermost);
     return found;
+}
+
+Constancy analyse_tracked(Query *rewritten)
+{
+    return analyse(time_conditions::placed(rewritten));
 }
 
 } // namespace refresh_mv::determinism

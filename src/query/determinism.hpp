@@ -7,6 +7,8 @@
 //   and of extensions that depend on settings alone.
 // - What a type's values look like as text is judged with every function that
 //   writes or reads such text, down to elements and columns.
+// - Of a view that is tracked, the time is no obstacle in conditions on what it joins
+//   (time_conditions.hpp): that has its own way.
 // - DDL is not judged: see meaning.hpp.
 #pragma once
 
@@ -20,6 +22,7 @@ struct Constancy {
     Oid declarable;         // a function that could be declared IMMUTABLE, perhaps; else InvalidOid
     bool movable;           // it is a call that queries which read the view can make instead
     bool reads_settings;    // the result depends on settings of the server
+    bool reads_time;        // and on the time, by such conditions
     List *others;           // and on these, of extensions, by name
 
     Blame blame() const { return {depends_on, hint, declarable, movable}; }
@@ -31,6 +34,9 @@ namespace determinism {
 // the first thing found that the result must not depend on; what is said of
 // settings is complete only if there is none.
 Constancy analyse(Query *rewritten);
+
+// The same of a view that is, or shall be, tracked.
+Constancy analyse_tracked(Query *rewritten);
 
 } // namespace determinism
 

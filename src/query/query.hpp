@@ -70,6 +70,9 @@ AttrNumber add_output(Query *query, Expr *expr, const char *name);
 // Whether a query only selects and joins, so that each row of its FROM makes a row.
 bool only_joins(Query *query);
 
+// The arms of a query that is nothing but a UNION ALL, as entries of its range table; NIL for others.
+List *union_arms(Query *query);
+
 // count(*), as an expression.
 Expr *count_rows();
 

@@ -21,9 +21,11 @@ static Decision choose_by_log(const ViewStatus &status)
 {
     if (!status.unknown.empty())
         return {Approach::full, 0, status.unknown};
-    if (status.pending == 0)
+    if (status.pending == 0 && !status.time_passed)
         return {Approach::skip, 0, "nothing has changed since the last refresh"};
-    std::string changes = std::to_string(status.pending) + (status.pending == 1 ? " change" : " changes") + " in the log";
+    std::string changes = status.pending == 0
+                              ? "time has passed since the last refresh"
+                              : std::to_string(status.pending) + (status.pending == 1 ? " change" : " changes") + " in the log";
     if (status.keeps_rows)
         return {Approach::full, 0, changes + ", but keep_before keeps rows that the query does not return"};
     return {Approach::by_log, 0, changes};

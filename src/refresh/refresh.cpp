@@ -40,7 +40,7 @@ struct Scope {
 };
 
 // The same as two queries, which may read named rows: the rows that the view holds
-// there, and those that it should hold.
+// there, and those that it should hold, or with a sign those that it has gained and lost.
 struct Sides {
     Query *held;
     Query *fresh;
@@ -98,13 +98,21 @@ bool swap_file(Relation view, Diff *diff)
     }
 }
 
+// Whether a query returns a sign after the columns of the view.
+bool has_sign(Relation view, Query *query)
+{
+    return ExecCleanTargetListLength(query->targetList) > RelationGetDescr(view)->natts;
+}
+
 // Compares the rows in the scope and writes the differences; swaps the file
 // where that is allowed and cheaper.
 Merged merge_sides(Relation view, Sides sides, Method method, bool may_swap)
 {
     Diff *diff = guard([&] {
         PairingKey key = shape::pairing_key(view, query::stored(view));
-        return diff::compute(view, sides.held, sides.fresh, key, sides.environment);
+        return has_sign(view, sides.fresh)
+                   ? diff::compute_signed(view, sides.held, sides.fresh, key, sides.environment)
+                   : diff::compute(view, sides.held, sides.fresh, key, sides.environment);
     });
     RowCounts rows = {diff->fresh_rows, diff->changed_rows, diff->gone_rows, diff->unchanged_rows};
     uint64 changes = rows.inserted + rows.updated + rows.deleted;
@@ -345,7 +353,7 @@ bool merge_exactly(const OpenView &view, const BaselineStatus &baseline, Experie
     double cost = 0;
     try {
         subtransaction([&] {
-            Gate gate = guard([&] { return gate::of(view.relation, baseline.experience); });
+            Gate gate = guard([&] { return gate::of(view.relation, baseline.experience, baseline.pending); });
             time_box::begin(gate::patience_ms(gate));
             with_same_partitions(view.relation, [&] { merge_known(view, baseline, gate, &cost, merged, reason); });
             if (!time_box::end()) {
@@ -353,15 +361,15 @@ bool merge_exactly(const OpenView &view, const BaselineStatus &baseline, Experie
                 throw NoWay{};
             }
         });
-        gate::learn_exact(experience, cost, stopwatch.milliseconds());
+        gate::learn_exact(experience, baseline.pending, cost, stopwatch.milliseconds(), false);
         return true;
     } catch (const NoWay &) {
         time_box::end();
         if (cost > 0)
-            gate::learn_refusal(experience, stopwatch.milliseconds());
+            gate::learn_refusal(experience, baseline.pending, stopwatch.milliseconds());
     } catch (const PgError &error) {
         if (time_box::end_after(error)) {
-            gate::learn_exact(experience, cost, stopwatch.milliseconds());
+            gate::learn_exact(experience, baseline.pending, cost, stopwatch.milliseconds(), true);
             *reason = took_longer;
             return false;
         }
@@ -398,26 +406,29 @@ Merged carry_out(const OpenView &view, const Request &request, const BaselineSta
     }
     Stopwatch stopwatch;
     merged = merge_whole(view, request.may_swap, baseline.tracked && baseline.can_save, decision);
-    gate::learn_full(experience, stopwatch.milliseconds());
+    gate::learn_full(experience, stopwatch.milliseconds(),
+                     static_cast<double>(merged.rows.inserted + merged.rows.updated + merged.rows.deleted));
     return merged;
 }
 
 // Whether the view now holds what its query returns, and the next refresh can
-// build on that.  To skip again is cheap as long as no entries pile up.
+// build on that.  To skip again is cheap as long as no entries pile up, and no time passes.
 bool becomes_baseline(Method method, const BaselineStatus &baseline)
 {
     if (!baseline.tracked || !baseline.can_save || method == Method::window)
         return false;
-    return method != Method::skip || baseline.entries > 0;
+    return method != Method::skip || baseline.entries > 0 || baseline.time_has_passed();
 }
 
 // Gives up the baseline of a view of which a part was brought to a state after it: what
 // has changed since would be netted against rows that are not there any more.
 void note_partial(const OpenView &view, const BaselineStatus &baseline, const RowCounts &rows)
 {
-    if (baseline.tracked && baseline.entries > 0 && rows.inserted + rows.updated + rows.deleted > 0)
-        log_writer::baseline_lost(RelationGetRelid(view.relation),
-                                 "a part of it was refreshed while changes were waiting in the log");
+    const char *reason = baseline.entries > 0          ? "a part of it was refreshed while changes were waiting in the log"
+                         : baseline.time_has_passed() ? "a part of it was refreshed as of another time"
+                                                       : nullptr;
+    if (baseline.tracked && reason != nullptr && rows.inserted + rows.updated + rows.deleted > 0)
+        log_writer::baseline_lost(RelationGetRelid(view.relation), reason);
 }
 
 } // namespace

@@ -56,6 +56,7 @@ ViewStatus read(const OpenView &view, const BaselineStatus &baseline, bool with_
     status.tracked = baseline.tracked;
     status.unknown = baseline.unknown ? baseline.unknown : "";
     status.pending = baseline.pending;
+    status.time_passed = baseline.time_has_passed();
     status.keeps_rows = view.settings.keep_before != nullptr;
     return status;
 }

@@ -85,6 +85,7 @@ struct ViewStatus {
     bool tracked;
     std::string unknown; // why changes since the last refresh are not known
     int64_t pending;     // changed rows in the log, if they are known
+    bool time_passed;    // which may change the result
     bool keeps_rows;     // that the query may not return any more, by keep_before
 };
 

@@ -428,6 +428,16 @@ inline bool proves_not_null(Node *condition, Var *var)
 #endif
 }
 
+// A row by itself.
+inline MinimalTuple minimal_tuple(TupleDesc desc, const Datum *values, const bool *nulls)
+{
+#if PG_VERSION_NUM >= 180000
+    return heap_form_minimal_tuple(desc, values, nulls, 0);
+#else
+    return heap_form_minimal_tuple(desc, const_cast<Datum *>(values), const_cast<bool *>(nulls));
+#endif
+}
+
 // The next tid of a sort of tids, or false at its end.
 inline bool sorted_tid(Tuplesortstate *sort, ItemPointer tid)
 {
@@ -592,6 +602,14 @@ inline void make_inner(Query *query, JoinExpr *join, Relids *joins)
         return;
     rt_fetch(join->rtindex, query->rtable)->jointype = JOIN_INNER;
     *joins = bms_add_member(*joins, join->rtindex);
+}
+
+// Forgets (from 16) by which joins a column can be nulled.
+inline void forget_nulling([[maybe_unused]] Var *var)
+{
+#if PG_VERSION_NUM >= 160000
+    var->varnullingrels = nullptr;
+#endif
 }
 
 // Forgets (from 16) what was marked as nulled by joins that are inner now.

@@ -56,6 +56,8 @@ const char *reason(const Standing &standing, const BaselineStatus &baseline)
         return "settings that its result depends on have changed (TimeZone, DateStyle, labels of an enum, ...)";
     if (standing.meaning == nullptr || strcmp(standing.meaning, baseline.meaning) != 0)
         return "a function, type or view that it uses has changed";
+    if (baseline.timed && !standing.timed)
+        return "as of what time it was refreshed is not known";
     return source_files::change(standing.files, baseline.files);
 }
 
@@ -71,7 +73,7 @@ BaselineStatus look(Relation view, bool tracked)
         return baseline;
 
     Query *query = query::rewritten(view);
-    Constancy constancy = determinism::analyse(query);
+    Constancy constancy = determinism::analyse_tracked(query);
     List *sources = source::read_by(query);
     check_no_open_statement(sources);
     if (constancy.depends_on != nullptr)
@@ -85,6 +87,7 @@ BaselineStatus look(Relation view, bool tracked)
     if (!baseline.can_save)
         return baseline;
 
+    baseline.timed = constancy.reads_time;
     baseline.settings = setting_values::text(constancy);
     baseline.meaning = meaning::fingerprint(view);
     baseline.files = source_files::fingerprint(baseline.sources);
@@ -97,13 +100,14 @@ BaselineStatus look(Relation view, bool tracked)
     baseline.groups = standing.groups;
     baseline.entries = standing.entries;
     baseline.experience = standing.experience;
+    baseline.as_of = standing.as_of;
     return baseline;
 }
 
 void save(Oid view, const BaselineStatus &baseline, const char *groups)
 {
     bool may_purge = baseline.entries > 0 && log_retention::may_delete();
-    registry::save_baseline(view, {baseline.settings, baseline.meaning, groups, baseline.files, baseline.experience}, may_purge);
+    registry::save_baseline(view, {baseline.settings, baseline.meaning, groups, baseline.files, baseline.timed, baseline.experience}, may_purge);
     if (baseline.other_meaning)
         registry::save_uses(view);
     if (may_purge)

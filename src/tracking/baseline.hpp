@@ -23,7 +23,12 @@ struct BaselineStatus {
     const char *groups;   // what the baseline's state of groups is of
     const char *files;    // of the sources, as source_files::fingerprint() has it
     List *sources;        // TrackedSource *
+    bool timed;           // the result depends on the time, by conditions
+    Moment as_of;         // that of the baseline
     Experience experience;
+
+    // Whether time has passed that may have changed the result.
+    bool time_has_passed() const { return timed && !time_conditions::same(as_of, time_conditions::present()); }
 };
 
 namespace baseline {

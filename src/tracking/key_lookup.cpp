@@ -1,6 +1,52 @@
 #include "tracking/key_lookup.hpp"
 
+#include "server/class_row.hpp"
+
 namespace refresh_mv::key_lookup {
+
+// Whether the scan can go on from key to key of so many ordered ones.
+static bool can_walk(Relation table, Relation index, double ordered)
+{
+    constexpr double far = 16; // rows, to pass which takes as long as a search
+    double rows = class_row(RelationGetRelid(table)).form.reltuples;
+    return rows > 0 && rows <= far * ordered && index->rd_index->indnkeyatts == 1
+           && index->rd_opfamily[0] == INTEGER_BTREE_FAM_OID && (index->rd_indoption[0] & INDOPTION_DESC) == 0;
+}
+
+static int64 integer(Datum value, int16 width)
+{
+    return width == 8 ? DatumGetInt64(value) : width == 4 ? DatumGetInt32(value) : DatumGetInt16(value);
+}
+
+// Moves the scan on by an entry of the index.
+static void step(KeyLookup *lookup)
+{
+    bool null;
+    lookup->placed = index_getnext_tid(lookup->scan, ForwardScanDirection) != nullptr;
+    if (lookup->placed)
+        lookup->current = integer(index_getattr(lookup->scan->xs_itup, 1, lookup->scan->xs_itupdesc, &null),
+                                  TupleDescAttr(lookup->scan->xs_itupdesc, 0)->attlen);
+}
+
+// The row with a key, to which the scan goes on if it is greater than the last one, and near.
+static TupleTableSlot *walk_to(KeyLookup *lookup, Datum value)
+{
+    constexpr int most_steps = 200;
+    int64 key = integer(value, TupleDescAttr(RelationGetDescr(lookup->index), 0)->attlen);
+    lookup->placed &= key > lookup->last;
+    lookup->last = key;
+    for (int i = 0; i < most_steps && lookup->placed && lookup->current < key; i++)
+        step(lookup);
+    if (!lookup->placed || lookup->current < key) {
+        lookup->keys[0].sk_argument = value;
+        index_rescan(lookup->scan, lookup->keys, 1, nullptr, 0);
+        step(lookup);
+    }
+    for (; lookup->placed && lookup->current == key; step(lookup))
+        if (index_fetch_heap(lookup->scan, lookup->row))
+            return lookup->row;
+    return nullptr;
+}
 
 bool possible(const TrackedSource &source)
 {
@@ -17,27 +63,32 @@ bool possible(const TrackedSource &source)
     return found;
 }
 
-KeyLookup begin(const TrackedSource &source)
+KeyLookup begin(const TrackedSource &source, double ordered)
 {
     KeyLookup lookup{};
     lookup.table = table_open(source.relation, AccessShareLock);
     lookup.index = index_open(source.key_index, AccessShareLock);
     int count = lookup.index->rd_index->indnkeyatts;
+    lookup.walks = can_walk(lookup.table, lookup.index, ordered);
+    StrategyNumber strategy = lookup.walks ? BTGreaterEqualStrategyNumber : BTEqualStrategyNumber;
     lookup.keys = static_cast<ScanKeyData *>(palloc(sizeof(ScanKeyData) * static_cast<size_t>(count)));
     for (int i = 0; i < count; i++) {
         Oid type = lookup.index->rd_opcintype[i];
-        Oid equality = get_opfamily_member(lookup.index->rd_opfamily[i], type, type, BTEqualStrategyNumber);
-        ScanKeyEntryInitialize(&lookup.keys[i], 0, static_cast<AttrNumber>(i + 1), BTEqualStrategyNumber, type,
-                               lookup.index->rd_indcollation[i], get_opcode(equality), 0);
+        Oid comparison = get_opfamily_member(lookup.index->rd_opfamily[i], type, type, static_cast<int16>(strategy));
+        ScanKeyEntryInitialize(&lookup.keys[i], 0, static_cast<AttrNumber>(i + 1), strategy, type,
+                               lookup.index->rd_indcollation[i], get_opcode(comparison), 0);
     }
     lookup.row = table_slot_create(lookup.table, nullptr);
     lookup.scan = pg::begin_index_scan(lookup.table, lookup.index, GetActiveSnapshot(), count);
+    lookup.scan->xs_want_itup = lookup.walks;
     return lookup;
 }
 
 TupleTableSlot *find(KeyLookup *lookup, const Datum *values)
 {
     int count = lookup->index->rd_index->indnkeyatts;
+    if (lookup->walks)
+        return walk_to(lookup, values[lookup->index->rd_index->indkey.values[0] - 1]);
     for (int i = 0; i < count; i++)
         lookup->keys[i].sk_argument = values[lookup->index->rd_index->indkey.values[i] - 1];
     index_rescan(lookup->scan, lookup->keys, count, nullptr, 0);

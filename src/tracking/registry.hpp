@@ -9,7 +9,7 @@
 //   a view without a baseline has the floor 0.
 #pragma once
 
-#include "server/pg.hpp"
+#include "query/time_conditions.hpp"
 
 namespace refresh_mv {
 
@@ -36,8 +36,10 @@ struct TrackedSource {
 // What refreshes of a view have taken, in milliseconds; 0: not known.
 struct Experience {
     double full_ms;    // the last full one
+    double full_rows;  // how many rows that wrote
     double exact_ms;   // the last exact one
     double exact_rate; // exact ones, for each unit of the planner's costs
+    double change_ms;  // exact ones, for each change, where there are many
 };
 
 // How a tracked view stands to the log.
@@ -50,6 +52,8 @@ struct Standing {
     int64 entries;       // that had to be looked at
     int64 pending;       // new records
     const char *reason;  // why they do not tell all that has changed; null: they do
+    bool timed;          // the baseline is as of a time, since the view goes by that
+    Moment as_of;
     Experience experience;
 };
 
@@ -82,6 +86,7 @@ struct Circumstances {
     const char *meaning;  // as meaning::fingerprint() has it
     const char *groups;   // the fingerprint of the groups whose state goes with it, or null
     const char *files;    // as source_files::fingerprint() has it
+    bool timed;           // the view goes by the time, which is the present one
     Experience experience;
 };
 

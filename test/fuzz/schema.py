@@ -27,6 +27,7 @@ VALUES = {
 UNEQUAL = {"json"}                                  # has no equality
 MANY_FACES = {"numeric", "interval", "jsonb", "json", "character"}  # equal values may look different
 LABELS = set(VALUES) - MANY_FACES
+EXTREMES = LABELS - {"boolean", "uuid", "bytea", "positive"}  # of which there are the least and the greatest
 KEYS = ["integer"] * 8 + ["bigint", "text", "smallint", "character varying(8)", "uuid", "date"]
 COMMON = ["integer"] * 9 + ["text"] * 3 + ["numeric"] * 3 + ["date", "boolean", "numeric(8,2)", "mood"] * 2
 NAMES = "a b c d e f g h k m n p q r s t u v w x y z".split() + ['"Or der"', '"group"', "ä"]

@@ -1,5 +1,5 @@
 """Random statements that change rows, and random DDL."""
-from schema import COMMON, NAMES, RECENT, VALUES
+from schema import COMMON, EXTREMES, NAMES, RECENT, VALUES
 from script import either
 from statements import Statements
 
@@ -72,11 +72,14 @@ class Writes(Statements):
         plain = column if column.type not in ("json",) else table.columns[0]
         first = (table.key or table.columns)[0].name
         extreme = dice.choice(["", " DESC"])
+        ordered = dice.choice([other for other in table.columns if other.type in EXTREMES] or [plain])
         return dice.choice([
             self.same_key(table), self.same_key(table), f"({self.same_key(table)} OR {self.same_key(table)})",
             f"{plain.name} = {self.value(plain)}", f"{column.name} IS NULL",
             f"hashtext({first}::text) % {dice.choice([2, 3, 7])} = 0",
-            f"{first} = (SELECT {first} FROM {table.name} ORDER BY {first}{extreme} LIMIT 1)"])
+            f"{first} = (SELECT {first} FROM {table.name} ORDER BY {first}{extreme} LIMIT 1)",
+            f"{ordered.name} = (SELECT {ordered.name} FROM {table.name} WHERE {ordered.name} IS NOT NULL"
+            f" ORDER BY {ordered.name}{extreme} LIMIT 1)"])
 
     def some(self, table, alias):
         """Some of the rows of an alias."""

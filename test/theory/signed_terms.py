@@ -4,7 +4,8 @@
 Random queries over random small tables are evaluated by brute force before and after random
 changes, and by terms: bags of rows with duplicates and NULLs, tables with keys and bags
 without, self joins, up to four changed instances, UNION ALL within UNION ALL, nullable sides
-and subqueries in conditions over a table that has not changed.  What the terms' rows come to
+that change or do not (src/incremental/optional_rows.hpp), and subqueries in conditions over a table that has not
+changed.  What the terms' rows come to
 has to be the difference of the two results; counts, sums, extremes and distinct values of
 groups made of it have to be right; and all keys whose rows differ have to be among theirs.
 
@@ -18,11 +19,12 @@ import random
 import sys
 
 NOW, CHANGED, UNCHANGED, OLD, LESS = "now", "changed", "unchanged", "old", "less"
+MATCHES, LEFT_ALONE, FOUND, BEFORE = "matches", "left alone", "found", "before"  # of optional instances
 KEYED, BAG, STEADY = "ABC", "M", "S"   # tables; a row is (key, value, value), of a bag without meaning
 MOST_CHANGED = 4
 WRONG = ["signs", "less is added", "later as now", "earlier as before", "unchanged as now", "old as all images",
          "old as changed", "no arm is left out", "both arms", "extremes as they come", "equal means same",
-         "keys of what is gained"]
+         "keys of what is gained", "matches alone", "found by what was changed", "optional ones last"]
 
 
 class Dice(random.Random):
@@ -67,6 +69,10 @@ class Table:
         """All in which the query is linear."""
         return [self]
 
+    def optional(self):
+        """Instances that stand alone on the nullable side of a left join that is on that of no other."""
+        return []
+
     def rows(self, reading):
         """The rows by what is read in the table's place."""
         return reading.rows_of(self)
@@ -83,14 +89,41 @@ class Join:
         """Those of the right side only if it cannot be null."""
         return self.left.instances() + ([] if self.outer else self.right.instances())
 
+    def optional(self):
+        """The right side, if it is a table with a key; and those of preserved sides."""
+        if not self.outer:
+            return self.left.optional() + self.right.optional()
+        return self.left.optional() + ([self.right] if isinstance(self.right, Table) and self.right.name in KEYED else [])
+
+    def alone(self, reading, role):
+        """Rows of the left side, with nulls, that have lost or found their matches."""
+        def any_of(row, others):
+            a, b = self.link
+            return any(a is None or equal(row[a], other[b]) for other in others)
+        signed = reading.changes[self.right.name]
+        old, new = ([row for row, sign in signed if sign == which] for which in (-1, 1))
+        table = reading.tables[self.right.name]
+        keys = {row[0] for row, _ in signed}
+        kept = [row for row in table if row[0] not in keys or reading.wrong == "found by what was changed"]
+        nulls = (None,) * self.right.width
+        if role == LEFT_ALONE:
+            return [(row + nulls, sign) for row, sign in self.left.rows(reading)
+                    if any_of(row, old) and not any_of(row, table)]
+        return [(row + nulls, -sign) for row, sign in self.left.rows(reading)
+                if any_of(row, new) and not any_of(row, old) and not any_of(row, kept)]
+
     def rows(self, reading):
         """A joined row has the product of the signs."""
         joined = []
         a, b = self.link
+        role = reading.role(self.right)
+        if role in (LEFT_ALONE, FOUND):
+            return self.alone(reading, role)
         right = self.right.rows(reading)
         for row, sign in self.left.rows(reading):
             found = [(row + other, sign * another) for other, another in right if a is None or equal(row[a], other[b])]
-            joined += found or ([(row + (None,) * self.right.width, sign)] if self.outer else [])
+            preserved = self.outer and role != MATCHES
+            joined += found or ([(row + (None,) * self.right.width, sign)] if preserved else [])
         return joined
 
 
@@ -104,6 +137,10 @@ class Filter:
     def instances(self):
         """Not the other table: it is inside of a subquery."""
         return self.below.instances()
+
+    def optional(self):
+        """Those below."""
+        return self.below.optional()
 
     def rows(self, reading):
         """The rows that are left, or all with one more column."""
@@ -130,6 +167,10 @@ class Columns:
         """Those below."""
         return self.below.instances()
 
+    def optional(self):
+        """Those below."""
+        return self.below.optional()
+
     def rows(self, reading):
         """The rows."""
         return [(tuple(row[column] for column in self.columns), sign) for row, sign in self.below.rows(reading)]
@@ -144,6 +185,10 @@ class Union:
     def instances(self):
         """Those of all arms."""
         return [instance for arm in self.arms for instance in arm.instances()]
+
+    def optional(self):
+        """None: which arms give rows is told by those of the others."""
+        return []
 
     def rows(self, reading):
         """Where some arms read just a few rows, the others give none; no row comes out of two."""
@@ -169,7 +214,8 @@ def query(dice, size):
         link = (dice.randrange(left.width), dice.randrange(right.width)) if kind < 0.9 else (None, None)
         below = Join(left, right, link)
     if dice.random() < 0.2:
-        below = Join(below, Table(STEADY), (dice.randrange(below.width), dice.randrange(3)), outer=True)
+        link = (dice.randrange(below.width), dice.randrange(3)) if dice.random() < 0.9 else (None, None)
+        below = Join(below, Table(dice.choice("ABSS")), link, outer=True)
     if dice.random() < 0.3:
         below = Filter(below, Table(STEADY), dice.randrange(below.width),
                        dice.choice(["exists", "not exists", "scalar", "null", "greater"]))
@@ -201,7 +247,10 @@ class Reading:
         if role == UNCHANGED:
             keys = {row[0] for row, _ in signed}
             return [(row, 1) for row in table if row[0] not in keys]
-        if role == CHANGED:
+        if role == BEFORE:
+            keys = {row[0] for row, _ in signed}
+            return [(row, 1) for row in table if row[0] not in keys] + [(row, 1) for row, sign in signed if sign < 0]
+        if role in (CHANGED, MATCHES):
             return [(row, 1) for row, _ in signed] if self.wrong == "signs" else signed
         if role == LESS:
             return signed if self.wrong == "less is added" else [(row, -sign) for row, sign in signed]
@@ -220,19 +269,31 @@ def signed_changes(name, before, now):
     return changes
 
 
-def terms(instances, changes, wrong):
+def roles_of(this, optional, changes, wrong):
+    """What a changed instance is in its terms."""
+    if this not in optional:
+        return [CHANGED]
+    if wrong == "matches alone":
+        return [MATCHES]
+    return [MATCHES, FOUND] + [LEFT_ALONE] * any(sign < 0 for _, sign in changes[this.name])
+
+
+def terms(instances, optional, changes, wrong):
     """The roles of each term."""
-    changed = [instance for instance in instances if changes[instance.name]]
+    changed = [instance for instance in optional + instances if changes[instance.name]]
     for place, this in enumerate(changed):
         later, earlier = changed[place + 1:], changed[:place]
         if wrong == "later as now":
             later = []
         if wrong == "earlier as before":
             later, earlier = earlier + later, []
-        for taken in itertools.product((False, True), repeat=len(later)):
-            roles = {id(this): CHANGED}
+        ways = [(False,) if instance in optional else (False, True) for instance in later]
+        for role, taken in itertools.product(roles_of(this, optional, changes, wrong), itertools.product(*ways)):
+            roles = {id(this): role}
             for instance, few in zip(later, taken):
-                if instance.name in BAG:
+                if instance in optional:
+                    roles[id(instance)] = NOW if wrong == "optional ones last" else BEFORE
+                elif instance.name in BAG:
                     roles[id(instance)] = LESS if few else NOW
                 else:
                     roles[id(instance)] = OLD if few else UNCHANGED
@@ -337,6 +398,13 @@ def total(values):
 
 # ---- cases
 
+def joins(part):
+    """All joins of a query."""
+    if isinstance(part, Join):
+        return [part] + joins(part.left) + joins(part.right)
+    return [join for below in getattr(part, "arms", [getattr(part, "below", None)]) if below for join in joins(below)]
+
+
 class Case:
     """A query, and two states of its tables."""
 
@@ -347,7 +415,12 @@ class Case:
             self.now = {name: dice.changed(name, rows) if name not in STEADY and dice.random() < 0.7 else rows
                         for name, rows in self.before.items()}
             self.changes = {name: signed_changes(name, self.before[name], self.now[name]) for name in self.before}
-            self.changed = [instance for instance in self.query.instances() if self.changes[instance.name]]
+            self.optional = self.query.optional()
+            self.changed = [instance for instance in self.query.instances() + self.optional
+                            if self.changes[instance.name]]
+            whole = [join for join in joins(self.query) if join.outer and join.right not in self.optional]
+            if any(self.changes[join.right.name] for join in whole):
+                continue
             if 0 < len(self.changed) <= MOST_CHANGED:
                 break
         self.groups = dice.randrange(self.query.width), dice.randrange(self.query.width)
@@ -357,7 +430,7 @@ class Case:
         """What is wrong, or None."""
         before, now = self.results
         found, number = [], 0
-        for roles in terms(self.query.instances(), self.changes, wrong):
+        for roles in terms(self.query.instances(), self.optional, self.changes, wrong):
             found += self.query.rows(Reading(self.now, self.changes, roles, wrong))
             number += 1
         truth, net = collections.Counter(), collections.Counter()
@@ -369,8 +442,11 @@ class Case:
         truth, net = ({row: n for row, n in bag.items() if n} for bag in (truth, net))
         if truth != net:
             return "rows"
-        if number > 2 ** len(self.changed) - 1:
+        optional = sum(instance in self.optional for instance in self.changed)
+        linear = 2 ** (len(self.changed) - optional) - 1
+        if number > linear + optional * 3 * (linear + 1):
             return "number of terms"
+        counts["optional"] += optional > 0
         key = self.groups[0]
         keys = {row[key] for row, sign in found if sign > 0 or wrong != "keys of what is gained"}
         if not {row[key] for row in truth} <= keys:
@@ -393,7 +469,7 @@ def main():
     faults = collections.Counter(case.check(counts) for case in cases)
     del faults[None]
     print(f"{number} cases: {dict(faults) or 'all right'}; {dict(sorted(counts.items()))}")
-    missing = [name for name in ("phantoms", "cancel", "extremes", "lost extremes", "4 changed") if not counts[name]]
+    missing = [name for name in ("optional", "phantoms", "cancel", "extremes", "lost extremes", "4 changed") if not counts[name]]
     for wrong in WRONG:
         noticed = collections.Counter(case.check(collections.Counter(), wrong) for case in cases[:number // 4])
         del noticed[None]

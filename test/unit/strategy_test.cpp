@@ -6,7 +6,7 @@ using namespace refresh_mv;
 
 static ViewStatus dated(int days_behind)
 {
-    return {true, true, "", true, days_behind, "2026-11-21", "", -1, false, "", 0, false};
+    return {true, true, "", true, days_behind, "2026-11-21", "", -1, false, "", 0, false, false};
 }
 
 static void unpopulated_views_are_rebuilt()
@@ -91,6 +91,12 @@ static void tracked_views_go_by_their_log()
     status.pending = 1;
     CHECK(choose_method::choose(smart, status).reason == "1 change in the log");
     status.pending = 0;
+    status.time_passed = true;
+    CHECK(choose_method::choose(smart, status).approach == Approach::by_log);
+    CHECK(choose_method::choose(smart, status).reason == "time has passed since the last refresh");
+    status.keeps_rows = true;
+    CHECK(choose_method::choose(smart, status).approach == Approach::full);
+    status.keeps_rows = status.time_passed = false;
     status.unknown = "TRUNCATE";
     CHECK(choose_method::choose(smart, status).approach == Approach::full);
     CHECK(choose_method::choose(smart, status).reason == "TRUNCATE");
