@@ -154,7 +154,7 @@ DROP MATERIALIZED VIEW grouped, rows, latest CASCADE;
 CREATE TABLE hidden (n int);
 INSERT INTO hidden VALUES (0);
 CREATE FUNCTION liar(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN $1 + (SELECT n FROM suite.hidden); END';
-CREATE MATERIALIZED VIEW lied AS SELECT id, liar(n) AS n FROM m WHERE id <= 20;
+CREATE MATERIALIZED VIEW lied AS SELECT id, liar(n) AS n, count(*) OVER (PARTITION BY id) AS rows FROM m WHERE id <= 20;
 SELECT tracked FROM refresh_mv.track('lied');
 SELECT success FROM refresh_materialized_views_smart('{lied}');
 UPDATE hidden SET n = 1;

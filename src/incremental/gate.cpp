@@ -99,7 +99,7 @@ void learn_refusal(Experience *experience, int64 changes, double ms)
 {
     constexpr double bearable = 0.1; // of a full refresh's time
     double rate = Max(experience->exact_rate, usual_exact_rate);
-    bool late = experience->full_ms > least_ms && ms > bearable * experience->full_ms;
+    bool late = ms > least_ms && ms > bearable * experience->full_ms;
     if (late && changes > many_changes) // so that it is refused at once
         experience->change_ms = Max(experience->change_ms, 1.5 * experience->full_ms / static_cast<double>(changes));
     else if (late)

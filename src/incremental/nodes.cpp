@@ -224,6 +224,36 @@ SubqueryNode *around(Query *query, const Instance *instance, bool below, int num
     return nullptr;
 }
 
+// Whether a row of each table of a node is followed to the groups by itself.
+bool goes_by_terms(const SubqueryNode *node)
+{
+    ListCell *cell;
+    foreach (cell, node->anchoring.instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        if (!instance->linear && !instance->optional)
+            return false;
+    }
+    return true;
+}
+
+// Groups of which a query makes groups, as a node that spares it to compute whole groups anew; null if an instance is not in
+// such a subquery.
+SubqueryNode *groups_below(Query *query, const Instance *instance, int number)
+{
+    ListCell *cell;
+    if (!is_grouped(query))
+        return nullptr;
+    foreach (cell, query->rtable) {
+        auto *rte = lfirst_node(RangeTblEntry, cell);
+        if (rte->rtekind != RTE_SUBQUERY || rte->subquery != instance->query || !is_grouped(rte->subquery)
+            || rte->subquery->hasTargetSRFs || !stands_alone(rte->subquery, 1))
+            continue;
+        SubqueryNode *node = make(rte->subquery, instance, number);
+        return node != nullptr && goes_by_terms(node) ? node : nullptr;
+    }
+    return nullptr;
+}
+
 // ---- rows apart from what is done with them ----
 
 // Whether queries do more with the rows of one table than to sort and to limit them.
@@ -359,7 +389,8 @@ SubqueryNode *next(Query *query, const Anchoring &anchoring, bool was_split, boo
         return static_cast<SubqueryNode *>(nullptr);
     };
     SubqueryNode *node = find([&](const Instance *instance, bool can_be_followed) {
-        return around(query, instance, can_be_followed, number);
+        SubqueryNode *node = around(query, instance, can_be_followed, number);
+        return node == nullptr && can_be_followed ? groups_below(query, instance, number) : node;
     });
     if (node != nullptr || !with_rows)
         return node;

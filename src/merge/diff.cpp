@@ -418,7 +418,7 @@ MinimalTuple image_of(Matcher *m, TupleTableSlot *slot)
     if (m->table.images == nullptr)
         return nullptr;
     MemoryContext old = MemoryContextSwitchTo(m->image_context);
-    MinimalTuple image = pg::minimal_tuple(m->desc, slot->tts_values + 1, slot->tts_isnull + 1);
+    MinimalTuple image = pg::form_minimal_tuple(m->desc, slot->tts_values + 1, slot->tts_isnull + 1);
     MemoryContextSwitchTo(old);
     m->table.image_bytes += GetMemoryChunkSpace(image) + sizeof(Entry) + sizeof(MinimalTuple) + 2 * sizeof(uint32);
     if (m->table.image_bytes <= m->table.most_bytes)

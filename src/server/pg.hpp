@@ -272,6 +272,16 @@ inline void insert_index_entries(ResultRelInfo *result, TupleTableSlot *slot, ES
 #endif
 }
 
+// A row in memory, of its own.
+inline MinimalTuple form_minimal_tuple(TupleDesc desc, Datum *values, bool *nulls)
+{
+#if PG_VERSION_NUM >= 180000
+    return heap_form_minimal_tuple(desc, values, nulls, 0);
+#else
+    return heap_form_minimal_tuple(desc, values, nulls);
+#endif
+}
+
 // Begins to read a table by an index, with so many keys, which index_rescan() sets.
 inline IndexScanDesc begin_index_scan(Relation table, Relation index, Snapshot snapshot, int keys)
 {
@@ -425,16 +435,6 @@ inline bool proves_not_null(Node *condition, Var *var)
             return true;
     }
     return false;
-#endif
-}
-
-// A row by itself.
-inline MinimalTuple minimal_tuple(TupleDesc desc, const Datum *values, const bool *nulls)
-{
-#if PG_VERSION_NUM >= 180000
-    return heap_form_minimal_tuple(desc, values, nulls, 0);
-#else
-    return heap_form_minimal_tuple(desc, const_cast<Datum *>(values), const_cast<bool *>(nulls));
 #endif
 }
 
