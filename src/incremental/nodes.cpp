@@ -382,15 +382,15 @@ SubqueryNode *next(Query *query, const Anchoring &anchoring, bool was_split, boo
             if (instance::is_state(instance) || (instance->joined && !any))
                 continue;
             bool can_be_followed = !any && !is_lost(query, anchoring, instance->relation);
-            SubqueryNode *node = of_instance(instance, can_be_followed);
-            if (node != nullptr)
-                return node;
+            SubqueryNode *found = of_instance(instance, can_be_followed);
+            if (found != nullptr)
+                return found;
         }
         return static_cast<SubqueryNode *>(nullptr);
     };
     SubqueryNode *node = find([&](const Instance *instance, bool can_be_followed) {
-        SubqueryNode *node = around(query, instance, can_be_followed, number);
-        return node == nullptr && can_be_followed ? groups_below(query, instance, number) : node;
+        SubqueryNode *found = around(query, instance, can_be_followed, number);
+        return found == nullptr && can_be_followed ? groups_below(query, instance, number) : found;
     });
     if (node != nullptr || !with_rows)
         return node;

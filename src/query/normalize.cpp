@@ -204,6 +204,7 @@ bool normalize_level(Node *node, void *context)
     pg::expand_groups(query);
     set_operations::turn_into_groups(query);
     grouping_sets::take_apart(query);
+    pg::expand_groups(query); // of what these have made
     flatten_joins(query);
     normalize::describe_joins(query);
     return query_tree_walker(query, pg::walker(normalize_level), context, 0);
