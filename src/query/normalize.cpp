@@ -183,9 +183,14 @@ bool is_void(Node *limit, bool is_offset)
     return constant->constisnull || (is_offset && DatumGetInt64(constant->constvalue) == 0);
 }
 
-// OFFSET 0, by which users keep the planner from merging a subquery, and LIMIT ALL are none.
-void forget_void_limits(Query *query)
+// Limits as constants, if they are that; OFFSET 0, by which users keep the planner from merging a subquery, and
+// LIMIT ALL are none.
+void simplify_limits(Query *query)
 {
+    if (query->limitOffset != nullptr && !contain_subplans(query->limitOffset))
+        query->limitOffset = eval_const_expressions(nullptr, query->limitOffset);
+    if (query->limitCount != nullptr && !contain_subplans(query->limitCount))
+        query->limitCount = eval_const_expressions(nullptr, query->limitCount);
     if (is_void(query->limitOffset, true))
         query->limitOffset = nullptr;
     if (query->limitOption == LIMIT_OPTION_COUNT && is_void(query->limitCount, false))
@@ -199,7 +204,7 @@ bool normalize_level(Node *node, void *context)
     if (!IsA(node, Query))
         return expression_tree_walker(node, pg::walker(normalize_level), context);
     auto *query = reinterpret_cast<Query *>(node);
-    forget_void_limits(query);
+    simplify_limits(query);
     inline_ctes(query);
     pg::expand_groups(query);
     set_operations::turn_into_groups(query);

@@ -581,7 +581,7 @@ SELECT o.status, c.tier, grouping(o.status, c.tier) AS level, count(*) AS n, sum
 -- n_union_limit: delta: the first of a union
 SELECT name FROM customers UNION SELECT title FROM products ORDER BY 1 DESC NULLS LAST LIMIT 6;
 
--- f_limit: full: LIMIT without groups
+-- f_limit: keys|full: the first rows of a table, of which some are lost
 SELECT id, total FROM orders ORDER BY id LIMIT 20;
 -- f_limit_below: delta: LIMIT below groups
 SELECT status, count(*) AS n FROM (SELECT * FROM orders ORDER BY id LIMIT 50) q GROUP BY status;
@@ -593,6 +593,18 @@ SELECT id, row_number() OVER (PARTITION BY status, customer ORDER BY id) AS no F
 SELECT id, status, customer, count(*) OVER (PARTITION BY status) AS n, count(*) OVER (PARTITION BY customer) AS m FROM orders;
 -- f_distinct_on: delta: what DISTINCT ON is about is not shown
 SELECT DISTINCT ON (customer) id, total FROM orders ORDER BY customer, id;
+-- l_latest: keys|full: the first by what is not unique, and all like the last
+SELECT status, day FROM orders ORDER BY day DESC NULLS LAST FETCH FIRST 6 ROWS WITH TIES;
+-- l_numeric: keys|full: numbers that look different, and another key to sort by
+SELECT total, id, paid FROM orders WHERE channel > 1 ORDER BY total NULLS FIRST, id LIMIT 12;
+-- l_few: keys|full: fewer rows than wanted, now and then
+SELECT id, total FROM orders WHERE status = 'rare' ORDER BY id DESC LIMIT 5;
+-- l_expression: keys|full: the first by an expression, NULL among them
+SELECT id % 7 AS rest, upper(status) AS status, id FROM orders ORDER BY 1 DESC, 2, 3 LIMIT 10;
+-- l_floats: keys|full: floats, with intervals
+SELECT weight, span, sku FROM products ORDER BY weight, sku LIMIT 9;
+-- l_none: keys|full: none
+SELECT id FROM orders ORDER BY id LIMIT 0;
 -- r_limit_join: delta: the first rows of a join
 SELECT o.id, c.name, o.total FROM orders o JOIN customers c ON c.id = o.customer ORDER BY o.day DESC NULLS LAST, o.id LIMIT 15;
 -- r_limit_ties: delta: and all that are equal to the last
