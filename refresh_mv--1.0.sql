@@ -916,6 +916,10 @@ CREATE FUNCTION refresh_mv_internal.exact_total(numeric[]) RETURNS numeric
 AS 'MODULE_PATHNAME', 'refresh_mv_exact_total' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION refresh_mv_internal.exact_average(numeric[]) RETURNS numeric
 AS 'MODULE_PATHNAME', 'refresh_mv_exact_average' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION refresh_mv_internal.image(anyelement) RETURNS bytea
+AS 'MODULE_PATHNAME', 'refresh_mv_image' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION refresh_mv_internal.image(anyelement) IS
+    'Returns the bytes of a value, by which states tell apart what is equal and not the same.';
 COMMENT ON FUNCTION refresh_mv_internal.exact_step(internal, numeric) IS 'For exact_sum(): adds a value.';
 COMMENT ON FUNCTION refresh_mv_internal.exact_combine(internal, internal) IS 'For exact_sum(): adds another state.';
 COMMENT ON FUNCTION refresh_mv_internal.exact_serial(internal) IS 'For exact_sum(): returns the state, for another process.';
@@ -1234,5 +1238,6 @@ GRANT EXECUTE ON FUNCTION
     refresh_mv_internal.exact_sum(numeric), refresh_mv_internal.exact_add(numeric[], numeric[], numeric[]),
     refresh_mv_internal.exact_total(numeric[]), refresh_mv_internal.exact_average(numeric[]),
     refresh_mv_internal.smallest(anyelement), refresh_mv_internal.largest(anyelement),
-    refresh_mv_internal.extremes_add(bytea, bytea, bytea, integer), refresh_mv_internal.outermost(bytea, anyelement)
+    refresh_mv_internal.extremes_add(bytea, bytea, bytea, integer), refresh_mv_internal.outermost(bytea, anyelement),
+    refresh_mv_internal.image(anyelement)
 TO PUBLIC;

@@ -94,6 +94,7 @@ INSERT INTO probes VALUES
     ('refresh_mv_internal.exact_add(numeric[],numeric[],numeric[])', $$SELECT 'ok' FROM refresh_mv_internal.exact_add(NULL, NULL, NULL)$$),
     ('refresh_mv_internal.exact_total(numeric[])', $$SELECT 'ok' FROM refresh_mv_internal.exact_total('{1,1}')$$),
     ('refresh_mv_internal.exact_average(numeric[])', $$SELECT 'ok' FROM refresh_mv_internal.exact_average('{1,1}')$$),
+    ('refresh_mv_internal.image(anyelement)', $$SELECT 'ok' FROM refresh_mv_internal.image(1)$$),
     ('refresh_mv_internal.smallest_step(internal,anyelement)', $$SELECT refresh_mv_internal.smallest_step(NULL, 1)$$),
     ('refresh_mv_internal.largest_step(internal,anyelement)', $$SELECT refresh_mv_internal.largest_step(NULL, 1)$$),
     ('refresh_mv_internal.extremes_combine(internal,internal)', $$SELECT refresh_mv_internal.extremes_combine(NULL, NULL)$$),

@@ -3,6 +3,7 @@
 
 #include "capture/capture.hpp"
 #include "incremental/incremental.hpp"
+#include "incremental/make_node.hpp"
 #include "log/log_retention.hpp"
 #include "log/open_statements.hpp"
 #include "run/on_commit.hpp"
@@ -73,6 +74,13 @@ void _PG_init(void)
                                  "By what refreshes of the view have taken; 0 refreshes what has changed in full.",
                                  &gate::cost_limit, 1, 0, DBL_MAX, PGC_USERSET, 0, nullptr, nullptr,
                                  nullptr);
+    });
+    once([] {
+        DefineCustomIntVariable("refresh_mv.node_size_limit",
+                                "The most that the joined rows of a view may take which are kept for its next refresh.",
+                                "Where LIMIT, windows and the like are applied to them; 0 keeps none.",
+                                &make_node::size_limit, 1024, 0, INT_MAX / 1024, PGC_USERSET, GUC_UNIT_MB, nullptr,
+                                nullptr, nullptr);
     });
     once([] { MarkGUCPrefixReserved("refresh_mv"); });
     once([] { logged_relation::watch(); });

@@ -26,32 +26,48 @@ void forget_order(Query *query)
         query->sortClause = NIL;
 }
 
-// Finds the nodes, one after the other, since each makes another query.
-void find_nodes(Analysis *analysis, Oid view, bool was_split, analysis::Make make)
+// What a fingerprint begins with if joined rows are no nodes, and before the reason.
+constexpr char without_rows[] = "without rows: ";
+
+// Why joined rows had no states at a baseline; null if they had.
+const char *reason_in(const char *baseline)
 {
-    while (SubqueryNode *node = nodes::next(analysis->query, analysis->anchoring, was_split,
-                                            list_length(analysis->nodes) + 1)) {
-        State state = {view, node->number};
-        analysis->nodes = lappend(analysis->nodes, node);
-        if (make != nullptr)
-            make(state, *node);
-        else if (!OidIsValid(state_tables::groups_oid(state))) {
-            analysis->incomplete = true;
-            return;
-        }
-        analysis->query = nodes::read_state(analysis->query, node, view);
-        analysis->anchoring = anchor::choose(analysis->query, NIL);
-    }
+    constexpr size_t length = sizeof(without_rows) - 1;
+    if (baseline == nullptr || strncmp(baseline, without_rows, length) != 0)
+        return nullptr;
+    const char *end = strchr(baseline + length, '\n');
+    return end == nullptr ? nullptr : pnstrdup(baseline + length, static_cast<Size>(end - baseline) - length);
 }
 
-} // namespace
+// Finds the nodes, one after the other, since each makes another query.  False if the state of one with joined rows
+// is not made, for a reason.
+bool find_nodes(Analysis *analysis, Oid view, bool was_split, analysis::Make make)
+{
+    while (SubqueryNode *node = nodes::next(analysis->query, analysis->anchoring, was_split,
+                                            analysis->without_rows == nullptr, list_length(analysis->nodes) + 1)) {
+        State state = {view, node->number};
+        analysis->nodes = lappend(analysis->nodes, node);
+        const char *reason = make != nullptr ? make(state, *node) : nullptr;
+        if (reason != nullptr) {
+            analysis->without_rows = reason;
+            return false;
+        }
+        analysis->incomplete = !OidIsValid(state_tables::groups_oid(state));
+        if (!analysis->incomplete)
+            analysis->query = nodes::read_state(analysis->query, node, view);
+        analysis->anchoring = anchor::choose(analysis->query, NIL);
+        if (analysis->incomplete)
+            break;
+    }
+    return true;
+}
 
-namespace analysis {
-
-Analysis of(Relation view, List *changed, const Moment *as_of, Make make)
+// Analyses a query, as of a time if there is one; again without joined rows if these are not made.
+Analysis analyse(Relation view, List *changed, const Moment *as_of, const char *without_rows, analysis::Make make)
 {
     Analysis analysis{};
     analysis.query = query::rewritten(view);
+    analysis.without_rows = without_rows;
     forget_order(analysis.query);
     normalize::normalize(&analysis.query);
     whole_rows::spell_out(analysis.query);
@@ -62,12 +78,28 @@ Analysis of(Relation view, List *changed, const Moment *as_of, Make make)
         whole = castNode(Query, time_conditions::at(reinterpret_cast<Node *>(whole), *as_of));
     analysis.query = timed ? whole : nodes::split(whole);
     analysis.anchoring = anchor::choose(analysis.query, NIL);
-    if (!timed)
-        find_nodes(&analysis, RelationGetRelid(view), analysis.query != whole, make);
+    if (!timed && !find_nodes(&analysis, RelationGetRelid(view), analysis.query != whole, make)) {
+        state_tables::drop(RelationGetRelid(view));
+        return analyse(view, changed, as_of, analysis.without_rows, make);
+    }
     if (changed != NIL)
         analysis.anchoring = anchor::choose(analysis.query, changed);
     analysis.groups = group_shape::analyse(analysis.query, analysis.anchoring);
     return analysis;
+}
+
+} // namespace
+
+namespace analysis {
+
+Analysis of(Relation view, List *changed, const Moment *as_of, const char *baseline)
+{
+    return analyse(view, changed, as_of, reason_in(baseline), nullptr);
+}
+
+Analysis make(Relation view, Make make)
+{
+    return analyse(view, NIL, nullptr, nullptr, make);
 }
 
 const char *obstacle(const Analysis &analysis)
@@ -78,6 +110,11 @@ const char *obstacle(const Analysis &analysis)
         if (static_cast<Instance *>(lfirst(cell))->linear)
             return nullptr;
     return obstacle != nullptr ? obstacle : affected_parts::obstacle(analysis.anchoring, NIL);
+}
+
+const char *explained(const Analysis &analysis, const char *obstacle)
+{
+    return obstacle != nullptr && analysis.without_rows != nullptr ? analysis.without_rows : obstacle;
 }
 
 bool has_groups(const Analysis &analysis)
@@ -95,6 +132,8 @@ const char *fingerprint(const Analysis &analysis)
     StringInfoData text;
     ListCell *cell;
     initStringInfo(&text);
+    if (analysis.without_rows != nullptr)
+        appendStringInfo(&text, "%s%s\n", without_rows, analysis.without_rows);
     foreach (cell, analysis.nodes)
         appendStringInfoString(&text, fingerprint_of(static_cast<SubqueryNode *>(lfirst(cell))));
     if (has_groups(analysis))

@@ -14,16 +14,19 @@ struct Analysis {
     GroupShape groups;
     List *nodes;     // SubqueryNode *, each of which reads the states of earlier ones at most
     bool incomplete; // the state of the last node does not exist, nor is it known what is above it
+    const char *without_rows; // why joined rows are no nodes, though they could be; null: they are
 };
 
 namespace analysis {
 
-// Makes the state of a node.
-using Make = void (*)(State state, const SubqueryNode &node);
+// Makes the state of a node; or says why not, if it holds joined rows.
+using Make = const char *(*)(State state, const SubqueryNode &node);
 
 // Analyses a view's query, by the anchor that suits changes of these relations best (NIL: of any), as of a time if
-// there is one.  The states of nodes are there, or made meanwhile.  What reads the time has none.
-Analysis of(Relation view, List *changed, const Moment *as_of, Make make = nullptr);
+// there is one.  The states of nodes are there, as the fingerprint of a baseline has it (null: there is none), or made
+// meanwhile.  What reads the time has none.
+Analysis of(Relation view, List *changed, const Moment *as_of, const char *baseline);
+Analysis make(Relation view, Make make);
 
 // Why no changes can be taken in, whatever has changed; null if some can.
 const char *obstacle(const Analysis &analysis);
@@ -31,10 +34,13 @@ const char *obstacle(const Analysis &analysis);
 // Whether groups of the query itself can be kept in a state.
 bool has_groups(const Analysis &analysis);
 
+// An obstacle, or what is behind it.
+const char *explained(const Analysis &analysis, const char *obstacle);
+
 // Whether anything is kept in a state.
 bool has_state(const Analysis &analysis);
 
-// Something that changes whenever the states would hold something else.
+// Something that changes whenever the states would hold something else, and tells why joined rows have none.
 const char *fingerprint(const Analysis &analysis);
 
 } // namespace analysis

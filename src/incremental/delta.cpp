@@ -77,6 +77,28 @@ bool expect_groups(Work *work, const Net &net)
     return work->expect(net.partials, row_names::groups);
 }
 
+// The keys by which the view's rows are found, which all others depend on; *rows says what shows them.
+KeyShape keys_to_find(Work *work, const char **rows)
+{
+    const GroupShape &shape = work->analysis.groups;
+    KeyShape found = {nullptr, 0, static_cast<Key *>(palloc(sizeof(Key) * static_cast<size_t>(shape.nkeys + 1))), false};
+    StringInfoData columns;
+    initStringInfo(&columns);
+    for (int i = 0; i < shape.nkeys; i++) {
+        if (shape.keys[i].carried)
+            continue;
+        found.keys[found.nkeys++] = shape.keys[i];
+        appendStringInfo(&columns, "%sf.k%d AS k%d", found.nkeys > 1 ? ", " : "", i + 1, found.nkeys);
+    }
+    *rows = row_names::groups;
+    if (found.nkeys == shape.nkeys)
+        return found;
+    *rows = row_names::touched;
+    const char *text = psprintf("SELECT DISTINCT %s FROM %s f", columns.data, row_names::groups);
+    work->run_and_show(query::unchecked(text, work->environment), row_names::touched);
+    return found;
+}
+
 } // namespace
 
 namespace delta {
@@ -109,10 +131,12 @@ void find_scope(Work *work)
     const GroupShape &shape = work->analysis.groups;
     bool whole = shape.whole || shape.single;
     const char *rows = whole ? state_tables::groups(work->state) : row_names::groups;
+    const char *touched;
 
     if (!find_groups(work))
         return;
-    work->scope.held = work->held_rows(shape.keys, whole ? 0 : shape.nkeys, row_names::groups);
+    KeyShape keys = keys_to_find(work, &touched);
+    work->scope.held = work->held_rows(keys.keys, whole ? 0 : keys.nkeys, touched);
     if (work->scope.held == nullptr)
         return;
     work->scope.method = Method::delta;

@@ -1,16 +1,21 @@
 #include "incremental/group_shape.hpp"
 
 #include "incremental/from_clause.hpp"
+#include "incremental/image_key.hpp"
 #include "incremental/partial_aggregates.hpp"
 #include "incremental/row_names.hpp"
 #include "query/query.hpp"
 #include "query/sameness.hpp"
 #include "query/sql_template.hpp"
+#include "tracking/source.hpp"
 #include "values/equality.hpp"
 
 namespace refresh_mv {
 
 namespace {
+
+// A state has a column for each, and a row of them has to fit where rows are compared.
+constexpr int most_keys = 1000;
 
 void object(GroupShape *shape, const char *obstacle)
 {
@@ -33,13 +38,103 @@ AttrNumber output_of(Query *query, Expr *expr)
     return 0;
 }
 
+// The output columns and HAVING, with the aliases of joins replaced.
+Node *flat(Query *query, void *expr)
+{
+    return pg::flatten(query, static_cast<Node *>(copyObjectImpl(expr)));
+}
+
+// What a query groups by, as expressions.
+List *grouping_expressions(Query *query)
+{
+    List *expressions = NIL;
+    ListCell *cell;
+    foreach (cell, query->groupClause)
+        expressions = lappend(
+            expressions,
+            flat(query, get_sortgroupclause_tle(lfirst_node(SortGroupClause, cell), query->targetList)->expr));
+    return expressions;
+}
+
+// Whether a query groups by a column of a table.
+bool groups_by_column(List *expressions, int rti, AttrNumber column)
+{
+    ListCell *cell;
+    foreach (cell, expressions) {
+        auto *var = static_cast<Var *>(lfirst(cell));
+        if (IsA(var, Var) && var->varno == rti && var->varattno == column && var->varlevelsup == 0)
+            return true;
+    }
+    return false;
+}
+
+// Whether a query groups by the key of an entry of its FROM, so that a group has at most one of its rows.
+bool groups_by_row(Query *query, List *expressions, int rti)
+{
+    RangeTblEntry *rte = rt_fetch(rti, query->rtable);
+    if (rte->rtekind != RTE_RELATION)
+        return false;
+    Relation table = table_open(rte->relid, AccessShareLock);
+    TrackingKey key = source::key(table);
+    bool all = key.count > 0;
+    for (int i = 0; i < key.count && all; i++) {
+        Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(table), key.columns[i] - 1);
+        all = groups_by_column(expressions, rti, attribute->attnum)
+              && equality::means_same(attribute->atttypid, attribute->attcollation);
+    }
+    table_close(table, NoLock);
+    return all;
+}
+
+// Whether an expression is the same in all rows of a group, whatever it is: it is made of rows of which a group has
+// one at most.
+bool is_of_one_row(Query *query, Expr *expr)
+{
+    auto *node = reinterpret_cast<Node *>(expr);
+    List *expressions = grouping_expressions(query);
+    ListCell *cell;
+    if (contain_subplans(node) || contain_vars_of_level(node, 1))
+        return false;
+    foreach (cell, pull_var_clause(node, 0))
+        if (!groups_by_row(query, expressions, lfirst_node(Var, cell)->varno))
+            return false;
+    return true;
+}
+
+// Whether equal values of a key are told apart as well as if they were not: false if there is no way to.
+bool tell_apart(Query *query, Expr *expr, bool *carried)
+{
+    bool has_image = list_member(grouping_expressions(query), image_key::of(expr));
+    *carried = !has_image && is_of_one_row(query, expr);
+    return has_image || *carried;
+}
+
 void add_key(GroupShape *shape, Query *query, Expr *expr, SortGroupClause *clause)
 {
-    if (!sameness::holds(query, clause->eqop, expr))
+    bool carried = false;
+    if (!equality::is_plain(clause->eqop, expr))
+        object(shape, sameness::holds(query, clause->eqop, expr)
+                          ? "it groups by values of a type without a hash function"
+                          : "it groups by values that can be equal and look different");
+    else if (!sameness::holds(query, clause->eqop, expr) && !tell_apart(query, expr, &carried))
         object(shape, "it groups by values that can be equal and look different");
-    else if (!equality::is_plain(clause->eqop, expr))
-        object(shape, "it groups by values of a type without a hash function");
-    shape->keys[shape->nkeys++] = {expr, clause, output_of(query, expr), from_clause::never_null(query, expr)};
+    if (shape->nkeys < most_keys)
+        shape->keys[shape->nkeys++] = {expr, clause, output_of(query, expr), from_clause::never_null(query, expr), carried};
+    else
+        object(shape, "it groups by too many values");
+}
+
+// Adds the images of carried keys.
+void add_images(GroupShape *shape)
+{
+    for (int i = 0, count = shape->nkeys; i < count; i++) {
+        if (!shape->keys[i].carried)
+            continue;
+        if (shape->nkeys < most_keys)
+            shape->keys[shape->nkeys++] = {image_key::of(shape->keys[i].expr), image_key::clause(), 0, false, true};
+        else
+            object(shape, "it groups by too many values");
+    }
 }
 
 // Adds a column that is not grouped by, but depends on the grouping columns.
@@ -113,12 +208,6 @@ const char *clause_obstacle(Query *query)
     if (!query->groupClause && !query->hasAggs)
         return "it has neither groups nor aggregates";
     return nullptr;
-}
-
-// The output columns and HAVING, with the aliases of joins replaced.
-Node *flat(Query *query, void *expr)
-{
-    return pg::flatten(query, static_cast<Node *>(copyObjectImpl(expr)));
 }
 
 // ---- rows over the state ----
@@ -225,7 +314,7 @@ GroupShape analyse(Query *query, const Anchoring &anchoring)
     shape.obstacle = clause_obstacle(query);
     if (shape.obstacle != nullptr)
         return shape;
-    shape.keys = static_cast<Key *>(palloc0(sizeof(Key) * MaxTupleAttributeNumber));
+    shape.keys = static_cast<Key *>(palloc0(sizeof(Key) * most_keys));
     shape.partials = static_cast<PartialAggregate *>(palloc0(sizeof(PartialAggregate) * partial_aggregates::most));
     foreach (cell, query->groupClause) {
         auto *clause = lfirst_node(SortGroupClause, cell);
@@ -235,11 +324,12 @@ GroupShape analyse(Query *query, const Anchoring &anchoring)
     shape.single = shape.nkeys == 0;
     collect(flat(query, query->targetList), &collection);
     collect(flat(query, query->havingQual), &collection);
+    add_images(&shape);
     if (contain_subplans(query->limitCount) || contain_subplans(query->limitOffset))
         object(&shape, "its LIMIT is a subquery");
     shape.whole = query->limitCount || query->limitOffset || query->distinctClause || query->windowClause;
     for (int i = 0; i < shape.nkeys; i++)
-        shape.whole |= shape.keys[i].output == 0;
+        shape.whole |= shape.keys[i].output == 0 && !shape.keys[i].carried;
     return shape;
 }
 

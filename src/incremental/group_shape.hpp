@@ -7,7 +7,8 @@
 //   the last byte.  (Of extremes the outermost few are known; where all of these are lost, or of
 //   those that can only be added, the one, the group is computed anew.)
 // - Values of a key that are equal have the same bytes, so that it does not matter
-//   which row of a group a label was taken from.
+//   which row of a group a label was taken from; or the image of the value is a key, too.
+// - Carried keys depend on the others: at any time there is one group at most for what those are.
 // - Analysis reads catalogs and the query tree, never data, and has no effect.
 #pragma once
 
@@ -44,6 +45,7 @@ struct Key {
     SortGroupClause *clause;
     AttrNumber output; // the view's column; 0: none
     bool not_null;
+    bool carried = false;
 };
 
 struct GroupShape {

@@ -62,26 +62,41 @@ struct Filler {
     Relation table;
     BulkInsertState bulk;
     TupleTableSlot *slot;
+    double most_bytes; // negative: any
+    double bytes;
 };
+
+// Whether another row fits in.
+bool fits(Filler *filler)
+{
+    TupleTableSlot *slot = filler->slot;
+    if (filler->most_bytes < 0)
+        return true;
+    filler->bytes += static_cast<double>(MAXALIGN(SizeofHeapTupleHeader) + sizeof(ItemIdData)
+                                         + heap_compute_data_size(slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull));
+    return filler->bytes <= filler->most_bytes;
+}
 
 bool insert_row(TupleTableSlot *row, DestReceiver *self)
 {
     auto *filler = reinterpret_cast<Filler *>(self);
     slot_getallattrs(row);
     diff::store_without_prefix(filler->slot, row, 0);
+    if (!fits(filler))
+        return false;
     table_tuple_insert(filler->table, filler->slot, GetCurrentCommandId(true), 0, filler->bulk);
     return true;
 }
 
-// Fills a table with the rows of a query, which the text reads as rows "r".
-void fill_table(const char *name, const char *text, Query *query)
+// Fills a table with the rows of a query, which the text reads as rows "r"; false if they take more bytes.
+bool fill_table(const char *name, const char *text, Query *query, double most_bytes = -1)
 {
     QueryEnvironment *environment = create_queryEnv();
     NamedRows rows = {row_names::fill, ExecCleanTypeFromTL(query->targetList), nullptr, 0};
     Relation table = table_openrv(makeRangeVar(pstrdup("refresh_mv"), pstrdup(strchr(name, '.') + 1), -1),
                                   RowExclusiveLock);
     Filler filler = {query::row_receiver(insert_row), table, GetBulkInsertState(),
-                     MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsVirtual)};
+                     MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsVirtual), most_bytes, 0};
 
     ephemeral_rows::show(environment, rows);
     Query *select = query::unchecked(text, environment);
@@ -93,6 +108,7 @@ void fill_table(const char *name, const char *text, Query *query)
     table_close(table, NoLock);
     CommandCounterIncrement();
     UpdateActiveSnapshotCommandId();
+    return most_bytes < 0 || filler.bytes <= most_bytes;
 }
 
 // The query for fill_table() that fills the state, with the numbers of distinct
@@ -280,7 +296,7 @@ bool is_there(State state)
     return OidIsValid(state_tables::groups_oid(state)) && query::single_value(query::unchecked(sql), &mark);
 }
 
-void fill(State state, Query *query, const GroupShape &shape)
+bool fill(State state, Query *query, const GroupShape &shape, double most_bytes)
 {
     List *columns = add_column(key_columns(shape), "n", INT8OID, InvalidOid);
     for (int i = 0; i < shape.npartials; i++)
@@ -304,9 +320,11 @@ void fill(State state, Query *query, const GroupShape &shape)
     }
     auto *partials = static_cast<Query *>(copyObjectImpl(query));
     group_shape::select_partials(partials, shape);
-    fill_table(state_tables::groups(state), fill_text(shape, state), partials);
+    if (!fill_table(state_tables::groups(state), fill_text(shape, state), partials, most_bytes))
+        return false;
     state_tables::create_index(state_tables::groups(state));
     put_mark(state);
+    return true;
 }
 
 Query *next_values(State state, const GroupShape &shape, int partial, Query *net, QueryEnvironment *environment)

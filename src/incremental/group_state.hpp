@@ -25,8 +25,9 @@ namespace refresh_mv::group_state {
 bool is_there(State state);
 
 // Makes the tables, which are not there, and fills them with what the query, which is normalized and
-// reads everything, returns.
-void fill(State state, Query *query, const GroupShape &shape);
+// reads everything, returns.  False if the groups take more bytes than that, if it is not negative; the tables are
+// of no use then.
+bool fill(State state, Query *query, const GroupShape &shape, double most_bytes = -1);
 
 // Queries for the touched groups as they will be, with the columns of the state, and place (null: a
 // new group) and redo (all known extremes were lost: the partial aggregates tell nothing); and for the

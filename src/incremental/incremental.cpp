@@ -5,6 +5,7 @@
 #include "incremental/group_state.hpp"
 #include "incremental/key_shape.hpp"
 #include "incremental/keys.hpp"
+#include "incremental/make_node.hpp"
 #include "incremental/node_changes.hpp"
 #include "incremental/way.hpp"
 #include "query/query.hpp"
@@ -55,9 +56,9 @@ bool has_state_of(Work *work, const char *groups)
 // state, by one that fits the state.
 void analyse_for(Work *work, const char *groups)
 {
-    work->analysis = analysis::of(work->view, changed_relations(work->changes), nullptr);
+    work->analysis = analysis::of(work->view, changed_relations(work->changes), nullptr, groups);
     if (groups != nullptr && analysis::has_state(work->analysis) && !has_state_of(work, groups))
-        work->analysis = analysis::of(work->view, NIL, nullptr);
+        work->analysis = analysis::of(work->view, NIL, nullptr, groups);
 }
 
 // A standby cannot read a state, and so not tell whether a crash has emptied it.
@@ -85,7 +86,7 @@ void stop_time(Work *work)
     if (!work->passage.passed || work->passage.moved != NIL)
         return;
     for (List *changed : {changed_relations(work->changes), static_cast<List *>(NIL)}) {
-        Analysis stopped = analysis::of(work->view, changed, work->as_of);
+        Analysis stopped = analysis::of(work->view, changed, work->as_of, nullptr);
         if (strcmp(analysis::fingerprint(stopped), analysis::fingerprint(work->analysis)) != 0)
             continue;
         work->analysis = stopped;
@@ -97,7 +98,7 @@ void stop_time(Work *work)
 // Decides whether the changes are taken by terms or by parts; why neither can be, or null.
 const char *find_way(Work *work)
 {
-    const char *obstacle = way::find(work);
+    const char *obstacle = analysis::explained(work->analysis, way::find(work));
     if (work->by_terms)
         return nullptr;
     stop_time(work);
@@ -182,6 +183,16 @@ void begin(Work *work, const BaselineStatus &baseline)
         });
 }
 
+// Makes the state of the view's groups anew, over its nodes; returns the view's rows over that.
+Query *query_over_new_groups(Work *work)
+{
+    const Analysis &analysis = work->analysis;
+    state_tables::drop_one(work->state);
+    group_state::fill(work->state, analysis.query, analysis.groups);
+    UpdateActiveSnapshotCommandId();
+    return group_shape::select_rows(analysis.query, analysis.groups, state_tables::groups(work->state), nullptr);
+}
+
 // Compares all rows of the view with those of its query, if to read the states of its nodes instead of all tables
 // spares most of the work.
 void find_whole_scope(Work *work)
@@ -196,10 +207,11 @@ void find_whole_scope(Work *work)
     work->note("the query over its nodes", fresh);
     if (work->affordable(cost))
         work->scope.held = work->held_rows(nullptr, 0, nullptr);
-    if (work->scope.held != nullptr)
-        work->scope.fresh = fresh;
-    else if (reason != nullptr)
+    if (work->scope.held == nullptr) {
         work->scope.reason = reason;
+        return;
+    }
+    work->scope.fresh = analysis::has_groups(work->analysis) && !work->planned ? query_over_new_groups(work) : fresh;
 }
 
 // Anchors the query that reads the nodes as suits all changes best, theirs included, and as its state allows.
@@ -228,7 +240,7 @@ void find_scope_over_nodes(Work *work)
         work->refuse(obstacle);
     else if (work->by_terms || work->find_parts())
         has_groups ? delta::find_scope(work) : keys::find_scope(work);
-    if (work->scope.reason != nullptr && !has_groups)
+    if (work->scope.reason != nullptr)
         find_whole_scope(work);
     work->scope.method = Method::delta;
 }
@@ -270,18 +282,11 @@ void plan_scope(Work *work, Method method)
     if (concerned && analysis.nodes == NIL)
         obstacle = find_way(work);
     else if (obstacle == nullptr && !concerned && method == Method::keys)
-        obstacle = key_shape::analyse(analysis.query, analysis.anchoring).obstacle;
+        obstacle = analysis::explained(analysis, key_shape::analyse(analysis.query, analysis.anchoring).obstacle);
     if (obstacle != nullptr)
         work->refuse(obstacle);
     else if (concerned)
         find_scope(work, method);
-}
-
-// Makes the state of a node.
-void make_node(State state, const SubqueryNode &node)
-{
-    group_state::fill(state, node.query, node.groups);
-    UpdateActiveSnapshotCommandId();
 }
 
 } // namespace
@@ -313,7 +318,7 @@ ExactScope scope(Relation view, const BaselineStatus &baseline, const Gate &gate
     if (work.scope.reason == nullptr && work.scope.method != Method::skip)
         guard([&] {
             find_scope(&work, work.scope.method);
-            if (analysis::has_state(work.analysis))
+            if (analysis::has_state(work.analysis) || work.analysis.without_rows != nullptr)
                 work.scope.groups = analysis::fingerprint(work.analysis);
         });
     return work.scope;
@@ -362,12 +367,12 @@ Query *query_with_state(Relation view, const char **groups)
 {
     State state = {RelationGetRelid(view), 0};
     state_tables::drop(state.view);
-    Analysis analysis = analysis::of(view, NIL, nullptr, make_node);
+    Analysis analysis = analysis::make(view, make_node::of);
+    bool has_state = analysis::has_state(analysis);
 
-    *groups = nullptr;
-    if (!analysis::has_state(analysis))
+    *groups = has_state || analysis.without_rows != nullptr ? analysis::fingerprint(analysis) : nullptr;
+    if (!has_state)
         return query::rewritten(view);
-    *groups = analysis::fingerprint(analysis);
     if (!analysis::has_groups(analysis))
         return analysis.query;
     group_state::fill(state, analysis.query, analysis.groups);

@@ -1,5 +1,6 @@
 #include "incremental/keys.hpp"
 
+#include "incremental/first_rows.hpp"
 #include "incremental/key_shape.hpp"
 #include "query/query.hpp"
 #include "query/shape.hpp"
@@ -153,11 +154,13 @@ namespace keys {
 
 void find_scope(Work *work)
 {
+    if (first_rows::suit(work))
+        return first_rows::find_scope(work);
     KeyShape shape = key_shape::analyse(work->analysis.query, work->analysis.anchoring);
     Query *fresh = work->query();
 
     if (shape.obstacle != nullptr)
-        work->refuse(shape.obstacle);
+        work->refuse(analysis::explained(work->analysis, shape.obstacle));
     if (shape.obstacle != nullptr)
         return;
     if (shows_joined_rows(work) && (find_signed_rows(work, shape) || work->scope.reason != nullptr))

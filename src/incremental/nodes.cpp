@@ -1,8 +1,10 @@
 #include "incremental/nodes.hpp"
 
 #include "incremental/expose_keys.hpp"
+#include "incremental/from_clause.hpp"
 #include "incremental/key_shape.hpp"
 #include "incremental/old_state.hpp"
+#include "incremental/rows_below.hpp"
 #include "incremental/whole_rows.hpp"
 #include "query/flatten.hpp"
 #include "query/normalize.hpp"
@@ -162,35 +164,19 @@ bool is_grouped(Query *query)
     return query->hasAggs || query->groupClause != NIL || query->distinctClause != NIL;
 }
 
-// Whether a subquery groups, or may as well, and could stand alone.
-bool stands_alone(Query *query, Query *whole)
+// Whether a subquery could stand alone.
+bool stands_alone(Query *query)
 {
-    bool groups = is_grouped(query)
-                  || (query::only_joins(query) && find_set(reinterpret_cast<Node *>(whole), query));
-    return groups && query->setOperations == nullptr && query->jointree != nullptr && query->cteList == NIL
-           && query->rowMarks == NIL && !query->hasTargetSRFs && !query->hasRowSecurity && !query->hasModifyingCTE
+    return query->setOperations == nullptr && query->jointree != nullptr && query->cteList == NIL
+           && query->rowMarks == NIL && !query->hasRowSecurity && !query->hasModifyingCTE
            && !query::mentions_around(query);
 }
 
-// Has a query that only joins return each row once; false if rows cannot be compared.
-bool group_by_all(Query *query)
+// Whether a subquery groups, or may as well.
+bool groups(Query *query, Query *whole)
 {
-    ListCell *cell;
-    query->sortClause = NIL;
-    foreach (cell, query->targetList) {
-        auto *entry = lfirst_node(TargetEntry, cell);
-        TypeCacheEntry *type = lookup_type_cache(exprType(reinterpret_cast<Node *>(entry->expr)),
-                                                 TYPECACHE_EQ_OPR | TYPECACHE_LT_OPR | TYPECACHE_HASH_PROC);
-        SortGroupClause *clause = makeNode(SortGroupClause);
-        if (!OidIsValid(type->eq_opr))
-            return false;
-        clause->eqop = type->eq_opr;
-        clause->sortop = type->lt_opr;
-        clause->hashable = OidIsValid(type->hash_proc);
-        clause->tleSortGroupRef = entry->ressortgroupref = static_cast<Index>(foreach_current_index(cell) + 1);
-        query->groupClause = lappend(query->groupClause, clause);
-    }
-    return true;
+    return is_grouped(query) ? !query->hasTargetSRFs
+                             : query::only_joins(query) && find_set(reinterpret_cast<Node *>(whole), query);
 }
 
 // A node of a subquery; null if it cannot be one, or is not the one to follow changes of a table to.
@@ -201,7 +187,7 @@ SubqueryNode *make(Query *original, const Instance *lost, int number)
     node->set = !is_grouped(original);
     node->original = static_cast<Query *>(copyObjectImpl(original));
     node->query = static_cast<Query *>(copyObjectImpl(original));
-    if (node->set && !group_by_all(node->query))
+    if (node->set && !rows_below::group_by_all(node->query))
         return nullptr;
     normalize::normalize(&node->query);
     whole_rows::spell_out(node->query);
@@ -221,7 +207,9 @@ SubqueryNode *around(Query *query, const Instance *instance, bool below, int num
     find_path(reinterpret_cast<Node *>(query), &path);
     for (int depth = list_length(path.queries) - (below ? 2 : 1); depth > 0; depth--) {
         auto *candidate = static_cast<Query *>(list_nth(path.queries, depth));
-        SubqueryNode *node = stands_alone(candidate, query) ? make(candidate, instance, number) : nullptr;
+        SubqueryNode *node = groups(candidate, query) && stands_alone(candidate)
+                                 ? make(candidate, instance, number)
+                                 : nullptr;
         if (node != nullptr)
             return node;
     }
@@ -250,10 +238,61 @@ SubqueryNode *groups_below(Query *query, const Instance *instance, int number)
     foreach (cell, query->rtable) {
         auto *rte = lfirst_node(RangeTblEntry, cell);
         if (rte->rtekind != RTE_SUBQUERY || rte->subquery != instance->query || !is_grouped(rte->subquery)
-            || !stands_alone(rte->subquery, query, 1))
+            || rte->subquery->hasTargetSRFs || !stands_alone(rte->subquery))
             continue;
         SubqueryNode *node = make(rte->subquery, instance, number);
         return node != nullptr && goes_by_terms(node) ? node : nullptr;
+    }
+    return nullptr;
+}
+
+// ---- rows apart from what is done with them ----
+
+// Whether queries do more with the rows of one table than to sort and to limit them.
+bool do_more(List *queries)
+{
+    ListCell *cell;
+    foreach (cell, queries) {
+        auto *query = lfirst_node(Query, cell);
+        if (is_grouped(query) || query->hasWindowFuncs
+            || (query->jointree != nullptr && list_length(from_clause::of_query(query).entries) > 1))
+            return true;
+    }
+    return false;
+}
+
+// Whether what the rows of a query are made of has changes of a table.
+bool reads(Query *rows, Oid relation)
+{
+    ListCell *cell;
+    foreach (cell, instance::all(rows))
+        if (static_cast<Instance *>(lfirst(cell))->relation == relation)
+            return true;
+    return false;
+}
+
+// The joined rows of the innermost query around an instance that does something with them that cannot be followed,
+// as a node; null if there is none.  That query reads them as a subquery then.  Not to find the first rows of one
+// table: that is what an index is for.
+SubqueryNode *rows_around(Query *query, const Anchoring &anchoring, const Instance *instance, int number)
+{
+    Path path = {instance->query, NIL};
+    find_path(reinterpret_cast<Node *>(query), &path);
+    if (list_length(anchoring.instances) < 2 && !do_more(path.queries))
+        return nullptr;
+    for (int depth = list_length(path.queries) - 1; depth >= 0; depth--) {
+        auto *candidate = static_cast<Query *>(list_nth(path.queries, depth));
+        if (query::only_joins(candidate) || !stands_alone(candidate))
+            continue;
+        RowsBelow apart = rows_below::take_apart(candidate);
+        SubqueryNode *node = apart.above != nullptr && reads(apart.rows, instance->relation)
+                                 ? make(apart.rows, instance, number)
+                                 : nullptr;
+        if (node == nullptr)
+            continue;
+        node->rows = true;
+        *candidate = *apart.above;
+        return node;
     }
     return nullptr;
 }
@@ -324,23 +363,32 @@ Query *split(Query *query)
     return apart;
 }
 
-SubqueryNode *next(Query *query, const Anchoring &anchoring, bool was_split, int number)
+SubqueryNode *next(Query *query, const Anchoring &anchoring, bool was_split, bool with_rows, int number)
 {
     constexpr int most = 20;
     bool any = number <= most && (was_split || !has_method(query, anchoring));
-    ListCell *cell;
-    foreach (cell, number <= most ? anchoring.instances : NIL) {
-        auto *instance = static_cast<Instance *>(lfirst(cell));
-        if (instance::is_state(instance) || (instance->joined && !any))
-            continue;
-        bool can_be_followed = !any && !is_lost(query, anchoring, instance->relation);
-        SubqueryNode *node = around(query, instance, can_be_followed, number);
-        if (node == nullptr && can_be_followed)
-            node = groups_below(query, instance, number);
-        if (node != nullptr)
-            return node;
-    }
-    return nullptr;
+    auto find = [&](auto of_instance) {
+        ListCell *cell;
+        foreach (cell, number <= most ? anchoring.instances : NIL) {
+            auto *instance = static_cast<Instance *>(lfirst(cell));
+            if (instance::is_state(instance) || (instance->joined && !any))
+                continue;
+            bool can_be_followed = !any && !is_lost(query, anchoring, instance->relation);
+            SubqueryNode *found = of_instance(instance, can_be_followed);
+            if (found != nullptr)
+                return found;
+        }
+        return static_cast<SubqueryNode *>(nullptr);
+    };
+    SubqueryNode *node = find([&](const Instance *instance, bool can_be_followed) {
+        SubqueryNode *found = around(query, instance, can_be_followed, number);
+        return found == nullptr && can_be_followed ? groups_below(query, instance, number) : found;
+    });
+    if (node != nullptr || !with_rows)
+        return node;
+    return find([&](const Instance *instance, bool can_be_followed) {
+        return can_be_followed ? nullptr : rows_around(query, anchoring, instance, number);
+    });
 }
 
 Query *read_state(Query *query, const SubqueryNode *node, Oid view)

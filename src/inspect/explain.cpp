@@ -469,6 +469,21 @@ Explained *explain_window(const Examination *e, WindowPlan plan)
     return window;
 }
 
+double cost_of_query(void *context)
+{
+    return query::cost(static_cast<Query *>(context));
+}
+
+// Looks for indexes that make a full refresh cheaper of a view of which nothing else can be made, where it is the first
+// rows that are wanted.
+void add_order_indexes(const Examination *e, List **remedies)
+{
+    Query *query = query::rewritten(e->view.relation);
+    bool exact = e->untrackable == nullptr && (e->delta.obstacle == nullptr || e->keys.obstacle == nullptr);
+    if (!exact && query->limitCount != nullptr)
+        advice::add_indexes(remedies, list_make1(query), cost_of_query, query, "full", e->deadline);
+}
+
 Explained *explain_full(const Examination *e)
 {
     Explained *full = row(Method::full);
@@ -484,6 +499,8 @@ Explained *explain_full(const Examination *e)
     if (ambiguous != nullptr)
         advice::add(&full->remedies, "-- its query can have several right answers, and each refresh may give another",
                     ambiguous);
+    if (full->possible)
+        add_order_indexes(e, &full->remedies);
     if (e->with_details)
         full->details = psprintf("-- the view's query\n%s;\n", deparse::text(query::rewritten(e->view.relation)));
     return full;

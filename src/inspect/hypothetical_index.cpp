@@ -142,6 +142,37 @@ void add_column(Search *search, Oid op, Node *side, int place)
     search->columns = lappend(search->columns, together);
 }
 
+// Whether a clause sorts as an index of that type does, forwards or backwards.
+bool sorts_as_index(const SortGroupClause *clause, Oid type, bool backwards)
+{
+    TypeCacheEntry *order = lookup_type_cache(type, TYPECACHE_LT_OPR | TYPECACHE_GT_OPR);
+    return clause->sortop == (backwards ? order->gt_opr : order->lt_opr) && clause->nulls_first == backwards
+           && OidIsValid(GetDefaultOpClass(type, BTREE_AM_OID));
+}
+
+// Adds the columns of one table by which a query sorts its rows, if it returns but the first of them.
+void add_order(Search *search, Query *query)
+{
+    Candidate order{};
+    bool backwards = false;
+    ListCell *cell;
+    foreach (cell, query->limitCount != nullptr && query->setOperations == nullptr ? query->sortClause : NIL) {
+        auto *clause = lfirst_node(SortGroupClause, cell);
+        RangeTblEntry *rte = nullptr;
+        Var *var = base_column(query, get_sortgroupclause_expr(clause, query->targetList), &rte);
+        if (var == nullptr || rte->rtekind != RTE_RELATION || var->varattno <= 0 || !is_indexable(rte->relid)
+            || order.count == most_columns || (order.count > 0 && order.relation != rte->relid))
+            return;
+        backwards = order.count == 0 ? clause->nulls_first : backwards;
+        if (!sorts_as_index(clause, var->vartype, backwards))
+            return;
+        order.relation = rte->relid;
+        order.columns[order.count++] = var->varattno;
+    }
+    if (order.count > 0)
+        add(&search->candidates, order);
+}
+
 bool find(Node *node, void *context)
 {
     auto *search = static_cast<Search *>(context);
@@ -160,6 +191,7 @@ bool find(Node *node, void *context)
     find(pg::flatten(query, static_cast<Node *>(copyObjectImpl(query->jointree))), context);
     find(reinterpret_cast<Node *>(query->targetList), context);
     find(query->havingQual, context);
+    add_order(search, query);
     foreach (cell, query->rtable)
         find(reinterpret_cast<Node *>(lfirst_node(RangeTblEntry, cell)->subquery), context);
     search->queries = list_delete_first(search->queries);

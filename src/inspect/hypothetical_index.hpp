@@ -17,8 +17,8 @@ struct Candidate {
 namespace hypothetical_index {
 
 // The indexes that conditions of queries could use and that do not exist: on each column
-// that is compared with something, and on those together that are in one query.  As a
-// list of Candidate *, each once.
+// that is compared with something, and on those together that are in one query; and on those by which
+// it sorts what it limits.  As a list of Candidate *, each once.
 List *candidates(List *queries);
 
 // Calls code while the planner sees the indexes, a list of Candidate *.  Not to be nested.

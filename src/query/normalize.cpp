@@ -172,6 +172,31 @@ Columns describe(Query *query, Node *node)
     return {list_concat(left.vars, right.vars), list_concat(left.names, right.names), true};
 }
 
+// ---- limits ----
+
+// Whether a limit is a constant that limits nothing: NULL, or an offset of 0.
+bool is_void(Node *limit, bool is_offset)
+{
+    if (limit == nullptr || !IsA(limit, Const))
+        return false;
+    auto *constant = reinterpret_cast<Const *>(limit);
+    return constant->constisnull || (is_offset && DatumGetInt64(constant->constvalue) == 0);
+}
+
+// Limits as constants, if they are that; OFFSET 0, by which users keep the planner from merging a subquery, and
+// LIMIT ALL are none.
+void simplify_limits(Query *query)
+{
+    if (query->limitOffset != nullptr && !contain_subplans(query->limitOffset))
+        query->limitOffset = eval_const_expressions(nullptr, query->limitOffset);
+    if (query->limitCount != nullptr && !contain_subplans(query->limitCount))
+        query->limitCount = eval_const_expressions(nullptr, query->limitCount);
+    if (is_void(query->limitOffset, true))
+        query->limitOffset = nullptr;
+    if (query->limitOption == LIMIT_OPTION_COUNT && is_void(query->limitCount, false))
+        query->limitCount = nullptr;
+}
+
 bool normalize_level(Node *node, void *context)
 {
     if (node == nullptr)
@@ -179,10 +204,12 @@ bool normalize_level(Node *node, void *context)
     if (!IsA(node, Query))
         return expression_tree_walker(node, pg::walker(normalize_level), context);
     auto *query = reinterpret_cast<Query *>(node);
+    simplify_limits(query);
     inline_ctes(query);
     pg::expand_groups(query);
     set_operations::turn_into_groups(query);
     grouping_sets::take_apart(query);
+    pg::expand_groups(query); // of what these have made
     flatten_joins(query);
     normalize::describe_joins(query);
     return query_tree_walker(query, pg::walker(normalize_level), context, 0);

@@ -10,7 +10,7 @@ namespace refresh_mv::normalize {
 // Rewrites a query in place: common table expressions become subqueries, unless
 // they are recursive; subqueries that only select and join become part of the top; columns of joins become those that they stand for; set
 // operations at the top become a subquery; SELECT DISTINCT without aggregates becomes
-// GROUP BY.
+// GROUP BY; OFFSET 0 goes.
 void normalize(Query **query);
 
 // Makes the entries of joins in the range table say what they join.  To be called for

@@ -265,10 +265,10 @@ DestReceiver row_receiver(bool (*receive)(TupleTableSlot *, DestReceiver *))
     return receiver;
 }
 
-bool single_value(Query *query, Datum *value)
+bool single_value(Query *query, Datum *value, QueryEnvironment *environment)
 {
     ValueReceiver receiver = {row_receiver(receive_value), 0, true};
-    run(query, &receiver.pub, 0);
+    run(query, &receiver.pub, 0, environment);
     *value = receiver.value;
     return !receiver.null;
 }

@@ -59,7 +59,7 @@ Query *unchecked(const char *text, QueryEnvironment *environment = nullptr);
 void read_only(Query *query, Query *subquery);
 
 // Runs a query for its one value of a type passed by value; false if NULL.
-bool single_value(Query *query, Datum *value);
+bool single_value(Query *query, Datum *value, QueryEnvironment *environment = nullptr);
 
 // Makes a query return some entries of its joined rows: all that follows joining goes.
 void select_joined(Query *query, List *entries);

@@ -151,6 +151,16 @@ void drop(Oid view)
                 view);
 }
 
+void drop_one(State state)
+{
+    drop_tables(psprintf("SELECT c.oid FROM pg_catalog.pg_class c"
+                         " WHERE c.relnamespace OPERATOR(pg_catalog.=) 'refresh_mv'::pg_catalog.regnamespace"
+                         " AND c.relname OPERATOR(pg_catalog.~) '^group_(state_%s|values_%s_[0-9]+)$'"
+                         " AND c.relkind OPERATOR(pg_catalog.=) 'r' AND $1 OPERATOR(pg_catalog.<>) 0",
+                         suffix(state), suffix(state)),
+                state.view);
+}
+
 void drop_orphans()
 {
     drop_tables("SELECT c.oid FROM pg_catalog.pg_class c"

@@ -36,9 +36,10 @@ void create(const char *name, List *columns);
 // Indexes a table by its hash, once it is filled, and lets the planner know that few rows have the same.
 void create_index(const char *name);
 
-// Drops the tables of a view and its nodes, if there are any; or those of all views that do not
+// Drops the tables of a view and its nodes, if there are any; of one state; or those of all views that do not
 // exist any more.
 void drop(Oid view);
+void drop_one(State state);
 void drop_orphans();
 
 } // namespace refresh_mv::state_tables

@@ -1,6 +1,12 @@
 #include "values/image.hpp"
 
-namespace refresh_mv::image {
+namespace refresh_mv {
+
+extern "C" {
+PG_FUNCTION_INFO_V1(refresh_mv_image);
+}
+
+namespace image {
 
 // A value passed by value, with the bits beyond its type's length cleared:
 // an oid above 2^31 is sign-extended when read from a tuple and is not when
@@ -37,27 +43,32 @@ bool same_row(TupleDesc desc, const Datum *a, const bool *a_null, const Datum *b
     return true;
 }
 
+// The bytes of a value.
+struct Bytes {
+    const void *start;
+    Size length;
+};
+
+// Those of one of a type, which may be in *plain.
+static Bytes bytes_of(Datum value, bool by_value, int length, Datum *plain)
+{
+    if (by_value) {
+        *plain = canonical(value, length);
+        return {plain, sizeof(Datum)};
+    }
+    if (length == -1) {
+        auto *packed = reinterpret_cast<varlena *>(PG_DETOAST_DATUM_PACKED(value));
+        return {VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed)};
+    }
+    return {DatumGetPointer(value), length == -2 ? strlen(DatumGetCString(value)) : static_cast<Size>(length)};
+}
+
 // Folds one value into a hash.
 static uint64 hash_value(Form_pg_attribute attr, Datum value, uint64 seed)
 {
-    const void *bytes;
-    Size length;
     Datum plain;
-
-    if (attr->attbyval) {
-        plain = canonical(value, attr->attlen);
-        bytes = &plain;
-        length = sizeof(Datum);
-    } else if (attr->attlen == -1) {
-        auto *packed = reinterpret_cast<varlena *>(PG_DETOAST_DATUM_PACKED(value));
-        bytes = VARDATA_ANY(packed);
-        length = VARSIZE_ANY_EXHDR(packed);
-    } else {
-        bytes = DatumGetPointer(value);
-        length = attr->attlen == -2 ? strlen(DatumGetCString(value)) : attr->attlen;
-    }
-    return hash_bytes_extended(static_cast<const unsigned char *>(bytes),
-                               static_cast<int>(length), seed);
+    Bytes bytes = bytes_of(value, attr->attbyval, attr->attlen, &plain);
+    return hash_bytes_extended(static_cast<const unsigned char *>(bytes.start), static_cast<int>(bytes.length), seed);
 }
 
 uint64 hash_row(TupleDesc desc, const Datum *values, const bool *nulls,
@@ -75,4 +86,17 @@ uint64 hash_row(TupleDesc desc, const Datum *values, const bool *nulls,
     return hash;
 }
 
-} // namespace refresh_mv::image
+} // namespace image
+
+// The bytes of a value, for SQL.
+Datum refresh_mv_image(PG_FUNCTION_ARGS)
+{
+    Datum plain;
+    int16 length;
+    bool by_value;
+    get_typlenbyval(get_fn_expr_argtype(fcinfo->flinfo, 0), &length, &by_value);
+    image::Bytes bytes = image::bytes_of(PG_GETARG_DATUM(0), by_value, length, &plain);
+    PG_RETURN_BYTEA_P(cstring_to_text_with_len(static_cast<const char *>(bytes.start), static_cast<int>(bytes.length)));
+}
+
+} // namespace refresh_mv

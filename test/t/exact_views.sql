@@ -145,9 +145,20 @@ SELECT customer, count(*) AS n FROM orders GROUP BY customer ORDER BY count(*) D
 SELECT sku, max(line) AS line FROM items GROUP BY sku ORDER BY sum(qty) NULLS FIRST, sku OFFSET 2 LIMIT 4;
 -- d_order: delta: ORDER BY
 SELECT channel, count(*) AS n FROM orders GROUP BY channel ORDER BY n DESC;
--- d_dependent: keys: columns that depend on the key
+-- d_dependent: delta: columns that depend on the key
 SELECT c.id, c.name, c.tier, c.credit, count(o.id) AS orders, sum(o.total) AS total
 FROM customers c LEFT JOIN orders o ON o.customer = c.id GROUP BY c.id;
+-- d_carried: delta: columns that depend on the key, and can be equal and look different
+SELECT c.id, c.credit, o.status, count(*) AS n, max(o.channel) AS channel FROM customers c JOIN orders o ON o.customer = c.id GROUP BY c.id, c.credit, o.status;
+-- d_carried_float: delta: float and interval, and expressions over them, on the nullable side
+SELECT p.sku, p.weight, p.weight * 2 AS twice, p.span, coalesce(p.weight, -0.0) AS filled, count(*) AS n, sum(i.qty) AS qty
+FROM items i LEFT JOIN products p ON p.sku = i.sku GROUP BY p.sku, p.weight, p.weight * 2, p.span, coalesce(p.weight, -0.0);
+-- d_carried_hidden: delta: one that is not shown, and one key that is not, too
+SELECT c.tier, count(*) AS n, sum(o.channel) AS channels FROM customers c JOIN orders o ON o.customer = c.id GROUP BY c.id, c.tier, c.credit;
+-- d_carried_unseen: delta: one that is not shown
+SELECT c.id, count(*) AS n FROM customers c JOIN orders o ON o.customer = c.id GROUP BY c.id, c.credit HAVING c.credit > 1;
+-- d_carried_json: delta: jsonb of one row, over two keys
+SELECT i.order_id, i.line, to_jsonb(i.amount) AS amount, count(t.tag) AS tags FROM items i LEFT JOIN tags t ON t.order_id = i.order_id GROUP BY i.order_id, i.line, to_jsonb(i.amount);
 -- d_where: delta: filters that are not shown
 SELECT status, count(*) AS n, sum(id) AS ids FROM orders WHERE channel > 1 AND day > date '2024-01-10' GROUP BY status;
 -- d_where_null: delta: three-valued filter
@@ -570,27 +581,102 @@ SELECT o.status, c.tier, grouping(o.status, c.tier) AS level, count(*) AS n, sum
 -- n_union_limit: delta: the first of a union
 SELECT name FROM customers UNION SELECT title FROM products ORDER BY 1 DESC NULLS LAST LIMIT 6;
 
--- f_limit: full: LIMIT without groups
+-- f_limit: keys|full: the first rows of a table, of which some are lost
 SELECT id, total FROM orders ORDER BY id LIMIT 20;
--- f_limit_below: full: LIMIT below groups
+-- f_limit_below: delta: LIMIT below groups
 SELECT status, count(*) AS n FROM (SELECT * FROM orders ORDER BY id LIMIT 50) q GROUP BY status;
--- f_window: full: a window without partitions
+-- f_window: delta: a window without partitions
 SELECT id, sum(channel) OVER (ORDER BY id) AS running FROM orders;
--- f_window_hidden: full: partitions that are not shown
+-- f_window_hidden: delta: partitions that are not shown
 SELECT id, row_number() OVER (PARTITION BY status, customer ORDER BY id) AS no FROM orders;
--- f_window_two: full: partitions with nothing in common
+-- f_window_two: delta: partitions with nothing in common
 SELECT id, status, customer, count(*) OVER (PARTITION BY status) AS n, count(*) OVER (PARTITION BY customer) AS m FROM orders;
--- f_distinct_on: full: what DISTINCT ON is about is not shown
+-- f_distinct_on: delta: what DISTINCT ON is about is not shown
 SELECT DISTINCT ON (customer) id, total FROM orders ORDER BY customer, id;
+-- l_latest: keys|full: the first by what is not unique, and all like the last
+SELECT status, day FROM orders ORDER BY day DESC NULLS LAST FETCH FIRST 6 ROWS WITH TIES;
+-- l_numeric: keys|full: numbers that look different, and another key to sort by
+SELECT total, id, paid FROM orders WHERE channel > 1 ORDER BY total NULLS FIRST, id LIMIT 12;
+-- l_few: keys|full: fewer rows than wanted, now and then
+SELECT id, total FROM orders WHERE status = 'rare' ORDER BY id DESC LIMIT 5;
+-- l_expression: keys|full: the first by an expression, NULL among them
+SELECT id % 7 AS rest, upper(status) AS status, id FROM orders ORDER BY 1 DESC, 2, 3 LIMIT 10;
+-- l_floats: keys|full: floats, with intervals
+SELECT weight, span, sku FROM products ORDER BY weight, sku LIMIT 9;
+-- l_none: keys|full: none
+SELECT id FROM orders ORDER BY id LIMIT 0;
+-- r_limit_join: delta: the first rows of a join
+SELECT o.id, c.name, o.total FROM orders o JOIN customers c ON c.id = o.customer ORDER BY o.day DESC NULLS LAST, o.id LIMIT 15;
+-- r_limit_ties: delta: and all that are equal to the last
+SELECT c.name, o.day FROM orders o JOIN customers c ON c.id = o.customer ORDER BY o.day FETCH FIRST 4 ROWS WITH TIES;
+-- r_offset: delta: what is left after the first rows
+SELECT o.id, i.line, i.amount FROM orders o JOIN items i ON i.order_id = o.id ORDER BY o.id, i.line OFFSET 30;
+-- r_limit_none: delta: no row at all
+SELECT o.id, c.name FROM orders o JOIN customers c ON c.id = o.customer LIMIT 0;
+-- r_limit_left: delta: an outer join, of which the nullable side is not shown
+SELECT c.name, o.channel, row_number() OVER () IS NOT NULL AS any FROM customers c LEFT JOIN orders o ON o.customer = c.id AND o.paid ORDER BY c.id DESC, o.id LIMIT 25;
+-- r_full: delta: a full join
+SELECT o.status, s.cost FROM orders o FULL JOIN shipments s ON s.order_id = o.id ORDER BY coalesce(o.id, s.order_id) LIMIT 40;
+-- r_left_chain: delta: two left joins
+SELECT c.name, o.total, p.title, rank() OVER (ORDER BY o.day, o.id, i.line) AS place
+FROM customers c LEFT JOIN (orders o JOIN items i ON i.order_id = o.id) ON o.customer = c.id LEFT JOIN products p ON p.sku = i.sku;
+-- r_distinct_on: delta: DISTINCT ON over a join, by what is not shown
+SELECT DISTINCT ON (c.region) o.id, c.credit, o.total FROM orders o JOIN customers c ON c.id = o.customer ORDER BY c.region, o.day DESC NULLS LAST, o.id;
+-- r_lag: delta: neighbours and running totals over a join
+SELECT i.order_id, i.line, lag(i.amount) OVER w AS before, sum(i.qty) OVER w AS running, first_value(c.credit) OVER w AS first
+FROM items i JOIN orders o ON o.id = i.order_id JOIN customers c ON c.id = o.customer WINDOW w AS (ORDER BY o.day, o.id, i.line);
+-- r_ntile: delta: quarters, and the share of a total
+SELECT s.id, ntile(4) OVER (ORDER BY s.salary, s.id) AS quarter, s.salary * 100 / nullif(sum(s.salary) OVER (), 0) AS share FROM staff s;
+-- r_two_windows: delta: two windows over a join
+SELECT o.id, rank() OVER (ORDER BY o.channel, o.id) AS a, rank() OVER (PARTITION BY c.tier ORDER BY o.id DESC) AS b FROM orders o JOIN customers c ON c.id = o.customer;
+-- r_images: delta: numeric, float, interval, json and text that look different
+SELECT c.credit, p.weight, p.span, i.wait, to_jsonb(i.amount) AS amount, row_number() OVER (ORDER BY c.id, o.id, i.line) AS no
+FROM items i JOIN orders o ON o.id = i.order_id JOIN customers c ON c.id = o.customer LEFT JOIN products p ON p.sku = i.sku;
+-- r_union: delta: a window over UNION ALL, where rows have no key
+SELECT u.credit, count(*) OVER (ORDER BY u.credit RANGE UNBOUNDED PRECEDING) AS n, max(u.at) OVER () AS last FROM (SELECT credit, since AS at FROM customers UNION ALL SELECT total, day FROM orders) u;
+-- r_union_limit: delta: the first of UNION ALL, with a table
+SELECT u.name, r.zone FROM (SELECT name, region FROM customers UNION ALL SELECT title, category FROM products) u JOIN regions r ON r.id = u.region ORDER BY 1, 2 LIMIT 12;
+-- r_function: delta: a function in FROM
+SELECT w, i.qty FROM items i, regexp_split_to_table(i.note, ' ') w ORDER BY w, i.qty LIMIT 10;
+-- r_grouped: delta: aggregates of no kind that can be added, without keys
+SELECT stddev(i.amount) AS amount, mode() WITHIN GROUP (ORDER BY o.status) AS status, array_agg(c.credit ORDER BY c.id, o.id, i.line) AS credits
+FROM items i JOIN orders o ON o.id = i.order_id JOIN customers c ON c.id = o.customer;
+-- r_grouped_hidden: delta: the same of groups that are not shown, with HAVING
+SELECT string_agg(o.status, ',' ORDER BY o.id) AS states FROM orders o JOIN customers c ON c.id = o.customer GROUP BY c.region HAVING count(DISTINCT c.credit) > 1;
+-- r_having: delta: groups that cannot be added, compared with a total
+SELECT customer, string_agg(status, ',' ORDER BY id) AS states FROM orders GROUP BY customer HAVING count(*) > (SELECT count(*) / 50 FROM orders);
+-- r_cte_twice: delta: a LIMIT that is read twice
+WITH newest AS (SELECT o.id, o.customer, o.total FROM orders o JOIN customers c ON c.id = o.customer ORDER BY o.day DESC NULLS LAST, o.id LIMIT 20)
+SELECT a.id, b.id AS other, a.total FROM newest a JOIN newest b ON b.customer = a.customer AND b.id <> a.id;
+-- r_in_limit: delta: IN over the first rows
+SELECT c.id, c.name FROM customers c WHERE c.id IN (SELECT o.customer FROM orders o ORDER BY o.id DESC LIMIT 15);
+-- r_scalar_limit: delta: the first row as a value
+SELECT o.id, (SELECT s.name FROM staff s ORDER BY s.salary DESC NULLS LAST, s.id LIMIT 1) AS boss FROM orders o WHERE o.paid;
+-- r_window_below: delta: a window without partitions below a join
+SELECT c.name, q.no FROM (SELECT o.customer, row_number() OVER (ORDER BY o.id) AS no FROM orders o) q JOIN customers c ON c.id = q.customer WHERE q.no % 3 = 0;
+-- r_groups_of_window: delta: groups of a window
+SELECT q.quarter, count(*) AS n, sum(q.channel) AS channels FROM (SELECT o.channel, ntile(4) OVER (ORDER BY o.total NULLS FIRST, o.id) AS quarter FROM orders o JOIN customers c ON c.id = o.customer) q GROUP BY q.quarter;
+-- r_over_groups: delta: the first rows of a table with groups
+SELECT c.name, g.n FROM customers c JOIN (SELECT customer, count(*) AS n FROM orders GROUP BY customer) g ON g.customer = c.id ORDER BY g.n DESC, c.id LIMIT 7;
+-- r_partitioned: delta: a partitioned table
+SELECT e.id, e.kind, lag(e.happened) OVER (ORDER BY e.part, e.id) AS before FROM events e;
+-- r_exists: delta: a LIMIT over EXISTS, and a subquery that stays
+SELECT o.id, o.total, (SELECT max(n) FROM steps) AS most FROM orders o WHERE EXISTS (SELECT FROM items i WHERE i.order_id = o.id AND i.qty > 1) ORDER BY o.id DESC LIMIT 9;
+-- r_lateral: keys: the first rows of each, in LATERAL
+SELECT c.id, t.id AS order_id, t.total FROM customers c, LATERAL (SELECT o.id, o.total FROM orders o WHERE o.customer = c.id ORDER BY o.total DESC NULLS LAST, o.id LIMIT 2) t;
+-- r_views: delta: over materialized views, which have no keys
+SELECT m.status, m.amount, row_number() OVER (ORDER BY m.id, m.line) AS no FROM m_lines m;
+-- r_srf: delta: a function that returns rows, and a LIMIT
+SELECT o.id, generate_series(1, o.channel) AS g FROM orders o JOIN customers c ON c.id = o.customer ORDER BY 1, 2 LIMIT 30;
 -- f_rollup: delta: ROLLUP
 SELECT status, paid, count(*) AS n FROM orders GROUP BY ROLLUP (status, paid);
 -- f_cube: delta: CUBE
 SELECT tier, vip, count(*) AS n FROM customers GROUP BY CUBE (tier, vip);
 -- f_sets: delta: GROUPING SETS
 SELECT kind, part, sum(volume) AS volume FROM events GROUP BY GROUPING SETS ((kind), (part), ());
--- f_no_groups: full: no group to be told
+-- f_no_groups: delta: no group to be told
 SELECT stddev(qty) AS qty, count(*) AS n FROM items;
--- f_hidden_key: full: no group key is shown
+-- f_hidden_key: delta: no group key is shown
 SELECT string_agg(note, ',' ORDER BY line) AS notes FROM items GROUP BY order_id;
 -- f_recursive: full: a recursive CTE
 WITH RECURSIVE r AS (SELECT id, 0 AS depth FROM staff WHERE manager IS NULL UNION SELECT s.id, r.depth + 1 FROM r JOIN staff s ON s.manager = r.id WHERE r.depth < 4)
