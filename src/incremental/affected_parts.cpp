@@ -5,6 +5,7 @@
 #include "incremental/reduce_parts.hpp"
 #include "incremental/relax_outer_joins.hpp"
 #include "incremental/signed_terms.hpp"
+#include "query/normalize.hpp"
 #include "query/query.hpp"
 #include "query/sql_template.hpp"
 
@@ -170,6 +171,41 @@ Query *parts_beside(const Anchoring &anchoring, int place, const Changes &change
     return *obstacle == nullptr ? query : nullptr;
 }
 
+// Drops the conditions with subqueries: that of the changed rows themselves is one of them.
+Node *without_subqueries(Node *quals)
+{
+    List *conditions = NIL;
+    ListCell *cell;
+    foreach (cell, make_ands_implicit(reinterpret_cast<Expr *>(quals)))
+        if (!contain_subplans(static_cast<Node *>(lfirst(cell))))
+            conditions = lappend(conditions, lfirst(cell));
+    return reinterpret_cast<Node *>(make_ands_explicit(conditions));
+}
+
+// The same of an instance in a subquery that is evaluated for each joined row: what the subquery joins is joined with these
+// rows, by whatever conditions it has.
+Query *parts_across(Query *original, const Anchoring &chosen, int place, const Changes &changes, const char **obstacle)
+{
+    auto *query = static_cast<Query *>(copyObjectImpl(original));
+    Anchoring anchoring = anchor::choose_same(query, chosen);
+    Instance *lost = instance_at(anchoring, place);
+    auto *below = static_cast<Query *>(copyObjectImpl(lost->query));
+    int before = list_length(query->rtable);
+    OffsetVarNodes(reinterpret_cast<Node *>(below), before, 0);
+    IncrementVarSublevelsUp(reinterpret_cast<Node *>(below), -1, 1);
+    pg::append_tables(query, below);
+    query->jointree->fromlist = list_concat(query->jointree->fromlist, below->jointree->fromlist);
+    query->jointree->quals = without_subqueries(make_and_qual(below->jointree->quals, query->jointree->quals));
+    query->hasSubLinks |= below->hasSubLinks;
+    normalize::describe_joins(query);
+    // so that the anchor is among the columns that are read
+    query::select_joined(query, list_make1(makeTargetEntry(anchoring.value, 1, pstrdup("part"), false)));
+    List *instances = instance::all(query);
+    Instance *changed = instance::find(instances, query, static_cast<int>(lost->rti) + before);
+    *obstacle = read_changed(query, instances, changed, changes, anchoring.value);
+    return *obstacle == nullptr ? query : nullptr;
+}
+
 // Whether the one column of some rows is null in any of them.
 bool has_null(const NamedRows &rows)
 {
@@ -237,8 +273,10 @@ const char *find_joined(Search *search, int place)
     const char *name = row_names::joined(place);
     const char *obstacle;
     Changes changes = {search->changes, search->signs, search->environment};
+    bool is_beside = anchor::beside(search->anchoring.instances, instance) != nullptr;
     Query *joined = instance->joined ? joined_parts(search->query, search->anchoring, place, changes, &obstacle)
-                                     : parts_beside(search->anchoring, place, changes, &obstacle);
+                    : is_beside      ? parts_beside(search->anchoring, place, changes, &obstacle)
+                                     : parts_across(search->query, search->anchoring, place, changes, &obstacle);
 
     if (joined == nullptr)
         *search->reason = psprintf("%s has changed, %s", table, obstacle);

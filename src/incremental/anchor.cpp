@@ -2,6 +2,7 @@
 
 #include "incremental/from_clause.hpp"
 #include "incremental/optional_rows.hpp"
+#include "query/query.hpp"
 #include "tracking/source.hpp"
 
 #include <utility>
@@ -467,6 +468,46 @@ void mark_joined(Anchoring *anchoring, Query *query, bool linear, bool is_top = 
     }
 }
 
+// Whether a query reads tables alone, so that what it mentions of what is around is in its conditions.
+bool reads_tables_alone(Query *query)
+{
+    ListCell *cell;
+    foreach (cell, query->rtable) {
+        auto *rte = lfirst_node(RangeTblEntry, cell);
+        if (rte->rtekind != RTE_RELATION && rte->rtekind != RTE_JOIN && rte->rtekind != RTE_RESULT)
+            return false;
+    }
+    return query->setOperations == nullptr && query->jointree != nullptr;
+}
+
+// Marks the tables of subqueries that are evaluated for each joined row; the context are the instances.
+bool mark_across(Node *node, void *context)
+{
+    ListCell *cell;
+    if (node == nullptr || IsA(node, Query))
+        return false;
+    if (!IsA(node, SubLink))
+        return expression_tree_walker(node, pg::walker(mark_across), context);
+    auto *sublink = reinterpret_cast<SubLink *>(node);
+    auto *sub = castNode(Query, sublink->subselect);
+    bool any = sublink->subLinkType == EXISTS_SUBLINK || sublink->subLinkType == EXPR_SUBLINK
+               || sublink->subLinkType == ARRAY_SUBLINK;
+    if (any && reads_tables_alone(sub) && query::mentions_around(sub))
+        foreach (cell, static_cast<List *>(context)) {
+            auto *instance = static_cast<Instance *>(lfirst(cell));
+            instance->across |= instance->query == sub;
+        }
+    return false;
+}
+
+// The same in what a query selects, and in its conditions, but for those of joins.
+void mark_all_across(Query *query, List *instances)
+{
+    mark_across(reinterpret_cast<Node *>(query->targetList), instances);
+    mark_across(query->jointree->quals, instances);
+    mark_across(query->havingQual, instances);
+}
+
 } // namespace
 
 namespace anchor {
@@ -492,12 +533,7 @@ bool hands_up(Query *query, TargetEntry *entry)
 Instance *beside(List *instances, const Instance *instance)
 {
     ListCell *cell;
-    foreach (cell, instance->query->rtable) {
-        auto *rte = lfirst_node(RangeTblEntry, cell);
-        if (rte->rtekind != RTE_RELATION && rte->rtekind != RTE_JOIN && rte->rtekind != RTE_RESULT)
-            return nullptr; // it may mention what is around
-    }
-    foreach (cell, instance->query->setOperations == nullptr ? instances : NIL) {
+    foreach (cell, reads_tables_alone(instance->query) ? instances : NIL) {
         auto *other = static_cast<Instance *>(lfirst(cell));
         if (other->query == instance->query && other->anchor != 0 && !other->keeps_nulls)
             return other;
@@ -507,7 +543,7 @@ Instance *beside(List *instances, const Instance *instance)
 
 bool is_lost(List *instances, const Instance *instance)
 {
-    return instance->anchor == 0 && !instance->joined && beside(instances, instance) == nullptr;
+    return instance->anchor == 0 && !instance->joined && !instance->across && beside(instances, instance) == nullptr;
 }
 
 Anchoring choose(Query *query, List *changed)
@@ -520,6 +556,7 @@ Anchoring choose(Query *query, List *changed)
         return anchoring;
     Choice choice = {&anchoring, from_clause::of_query(query), changed, 0, 0};
     mark_joined(&anchoring, query, true, true);
+    mark_all_across(query, anchoring.instances);
     foreach (cell, choice.from.entries)
         consider_entry(&choice, static_cast<RangeTblRef *>(lfirst(cell))->rtindex, false);
     foreach (cell, choice.from.links) {
@@ -542,6 +579,7 @@ Anchoring choose_same(Query *query, const Anchoring &chosen)
 
     anchoring.instances = instance::all(query);
     mark_joined(&anchoring, query, true, true);
+    mark_all_across(query, anchoring.instances);
     if (chosen.column == nullptr)
         return anchoring;
     attempt(anchoring.instances, from_clause::of_query(query), chosen.column, chosen.other);

@@ -13,6 +13,7 @@ struct Instance {
     bool repeated;     // evaluated anew for each row of the query around it
     bool implied;      // its anchor equals one that is restricted, by a join or a condition of the query itself
     bool keeps_nulls;  // a row with a null there matters to all parts (NOT IN)
+    bool across;       // in a subquery that is evaluated for the query's joined rows, and compares with them somehow
     bool joined;       // read through FROM and queries that only select and join
     bool optional;     // alone on the nullable side of a left join that can be taken apart (optional_rows.hpp)
     bool linear;       // and on the nullable side of no join, nor as whole rows: the joined rows are additive in

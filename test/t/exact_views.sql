@@ -247,7 +247,7 @@ GROUP BY customer;
 -- d_exists_join: delta: EXISTS over a join
 SELECT status, count(*) AS n FROM orders o
 WHERE EXISTS (SELECT FROM items i JOIN products p ON p.sku = i.sku WHERE i.order_id = o.id AND p.price > 4) GROUP BY status;
--- d_exists_whole: delta whole(rates): EXISTS without an equality
+-- d_exists_whole: delta: EXISTS without an equality
 SELECT status, count(*) AS n FROM orders o WHERE EXISTS (SELECT FROM rates r WHERE r.rate > o.total) GROUP BY status;
 -- d_not_exists: delta: NOT EXISTS
 SELECT customer, count(*) AS n, max(day) AS day FROM orders o WHERE NOT EXISTS (SELECT FROM items i WHERE i.order_id = o.id) GROUP BY customer;
@@ -541,6 +541,16 @@ WHERE EXISTS (SELECT FROM orders o JOIN items i ON i.order_id = o.id JOIN produc
 SELECT * FROM (SELECT o.customer, count(i.line) AS n, (SELECT name FROM customers c WHERE c.id = o.customer) AS name FROM orders o LEFT JOIN items i ON i.order_id = o.id GROUP BY o.customer) q;
 -- n_beside_not: keys|full|delta: NOT EXISTS and NOT IN over two tables
 SELECT c.id FROM customers c WHERE NOT EXISTS (SELECT FROM orders o JOIN tags t ON t.order_id = o.id WHERE o.customer = c.id) AND c.id NOT IN (SELECT o.customer FROM orders o JOIN rates r ON r.currency = o.currency WHERE r.rate > 2);
+-- n_across: keys: a correlated subquery by inequality
+SELECT c.id, (SELECT count(*) FROM orders o WHERE o.total > c.credit) AS dearer FROM customers c;
+-- n_across_exists: delta|keys: EXISTS and NOT EXISTS by expressions and inequality
+SELECT c.tier, count(*) AS n FROM customers c WHERE EXISTS (SELECT FROM orders o WHERE o.channel + 1 = c.region) AND NOT EXISTS (SELECT FROM products p WHERE p.category > c.region AND p.price < c.credit) GROUP BY c.tier;
+-- n_across_joined: keys: the same over a join, with an outer join inside
+SELECT c.id, r.name, ARRAY(SELECT coalesce(p.title, i.sku) FROM items i LEFT JOIN products p ON p.sku = i.sku WHERE i.qty < c.region ORDER BY 1) AS titles FROM customers c LEFT JOIN regions r ON r.id = c.region;
+-- n_full_groups: delta|keys: a full join of groups
+SELECT coalesce(a.customer, b.id) AS id, a.n, b.m FROM (SELECT customer, count(*) AS n FROM orders GROUP BY customer) a FULL JOIN (SELECT c.id, count(*) AS m FROM customers c JOIN regions r ON r.id = c.region GROUP BY c.id) b ON b.id = a.customer;
+-- n_coalesced: delta|keys: a left join of a subquery with coalesce
+SELECT o.id, s.label FROM orders o LEFT JOIN (SELECT r.currency, coalesce(r.label, r.currency) AS label FROM rates r WHERE r.rate > 1) s ON s.currency = o.currency;
 -- n_rank: delta: ranks of groups, joined to a table
 SELECT rank() OVER (ORDER BY z.n DESC, z.customer) AS place, c.name FROM (SELECT customer, count(*) AS n FROM orders GROUP BY customer) z JOIN customers c ON c.id = z.customer;
 -- n_cte_twice: delta: groups read twice, of which the largest are wanted
