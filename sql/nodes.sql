@@ -206,6 +206,31 @@ SELECT count(*) FROM refresh_materialized_views_smart('{implied}');
 UPDATE d SET z = z + 1 WHERE k IN (1, 100, 101);
 SELECT * FROM smart();
 
+-- Conditions of an outer join that go by what is around a subquery tell which of its rows are null.
+CREATE TABLE outside (i int PRIMARY KEY, k int, z int);
+CREATE TABLE inside (i int PRIMARY KEY, k int, x int);
+CREATE TABLE linked (i int PRIMARY KEY, x int);
+CREATE TABLE nullable (i int PRIMARY KEY, x int, z int);
+INSERT INTO outside SELECT i, i, i % 3 FROM generate_series(1, 20) i;
+INSERT INTO inside SELECT i, i, i FROM generate_series(1, 20) i;
+INSERT INTO nullable SELECT i, i, 7 FROM generate_series(1, 20) i;
+INSERT INTO linked SELECT i, i FROM generate_series(1, 5) i;
+CREATE MATERIALIZED VIEW exist AS
+    SELECT o.i FROM outside o
+    WHERE EXISTS (SELECT FROM inside a JOIN linked l ON l.x = a.x LEFT JOIN nullable m ON m.x = l.x AND m.z = o.z
+                  WHERE a.k = o.k AND m.x IS NULL);
+CREATE MATERIALIZED VIEW counted AS
+    SELECT o.i, (SELECT count(*) FROM inside a JOIN linked l ON l.x = a.x LEFT JOIN nullable m ON m.x = l.x AND m.z = o.z
+                 WHERE a.k = o.k AND coalesce(m.x, 0) = 0) AS n FROM outside o;
+CREATE MATERIALIZED VIEW inner_only AS
+    SELECT o.i, (SELECT count(*) FROM inside a JOIN linked l ON l.x = a.x AND l.x > o.z WHERE a.k = o.k) AS n FROM outside o;
+SELECT count(*) FROM refresh_mv.track();
+SELECT count(*) FROM refresh_materialized_views_smart();
+INSERT INTO linked VALUES (6, 6), (7, 7);
+SELECT * FROM smart();
+DELETE FROM linked WHERE i < 3;
+SELECT * FROM smart();
+
 -- A crash has emptied the state of a node: it is made anew.
 CREATE MATERIALIZED VIEW emptied AS SELECT i FROM u WHERE x >= (SELECT max(x) FROM t);
 SELECT count(*) FROM refresh_mv.track('emptied');

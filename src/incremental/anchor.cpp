@@ -1,6 +1,7 @@
 #include "incremental/anchor.hpp"
 
 #include "incremental/from_clause.hpp"
+#include "query/query.hpp"
 #include "tracking/source.hpp"
 
 #include <utility>
@@ -465,6 +466,18 @@ void mark_joined(Anchoring *anchoring, Query *query, bool linear)
     }
 }
 
+// Whether it depends on what is around a query which rows an outer join makes null.
+bool is_nulled_from_around(Node *node, bool below_outer)
+{
+    check_stack_depth();
+    if (node == nullptr || !IsA(node, JoinExpr))
+        return false;
+    auto *join = reinterpret_cast<JoinExpr *>(node);
+    below_outer |= join->jointype != JOIN_INNER;
+    return (below_outer && query::mentions_around(join->quals)) || is_nulled_from_around(join->larg, below_outer)
+           || is_nulled_from_around(join->rarg, below_outer);
+}
+
 } // namespace
 
 namespace anchor {
@@ -495,6 +508,9 @@ Instance *beside(List *instances, const Instance *instance)
         if (rte->rtekind != RTE_RELATION && rte->rtekind != RTE_JOIN && rte->rtekind != RTE_RESULT)
             return nullptr; // it may mention what is around
     }
+    foreach (cell, instance->query->jointree != nullptr ? instance->query->jointree->fromlist : NIL)
+        if (is_nulled_from_around(static_cast<Node *>(lfirst(cell)), false))
+            return nullptr;
     foreach (cell, instance->query->setOperations == nullptr ? instances : NIL) {
         auto *other = static_cast<Instance *>(lfirst(cell));
         if (other->query == instance->query && other->anchor != 0 && !other->keeps_nulls)
