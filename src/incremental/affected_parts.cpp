@@ -131,8 +131,7 @@ void forget_around(Node *node)
         ListCell *cell;
         foreach (cell, make_ands_implicit(reinterpret_cast<Expr *>(quals))) {
             auto *condition = static_cast<Node *>(lfirst(cell));
-            if (!contain_vars_of_level(condition, 1) && !contain_vars_of_level(condition, 2)
-                && !contain_vars_of_level(condition, 3))
+            if (!query::mentions_around(condition))
                 conditions = lappend(conditions, condition);
         }
         return reinterpret_cast<Node *>(make_ands_explicit(conditions));

@@ -366,14 +366,16 @@ bool attempt(List *instances, const From &from, Var *column, Var *other)
     return true;
 }
 
-// How many changed tables would have to be read as a whole.
+// How many changed tables would have to be read as a whole; those whose parts are found by a join count half as much.
 int count_left(List *instances, List *changed)
 {
     int left = 0;
     ListCell *cell;
     foreach (cell, instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
-        left += anchor::is_lost(instances, instance) && list_member_oid(changed, instance->relation);
+        if (!list_member_oid(changed, instance->relation) || instance->anchor != 0 || instance->joined)
+            continue;
+        left += anchor::is_lost(instances, instance) ? 2 : 1;
     }
     return left;
 }
@@ -468,6 +470,18 @@ void mark_joined(Anchoring *anchoring, Query *query, bool linear, bool is_top = 
     }
 }
 
+// Whether it depends on what is around a query which rows an outer join makes null.
+bool is_nulled_from_around(Node *node, bool below_outer)
+{
+    check_stack_depth();
+    if (node == nullptr || !IsA(node, JoinExpr))
+        return false;
+    auto *join = reinterpret_cast<JoinExpr *>(node);
+    below_outer |= join->jointype != JOIN_INNER;
+    return (below_outer && query::mentions_around(join->quals)) || is_nulled_from_around(join->larg, below_outer)
+           || is_nulled_from_around(join->rarg, below_outer);
+}
+
 // Whether a query reads tables alone, so that what it mentions of what is around is in its conditions.
 bool reads_tables_alone(Query *query)
 {
@@ -478,6 +492,28 @@ bool reads_tables_alone(Query *query)
             return false;
     }
     return query->setOperations == nullptr && query->jointree != nullptr;
+}
+
+// Whether the condition of a join mentions what is around the query.
+bool is_joined_by_around(Node *node)
+{
+    check_stack_depth();
+    if (node == nullptr || !IsA(node, JoinExpr))
+        return false;
+    auto *join = reinterpret_cast<JoinExpr *>(node);
+    return query::mentions_around(join->quals) || is_joined_by_around(join->larg) || is_joined_by_around(join->rarg);
+}
+
+// Whether what a subquery mentions of what is around it is in its WHERE, or goes with what it returns.
+bool compares_in_where(Query *query)
+{
+    ListCell *cell;
+    if (!reads_tables_alone(query) || !query::mentions_around(query))
+        return false;
+    foreach (cell, query->jointree->fromlist)
+        if (is_joined_by_around(static_cast<Node *>(lfirst(cell))))
+            return false;
+    return true;
 }
 
 // Marks the tables of subqueries that are evaluated for each joined row; the context are the instances.
@@ -492,7 +528,7 @@ bool mark_across(Node *node, void *context)
     auto *sub = castNode(Query, sublink->subselect);
     bool any = sublink->subLinkType == EXISTS_SUBLINK || sublink->subLinkType == EXPR_SUBLINK
                || sublink->subLinkType == ARRAY_SUBLINK;
-    if (any && reads_tables_alone(sub) && query::mentions_around(sub))
+    if (any && compares_in_where(sub))
         foreach (cell, static_cast<List *>(context)) {
             auto *instance = static_cast<Instance *>(lfirst(cell));
             instance->across |= instance->query == sub;
@@ -533,7 +569,12 @@ bool hands_up(Query *query, TargetEntry *entry)
 Instance *beside(List *instances, const Instance *instance)
 {
     ListCell *cell;
-    foreach (cell, reads_tables_alone(instance->query) ? instances : NIL) {
+    if (!reads_tables_alone(instance->query))
+        return nullptr; // it may mention what is around
+    foreach (cell, instance->query->jointree->fromlist)
+        if (is_nulled_from_around(static_cast<Node *>(lfirst(cell)), false))
+            return nullptr;
+    foreach (cell, instances) {
         auto *other = static_cast<Instance *>(lfirst(cell));
         if (other->query == instance->query && other->anchor != 0 && !other->keeps_nulls)
             return other;

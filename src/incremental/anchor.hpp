@@ -41,7 +41,8 @@ Anchoring choose(Query *query, List *changed);
 Anchoring choose_same(Query *query, const Anchoring &anchoring);
 
 // An anchored instance that a subquery reads beside another, so that the joined rows of that subquery alone tell which
-// anchor values a row of the other has to do with; null if there is none.
+// anchor values a row of the other has to do with; null if there is none.  (Conditions that mention what is around
+// the subquery are none of its own: without one of a join that makes rows null, others would be.)
 Instance *beside(List *instances, const Instance *instance);
 
 // Whether there is no telling which joined rows of the top level a row of an instance has to do with.

@@ -224,6 +224,17 @@ Var *column_of(const Substitution *substitution, int number)
                                                       static_cast<AttrNumber>(number)));
 }
 
+// The column of a key: of a domain the state has the base type.
+Node *key_column(const Substitution *substitution, int number, Node *expr)
+{
+    Var *column = column_of(substitution, number);
+    Oid type = exprType(expr);
+    return column->vartype == type
+               ? reinterpret_cast<Node *>(column)
+               : reinterpret_cast<Node *>(makeRelabelType(reinterpret_cast<Expr *>(column), type, exprTypmod(expr),
+                                                          exprCollation(expr), COERCE_IMPLICIT_CAST));
+}
+
 // Replaces keys and aggregates by what they are over the state.
 Node *substitute(Node *node, void *context)
 {
@@ -235,7 +246,7 @@ Node *substitute(Node *node, void *context)
         return nullptr;
     for (int i = 0; i < shape->nkeys; i++)
         if (equal(shape->keys[i].expr, node))
-            return reinterpret_cast<Node *>(column_of(substitution, i + 1));
+            return key_column(substitution, i + 1, node);
     if (IsA(node, Aggref))
         foreach (cell, shape->aggregates)
             if (equal(static_cast<Aggregate *>(lfirst(cell))->original, node))

@@ -120,6 +120,10 @@ namespace optional_rows {
 bool are_of(Query *query, int rti)
 {
     RangeTblEntry *rte = rt_fetch(rti, query->rtable);
+    ListCell *cell;
+    foreach (cell, query->rtable)
+        if (lfirst_node(RangeTblEntry, cell)->lateral)
+            return false; // it may mention what the join makes null
     JoinExpr *join = rte->securityQuals == NIL ? find_join(query, rti) : nullptr;
     return join != nullptr && !contain_subplans(join->quals) && !contain_vars_of_level(join->quals, 1);
 }

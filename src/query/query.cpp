@@ -344,6 +344,12 @@ bool mentions_around(Query *query)
     return query_tree_walker(query, pg::walker(find_around), &depth, QTW_EXAMINE_RTES_BEFORE);
 }
 
+bool mentions_around(Node *expr)
+{
+    Index depth = 0;
+    return find_around(expr, &depth);
+}
+
 Expr *count_rows()
 {
     Aggref *aggregate = makeNode(Aggref);

@@ -73,8 +73,9 @@ bool only_joins(Query *query);
 // The arms of a query that is nothing but a UNION ALL, as entries of its range table; NIL for others.
 List *union_arms(Query *query);
 
-// Whether a query mentions columns or CTEs of those around it.
+// Whether a query, or an expression in one, mentions columns or CTEs of queries around that.
 bool mentions_around(Query *query);
+bool mentions_around(Node *expr);
 
 // count(*), as an expression.
 Expr *count_rows();

@@ -131,7 +131,7 @@ class Runner:
         self.report.count(step.mode, method, reason, success, standing is not None)
         self.shapeless[view] += method == "full" and bool(SHAPE.search(reason))
         if SUSPICIOUS.search(reason):
-            raise Failure(f"reason {SUSPICIOUS.search(reason)[0]}", f"{view}: {how}", view, self.query(view))
+            raise Failure(f"reason {SUSPICIOUS.search(reason)[0]}", f"{view}: {how}: {message}", view, self.query(view))
         if not success:
             self.check_error(step, view, state, message)
             return
