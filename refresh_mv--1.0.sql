@@ -20,7 +20,7 @@ COMMENT ON SCHEMA refresh_mv_internal IS
 
 -- --------------------------------------------------------------------- tables
 
--- A dump holds settings, journal and run_ids.  Nobody else has any rights on these tables
+-- A dump holds settings, trusted, journal and run_ids.  Nobody else has any rights on these tables
 -- than whoever created the extension, who has those that it takes to restore them.
 
 CREATE TABLE refresh_mv.settings (
@@ -44,6 +44,16 @@ COMMENT ON TABLE refresh_mv.settings IS
 COMMENT ON COLUMN refresh_mv.settings.statement_timeout IS 'milliseconds';
 COMMENT ON COLUMN refresh_mv.settings.lock_timeout IS 'milliseconds';
 COMMENT ON COLUMN refresh_mv.settings.work_mem IS 'kilobytes';
+
+CREATE TABLE refresh_mv.trusted (
+    function   text NOT NULL,
+    trusted_by text NOT NULL,
+    PRIMARY KEY (function, trusted_by)
+);
+SELECT pg_catalog.pg_extension_config_dump('refresh_mv.trusted', '');
+COMMENT ON TABLE refresh_mv.trusted IS
+    'Functions whose results are taken to depend on their arguments alone, and who says so, by trust(); by name, '
+    'so that a dump can restore them.';
 
 -- Its row is what keeps two transactions under REPEATABLE READ from merging over each
 -- other.  What tracking knows, here and in the tables below, is made anew after a restore.
@@ -178,7 +188,7 @@ DO $$
 BEGIN
     EXECUTE (
         SELECT pg_catalog.format(
-            'GRANT SELECT, INSERT ON refresh_mv.settings, refresh_mv.journal TO %1$I;'
+            'GRANT SELECT, INSERT ON refresh_mv.settings, refresh_mv.trusted, refresh_mv.journal TO %1$I;'
             'GRANT SELECT, UPDATE ON refresh_mv.run_ids TO %1$I',
             pg_catalog.pg_get_userbyid(extowner))
         FROM pg_catalog.pg_extension WHERE extname = 'refresh_mv');
@@ -233,6 +243,17 @@ AS 'MODULE_PATHNAME', 'refresh_mv_configure' LANGUAGE C VOLATILE PARALLEL UNSAFE
 COMMENT ON FUNCTION refresh_mv.configure(regclass, text, integer, interval, boolean, text, text, text) IS
     'Changes the settings of a materialized view: those that are named, and NULL resets one. Timeouts and '
     'memory are given with units, as for SET. Fails for others than the owner.';
+
+CREATE FUNCTION refresh_mv.trust(function regprocedure, trusted boolean DEFAULT true) RETURNS void
+AS 'MODULE_PATHNAME', 'refresh_mv_trust' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.trust(regprocedure, boolean) IS
+    'Says that the result of a function, or of an aggregate, depends on its arguments alone, whatever it is declared to be: '
+    'views that use it can be tracked, those of the caller or, if the function is his, all. What else it reads is '
+    'not noticed. false takes that back. Fails for others than the owner of the function or of a view that uses it.';
+
+CREATE VIEW refresh_mv.trusted_functions AS SELECT function, trusted_by FROM refresh_mv.trusted;
+GRANT SELECT ON refresh_mv.trusted_functions TO PUBLIC;
+COMMENT ON VIEW refresh_mv.trusted_functions IS 'The functions that are trusted, and who has said so.';
 
 -- ------------------------------------------------------------------- tracking
 
@@ -449,6 +470,21 @@ GRANT SELECT ON refresh_mv.freshness TO PUBLIC;
 COMMENT ON VIEW refresh_mv.freshness IS
     'The newest date in each materialized view, and how many days ago that is.';
 
+-- A trust counts as store/trusted_functions.hpp has it.
+CREATE VIEW refresh_mv.trusting AS
+SELECT u.view, pg_catalog.array_agg(u.objid::pg_catalog.regprocedure::text ORDER BY i.identity) AS functions
+FROM refresh_mv.uses u
+JOIN pg_catalog.pg_proc p ON p.oid = u.objid
+JOIN pg_catalog.pg_class c ON c.oid = u.view
+CROSS JOIN LATERAL pg_catalog.pg_identify_object(u.classid, u.objid, 0) i
+WHERE u.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND (p.prokind = 'a' OR p.provolatile <> 'i')
+  AND EXISTS (SELECT FROM refresh_mv.trusted t JOIN pg_catalog.pg_roles r ON r.rolname = t.trusted_by
+              WHERE t.function = i.identity AND (pg_catalog.pg_has_role(r.oid, p.proowner, 'USAGE')
+                                                 OR pg_catalog.pg_has_role(r.oid, c.relowner, 'USAGE')))
+GROUP BY u.view;
+COMMENT ON VIEW refresh_mv.trusting IS
+    'The functions on which each tracked view relies because they are trusted.';
+
 -- One row per materialized view.  What cannot be known is null: whether an
 -- untracked view is stale, for one.
 CREATE VIEW refresh_mv.status WITH (security_barrier) AS
@@ -470,7 +506,8 @@ SELECT n.nspname AS schema, c.relname AS name, pg_catalog.pg_get_userbyid(c.relo
        CASE WHEN r.readable THEN coalesce(o.consecutive_failures, 0) END AS consecutive_failures,
        CASE WHEN r.owned THEN o.last_error END AS last_error,
        c.reltuples::bigint AS row_estimate,
-       refresh_mv_internal.total_size(c.oid) AS total_bytes
+       refresh_mv_internal.total_size(c.oid) AS total_bytes,
+       CASE WHEN r.readable AND s.tracked THEN f.functions END AS trusted_functions
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN refresh_mv.settings s ON s.view_schema = n.nspname AND s.view_name = c.relname
@@ -482,6 +519,7 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT CASE c.relkind WHEN 'm' THEN refresh_mv.data_through(c.oid) END AS data_through) d
 LEFT JOIN refresh_mv.pending t ON t.view = c.oid
+LEFT JOIN refresh_mv.trusting f ON f.view = c.oid
 LEFT JOIN refresh_mv.outcomes o
   ON r.readable AND o.view_schema = n.nspname AND o.view_name = c.relname
 WHERE c.relkind = 'm';
@@ -984,7 +1022,7 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['settings', 'state', 'journal', 'names', 'sources', 'members',
+    FOREACH name IN ARRAY ARRAY['settings', 'trusted', 'state', 'journal', 'names', 'sources', 'members',
                                 'tracked', 'uses', 'log'] LOOP
         EXECUTE format('CREATE TRIGGER keep_out BEFORE INSERT OR UPDATE OR DELETE ON refresh_mv.%1$I'
                        ' FOR EACH ROW EXECUTE FUNCTION refresh_mv_internal.keep_out();'
@@ -993,6 +1031,24 @@ BEGIN
     END LOOP;
 END
 $$;
+
+CREATE FUNCTION refresh_mv_internal.check_trust() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles r WHERE r.rolname = NEW.trusted_by AND pg_has_role(r.oid, 'USAGE')) THEN
+        RETURN NEW;
+    END IF;
+    RAISE WARNING 'the trust of role "%" in function % is not restored', NEW.trusted_by, NEW.function
+        USING HINT = 'Call refresh_mv.trust() as that role, or restore as a role that has its rights.';
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION refresh_mv_internal.check_trust() IS
+    'The function of the trigger on the trusted functions: whoever restores a dump cannot trust in the name of others. '
+    '(This extension does not use SQL there.)';
+CREATE TRIGGER check_trust BEFORE INSERT ON refresh_mv.trusted
+    FOR EACH ROW EXECUTE FUNCTION refresh_mv_internal.check_trust();
 
 CREATE FUNCTION refresh_mv_internal.warn_of_publications() RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -1068,6 +1124,15 @@ BEGIN
             moved.view::text, moved.nspname, moved.relname);
     END LOOP;
 
+    -- A function that is trusted and has got another name is another one.
+    IF tg_tag IN ('ALTER FUNCTION', 'ALTER AGGREGATE', 'ALTER ROUTINE', 'ALTER SCHEMA', 'ALTER TYPE', 'ALTER DOMAIN')
+       AND EXISTS (SELECT FROM refresh_mv.trusted) THEN
+        PERFORM refresh_mv_internal.change_rows('trusted',
+            'SELECT t.ctid FROM refresh_mv.trusted t WHERE NOT EXISTS ('
+            ' SELECT FROM pg_proc p, pg_identify_object($1::regclass, p.oid, 0) i WHERE i.identity = t.function'
+            ' AND strpos(t.function, p.proname) > 0) FOR UPDATE OF t', 'pg_proc');
+    END IF;
+
     IF tg_tag = 'REFRESH MATERIALIZED VIEW' THEN
         FOR moved IN
             SELECT c.oid, s.view_schema, s.view_name
@@ -1107,6 +1172,12 @@ BEGIN
         PERFORM refresh_mv_internal.drop_groups(dropped.objid);
     END LOOP;
 
+    FOR dropped IN SELECT object_identity FROM pg_event_trigger_dropped_objects()
+                   WHERE classid = 'pg_proc'::regclass LOOP
+        PERFORM refresh_mv_internal.change_rows('trusted',
+            'SELECT ctid FROM refresh_mv.trusted WHERE function = $1 FOR UPDATE', dropped.object_identity);
+    END LOOP;
+
     -- a source of views that are still there, or a partition of one
     FOR dropped IN SELECT d.objid, m.relation FROM pg_event_trigger_dropped_objects() d
                    JOIN refresh_mv.members m ON m.member = d.objid
@@ -1132,7 +1203,8 @@ COMMENT ON FUNCTION refresh_mv_internal.forget_dropped() IS
 
 CREATE EVENT TRIGGER refresh_mv_follow_names ON ddl_command_end
     WHEN TAG IN ('ALTER MATERIALIZED VIEW', 'ALTER TABLE', 'ALTER INDEX', 'ALTER SCHEMA',
-                 'ALTER EXTENSION', 'REFRESH MATERIALIZED VIEW')
+                 'ALTER EXTENSION', 'ALTER FUNCTION', 'ALTER AGGREGATE', 'ALTER ROUTINE', 'ALTER TYPE',
+                 'ALTER DOMAIN', 'REFRESH MATERIALIZED VIEW')
     EXECUTE FUNCTION refresh_mv_internal.follow_names();
 CREATE EVENT TRIGGER refresh_mv_note_ddl ON ddl_command_end
     EXECUTE FUNCTION refresh_mv_internal.note_ddl();

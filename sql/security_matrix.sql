@@ -26,9 +26,10 @@ SET ROLE refresh_mv_sec_keeper;
 CREATE TABLE t (id int PRIMARY KEY, day date, n numeric);
 INSERT INTO t SELECT g, current_date - g, g FROM generate_series(1, 5) g;
 GRANT SELECT, TRIGGER ON t TO refresh_mv_sec_owner;
+CREATE FUNCTION used(numeric) RETURNS numeric IMMUTABLE RETURN $1;
 GRANT TRIGGER ON t TO refresh_mv_sec_trigger;
 SET ROLE refresh_mv_sec_owner;
-CREATE MATERIALIZED VIEW v AS SELECT day, sum(n) AS n, count(DISTINCT id) AS ids FROM t GROUP BY day;
+CREATE MATERIALIZED VIEW v AS SELECT day, used(sum(n)) AS n, count(DISTINCT id) AS ids FROM t GROUP BY day;
 GRANT SELECT ON v TO refresh_mv_sec_reader;
 SELECT * FROM refresh_mv.track('v');
 SELECT success FROM refresh_materialized_views_smart();
@@ -46,6 +47,8 @@ INSERT INTO probes VALUES
     ('refresh_mv.refresh_where(regclass,text)', $$SELECT 'ok' FROM refresh_mv.refresh_where('suite.v', 'day IS NOT NULL')$$),
     ('refresh_mv.configure(regclass,text,integer,interval,boolean,text,text,text)',
      $$SELECT 'ok' FROM refresh_mv.configure('suite.v', window_days => 3)$$),
+    ('refresh_mv.trust(regprocedure,boolean)', $$SELECT 'ok' FROM refresh_mv.trust('suite.used(numeric)')$$),
+    ('refresh_mv_internal.check_trust()', $$SELECT refresh_mv_internal.check_trust()$$),
     ('refresh_mv.track(regclass,boolean)', $$SELECT 'ok' FROM refresh_mv.track('suite.v', on_commit => true)$$),
     ('refresh_mv.untrack(regclass)', $$SELECT 'ok' FROM refresh_mv.untrack('suite.v')$$),
     ('refresh_mv.changes(regclass,regclass)', $$SELECT 'ok' FROM refresh_mv.changes('suite.v', 'suite.t')$$),

@@ -4,6 +4,7 @@
 #include "api/arguments.hpp"
 #include "api/configure.hpp"
 #include "api/result_rows.hpp"
+#include "api/trust.hpp"
 #include "query/view.hpp"
 #include "run/run.hpp"
 #include "server/bridge.hpp"
@@ -21,6 +22,7 @@ PG_FUNCTION_INFO_V1(refresh_mv_smart);
 PG_FUNCTION_INFO_V1(refresh_mv_run);
 PG_FUNCTION_INFO_V1(refresh_mv_refresh_where);
 PG_FUNCTION_INFO_V1(refresh_mv_configure);
+PG_FUNCTION_INFO_V1(refresh_mv_trust);
 }
 
 namespace {
@@ -191,6 +193,24 @@ Datum refresh_mv_configure(PG_FUNCTION_ARGS)
         result_rows::check_may_write("refresh_mv.configure()");
         Oid view = arguments::view_of(fcinfo, 0);
         guard([&] { configure::configure(view, fcinfo); });
+        PG_RETURN_VOID();
+    });
+}
+
+Datum refresh_mv_trust(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        result_rows::check_may_write("refresh_mv.trust()");
+        for (int argument : {0, 1})
+            if (PG_ARGISNULL(argument))
+                throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED,
+                            format("%s must not be null", argument == 0 ? "function" : "trusted"), "", ""};
+        guard([&] {
+            if (PG_GETARG_BOOL(1))
+                trust::give(PG_GETARG_OID(0));
+            else
+                trust::take_back(PG_GETARG_OID(0));
+        });
         PG_RETURN_VOID();
     });
 }

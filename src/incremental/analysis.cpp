@@ -18,6 +18,14 @@ const char *fingerprint_of(const SubqueryNode *node)
     return psprintf("%d %s %s\n", node->number, TextDatumGetCString(md5), group_shape::fingerprint(node->groups));
 }
 
+// Forgets the order of a view's rows, which have none; of sets of groups it would keep them together.
+void forget_order(Query *query)
+{
+    if (query->groupingSets != NIL && query->limitCount == nullptr && query->limitOffset == nullptr
+        && query->distinctClause == NIL)
+        query->sortClause = NIL;
+}
+
 // What a fingerprint begins with if joined rows are no nodes, and before the reason.
 constexpr char without_rows[] = "without rows: ";
 
@@ -60,6 +68,7 @@ Analysis analyse(Relation view, List *changed, const Moment *as_of, const char *
     Analysis analysis{};
     analysis.query = query::rewritten(view);
     analysis.without_rows = without_rows;
+    forget_order(analysis.query);
     normalize::normalize(&analysis.query);
     whole_rows::spell_out(analysis.query);
     expose_keys::in_subqueries(analysis.query);

@@ -321,6 +321,30 @@ double worth(List *instances)
     return rows;
 }
 
+// Those that are anchored, and not because of others.
+List *roots_of(List *instances)
+{
+    List *roots = NIL;
+    ListCell *cell;
+    foreach (cell, instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        if (instance->anchor != 0 && !instance->implied)
+            roots = lappend(roots, instance);
+    }
+    return roots;
+}
+
+// Forgets what anchors are implied by if that cannot be restricted itself, since it is evaluated for each row around it.
+void imply_by_restricted(List *instances, List *roots)
+{
+    bool restricted = true;
+    ListCell *cell;
+    foreach (cell, roots)
+        restricted &= !static_cast<Instance *>(lfirst(cell))->repeated;
+    foreach (cell, instances)
+        static_cast<Instance *>(lfirst(cell))->implied &= restricted;
+}
+
 // Anchors what a column of the top level's FROM allows; other is the one on the other
 // side of a full join.
 bool attempt(List *instances, const From &from, Var *column, Var *other)
@@ -328,14 +352,16 @@ bool attempt(List *instances, const From &from, Var *column, Var *other)
     Search search = {instances, from_clause::compared_type(column->vartype), false};
 
     clear(instances);
-    if (other == nullptr)
-        return !from_clause::is_nullable(from, column->varno)
-               && anchor_in(&search, from.query, column->varno, column->varattno);
-    if (!try_reach(&search, from.query, column->varno, column->varattno)
-        || !try_reach(&search, from.query, other->varno, other->varattno))
+    if ((other == nullptr && from_clause::is_nullable(from, column->varno))
+        || !try_reach(&search, from.query, column->varno, column->varattno)
+        || (other != nullptr && !try_reach(&search, from.query, other->varno, other->varattno)))
         return false;
+    List *roots = roots_of(instances);
     List *known = add_known(NIL, column->varno, column->varattno);
-    spread(&search, from, add_known(known, other->varno, other->varattno));
+    if (other != nullptr)
+        known = add_known(known, other->varno, other->varattno);
+    spread(&search, from, known);
+    imply_by_restricted(instances, roots);
     return true;
 }
 

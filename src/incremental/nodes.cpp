@@ -15,14 +15,6 @@ namespace refresh_mv {
 
 namespace {
 
-bool mentions_around(Query *query, int depth)
-{
-    for (int level = 1; level <= depth; level++)
-        if (contain_vars_of_level(reinterpret_cast<Node *>(query), level))
-            return true;
-    return false;
-}
-
 // ---- groups apart from what is done with them ----
 
 // A query of which the groups become a subquery.
@@ -69,7 +61,7 @@ bool look_above(Node *node, void *context)
         return expression_tree_walker(node, pg::walker(look_above), context);
     auto *sublink = reinterpret_cast<SubLink *>(node);
     above->has_subquery = true;
-    above->depends |= mentions_around(castNode(Query, sublink->subselect), 1);
+    above->depends |= query::mentions_around(castNode(Query, sublink->subselect));
     return look_above(sublink->testexpr, context);
 }
 
@@ -172,12 +164,12 @@ bool is_grouped(Query *query)
     return query->hasAggs || query->groupClause != NIL || query->distinctClause != NIL;
 }
 
-// Whether a subquery so deep in a query could stand alone.
-bool stands_alone(Query *query, int depth)
+// Whether a subquery could stand alone.
+bool stands_alone(Query *query)
 {
     return query->setOperations == nullptr && query->jointree != nullptr && query->cteList == NIL
            && query->rowMarks == NIL && !query->hasRowSecurity && !query->hasModifyingCTE
-           && !mentions_around(query, depth);
+           && !query::mentions_around(query);
 }
 
 // Whether a subquery groups, or may as well.
@@ -215,7 +207,7 @@ SubqueryNode *around(Query *query, const Instance *instance, bool below, int num
     find_path(reinterpret_cast<Node *>(query), &path);
     for (int depth = list_length(path.queries) - (below ? 2 : 1); depth > 0; depth--) {
         auto *candidate = static_cast<Query *>(list_nth(path.queries, depth));
-        SubqueryNode *node = groups(candidate, query) && stands_alone(candidate, depth)
+        SubqueryNode *node = groups(candidate, query) && stands_alone(candidate)
                                  ? make(candidate, instance, number)
                                  : nullptr;
         if (node != nullptr)
@@ -246,7 +238,7 @@ SubqueryNode *groups_below(Query *query, const Instance *instance, int number)
     foreach (cell, query->rtable) {
         auto *rte = lfirst_node(RangeTblEntry, cell);
         if (rte->rtekind != RTE_SUBQUERY || rte->subquery != instance->query || !is_grouped(rte->subquery)
-            || rte->subquery->hasTargetSRFs || !stands_alone(rte->subquery, 1))
+            || rte->subquery->hasTargetSRFs || !stands_alone(rte->subquery))
             continue;
         SubqueryNode *node = make(rte->subquery, instance, number);
         return node != nullptr && goes_by_terms(node) ? node : nullptr;
@@ -290,7 +282,7 @@ SubqueryNode *rows_around(Query *query, const Anchoring &anchoring, const Instan
         return nullptr;
     for (int depth = list_length(path.queries) - 1; depth >= 0; depth--) {
         auto *candidate = static_cast<Query *>(list_nth(path.queries, depth));
-        if (query::only_joins(candidate) || !stands_alone(candidate, depth))
+        if (query::only_joins(candidate) || !stands_alone(candidate))
             continue;
         RowsBelow apart = rows_below::take_apart(candidate);
         SubqueryNode *node = apart.above != nullptr && reads(apart.rows, instance->relation)

@@ -39,15 +39,29 @@ Relids steady_entries(const From &from, const Anchoring &anchoring, List *change
     return steady;
 }
 
-// The conditions on these entries alone.
-List *conditions_on(const From &from, Relids entries)
+// Looks for a table that has changed in the subqueries of a condition; the context are the changes.
+bool reads_any_changed(Node *node, void *context)
+{
+    ListCell *cell;
+    if (node == nullptr)
+        return false;
+    if (!IsA(node, Query))
+        return expression_tree_walker(node, pg::walker(reads_any_changed), context);
+    foreach (cell, instance::all(reinterpret_cast<Query *>(node)))
+        if (instance::changes_of(static_cast<List *>(context), static_cast<Instance *>(lfirst(cell))) != nullptr)
+            return true;
+    return false;
+}
+
+// The conditions on these entries alone, and on what has not changed.
+List *conditions_on(const From &from, Relids entries, List *changes)
 {
     List *conditions = NIL;
     ListCell *cell;
     foreach (cell, from.positive) {
         auto *condition = static_cast<Node *>(lfirst(cell));
-        if (!contain_subplans(condition) && !contain_vars_of_level(condition, 1)
-            && bms_is_subset(pull_varnos(nullptr, condition), entries))
+        if (!contain_vars_of_level(condition, 1) && bms_is_subset(pull_varnos(nullptr, condition), entries)
+            && !reads_any_changed(condition, changes))
             conditions = lappend(conditions, condition);
     }
     return conditions;
@@ -134,8 +148,8 @@ Query *reduce_parts::possible(Query *original, const Anchoring &chosen, List *ch
     Var *part = anchor_of(from, steady, anchoring);
     if (part == nullptr)
         return nullptr;
-    Relids kept = joined_with(part->varno, conditions_on(from, steady));
-    List *conditions = conditions_on(from, kept);
+    Relids kept = joined_with(part->varno, conditions_on(from, steady, changes));
+    List *conditions = conditions_on(from, kept, changes);
     if (!any_filters(from, conditions))
         return nullptr;
     read_only(query, kept, conditions);

@@ -94,6 +94,9 @@ void add_constancy_remedy(Examination *e, const Constancy &constancy)
     if (OidIsValid(constancy.declarable))
         advice::add(&e->tracking, psprintf("ALTER FUNCTION %s IMMUTABLE", format_procedure(constancy.declarable)),
                     "if its result depends on its arguments alone");
+    if (OidIsValid(constancy.trustable))
+        advice::add(&e->tracking, blame::trust_statement(constancy.trustable),
+                    "the same without altering it, at your own risk: changes of what else it reads would not be noticed");
     else if (constancy.hint != nullptr)
         advice::add(&e->tracking, psprintf("-- its query must not depend on %s", what), constancy.hint);
     else if (constancy.movable)
@@ -130,7 +133,7 @@ TrackedSource *as_tracked(const Source *source)
 void examine_tracking(Examination *e)
 {
     Query *query = query::rewritten(e->view.relation);
-    Constancy constancy = determinism::analyse_tracked(query);
+    Constancy constancy = determinism::analyse_tracked(query, e->view.relation->rd_rel->relowner);
     List *sources = source::read_by(query);
     List *tables = NIL;
     ListCell *cell;

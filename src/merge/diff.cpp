@@ -1,4 +1,4 @@
-#include "merge/diff.hpp"
+#include "merge/comparison.hpp"
 
 #include "query/query.hpp"
 #include "server/progress.hpp"
@@ -7,6 +7,8 @@
 namespace refresh_mv {
 
 namespace {
+
+using namespace comparison;
 
 constexpr uint32 no_entry = PG_UINT32_MAX;
 
@@ -33,13 +35,8 @@ struct Table {
     Size most_bytes;
 };
 
-struct Matcher {
-    Relation view;
-    TupleDesc desc;
-    PairingKey key;
-    Bitmapset *indexed; // columns that an update in place may not change
+struct Matcher : Comparison {
     Snapshot snapshot;
-    Diff *diff;
     Table table;
     Tuplesortstate *held_sort;  // null unless spilled
     Tuplesortstate *fresh_sort; // likewise
@@ -48,22 +45,14 @@ struct Matcher {
     TupleTableSlot *held_slot;    // a held row, read back by tid
     TupleTableSlot *image_slot;   // or from its image in memory
     MemoryContext image_context;
-    TupleTableSlot *changed_slot; // (tid, row) on its way to diff->changed
-    TupleTableSlot *gone_slot;
     TupleTableSlot *held_sort_slot;
     TupleTableSlot *fresh_sort_slot;
-    MemoryContext row_context; // reset for each row
 };
 
 struct Receiver {
     DestReceiver pub;
     Matcher *matcher;
 };
-
-int memory_share(int divisor)
-{
-    return Max(maintenance_work_mem / divisor, 64);
-}
 
 // ---- the table of held rows ----
 
@@ -117,70 +106,6 @@ void forget_images(Matcher *m)
     MemoryContextReset(m->image_context);
 }
 
-// ---- results ----
-
-// The columns of a row of the view, wherever they are.
-struct Columns {
-    const Datum *values;
-    const bool *nulls;
-};
-
-Columns columns_of(TupleTableSlot *row, int skip = 0)
-{
-    return {row->tts_values + skip, row->tts_isnull + skip};
-}
-
-bool same_column(Matcher *m, int c, Columns a, Columns b)
-{
-    return image::same(TupleDescAttr(m->desc, c), a.values[c], a.nulls[c], b.values[c], b.nulls[c]);
-}
-
-// Fills a slot with a value and the columns of a row after it.
-void store_prefixed(TupleTableSlot *slot, Datum prefix, TupleTableSlot *row)
-{
-    int natts = row->tts_tupleDescriptor->natts;
-    ExecClearTuple(slot);
-    slot->tts_values[0] = prefix;
-    slot->tts_isnull[0] = false;
-    memcpy(slot->tts_values + 1, row->tts_values, natts * sizeof(Datum));
-    memcpy(slot->tts_isnull + 1, row->tts_isnull, natts * sizeof(bool));
-    ExecStoreVirtualTuple(slot);
-}
-
-void emit_gone(Matcher *m, ItemPointer tid)
-{
-    ExecClearTuple(m->gone_slot);
-    m->gone_slot->tts_values[0] = ItemPointerGetDatum(tid);
-    m->gone_slot->tts_isnull[0] = false;
-    ExecStoreVirtualTuple(m->gone_slot);
-    tuplestore_puttupleslot(m->diff->gone, m->gone_slot);
-    m->diff->gone_rows++;
-}
-
-// A fresh row that takes the place of a held one.  It keeps the held datum of each column whose image is unchanged:
-// heap_update sees no change of an indexed column only if the raw datums agree, and a kept TOAST pointer is not written
-// again.
-void emit_changed(Matcher *m, ItemPointer tid, Columns held, Columns fresh)
-{
-    TupleTableSlot *slot = m->changed_slot;
-    ExecClearTuple(slot);
-    slot->tts_values[0] = ItemPointerGetDatum(tid);
-    slot->tts_isnull[0] = false;
-    for (int c = 0; c < m->desc->natts; c++) {
-        slot->tts_values[c + 1] = same_column(m, c, held, fresh) ? held.values[c] : fresh.values[c];
-        slot->tts_isnull[c + 1] = fresh.nulls[c];
-    }
-    ExecStoreVirtualTuple(slot);
-    tuplestore_puttupleslot(m->diff->changed, slot);
-    m->diff->changed_rows++;
-}
-
-void emit_fresh(Matcher *m, TupleTableSlot *fresh)
-{
-    tuplestore_puttupleslot(m->diff->fresh, fresh);
-    m->diff->fresh_rows++;
-}
-
 // ---- matching ----
 
 // The held row of an entry, with all its columns at hand.
@@ -198,26 +123,6 @@ Columns read_held(Matcher *m, uint32 number)
              RelationGetRelationName(m->view));
     slot_getallattrs(m->held_slot);
     return columns_of(m->held_slot);
-}
-
-bool key_matches(Matcher *m, Columns held, Columns fresh)
-{
-    for (int i = 0; i < m->key.count; i++)
-        if (!same_column(m, m->key.columns[i] - 1, held, fresh))
-            return false;
-    return m->key.count > 0;
-}
-
-// Whether the held row can be updated to the fresh one without touching an
-// index.
-bool updatable_in_place(Matcher *m, Columns held, Columns fresh)
-{
-    if (bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, m->indexed))
-        return false; // an index on the whole row
-    for (int c = 0; c < m->desc->natts; c++)
-        if (bms_is_member(c + 1 - FirstLowInvalidHeapAttributeNumber, m->indexed) && !same_column(m, c, held, fresh))
-            return false;
-    return true;
 }
 
 // Takes an entry out of its chain; *link is what points to it.
@@ -277,6 +182,18 @@ void emit_unclaimed(Matcher *m)
 }
 
 // ---- beyond memory ----
+
+// Fills a slot with a value and the columns of a row after it.
+void store_prefixed(TupleTableSlot *slot, Datum prefix, TupleTableSlot *row)
+{
+    int natts = row->tts_tupleDescriptor->natts;
+    ExecClearTuple(slot);
+    slot->tts_values[0] = prefix;
+    slot->tts_isnull[0] = false;
+    memcpy(slot->tts_values + 1, row->tts_values, natts * sizeof(Datum));
+    memcpy(slot->tts_isnull + 1, row->tts_isnull, natts * sizeof(bool));
+    ExecStoreVirtualTuple(slot);
+}
 
 Tuplesortstate *sort_by_hash(TupleDesc desc)
 {
@@ -393,25 +310,6 @@ void match_spilled(Matcher *m)
 
 // ---- receivers ----
 
-// Whether a row is looked up by the key's columns, and not by all of them.
-bool has_key(Matcher *m, const bool *nulls)
-{
-    if (m->key.nulls_distinct)
-        for (int i = 0; i < m->key.count; i++)
-            if (nulls[m->key.columns[i] - 1])
-                return false;
-    return m->key.count > 0;
-}
-
-uint64 row_hash(Matcher *m, const Datum *values, const bool *nulls)
-{
-    MemoryContext old = MemoryContextSwitchTo(m->row_context);
-    uint64 hash = image::hash_row(m->desc, values, nulls,
-                                  has_key(m, nulls) ? m->key.columns : nullptr, m->key.count);
-    MemoryContextSwitchTo(old);
-    return hash;
-}
-
 // Keeps the image of a held row, if all of them fit in memory.
 MinimalTuple image_of(Matcher *m, TupleTableSlot *slot)
 {
@@ -468,189 +366,11 @@ bool receive_fresh(TupleTableSlot *slot, DestReceiver *self)
     return true;
 }
 
-// ---- signed rows ----
-
-// A row of which there are more or fewer than before.
-struct SignedRow {
-    uint64 hash;
-    SignedRow *next;
-    int64 net; // how many more there are to be
-    const Datum *values;
-    const bool *nulls;
-};
-
-// Signed rows in memory, found by hash.
-struct SignedRows {
-    MemoryContext memory;
-    SignedRow **buckets;
-    uint64 mask;
-    uint64 count;
-    SignedRow **rows; // in the order in which they came
-};
-
-struct SignedReceiver {
-    DestReceiver pub;
-    Matcher *matcher;
-    SignedRows *rows;
-};
-
-Columns columns_of(const SignedRow *row)
-{
-    return {row->values, row->nulls};
-}
-
-SignedRow *find_signed(Matcher *m, SignedRows *rows, uint64 hash, Columns image)
-{
-    for (SignedRow *row = rows->buckets[hash & rows->mask]; row != nullptr; row = row->next)
-        if (row->hash == hash && image::same_row(m->desc, row->values, row->nulls, image.values, image.nulls))
-            return row;
-    return nullptr;
-}
-
-// Makes room for twice as many rows.
-void grow(SignedRows *rows)
-{
-    uint64 size = rows->buckets == nullptr ? 1024 : 2 * (rows->mask + 1);
-    auto **larger = static_cast<SignedRow **>(
-        MemoryContextAllocExtended(rows->memory, size * sizeof(SignedRow *), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
-    Size bytes = size * sizeof(SignedRow *);
-    for (uint64 i = 0; i < rows->count; i++) {
-        SignedRow *row = rows->rows[i];
-        row->next = larger[row->hash & (size - 1)];
-        larger[row->hash & (size - 1)] = row;
-    }
-    if (rows->buckets != nullptr)
-        pfree(rows->buckets);
-    rows->buckets = larger;
-    rows->mask = size - 1;
-    rows->rows = static_cast<SignedRow **>(rows->rows != nullptr ? repalloc_huge(rows->rows, bytes)
-                                                                 : MemoryContextAllocHuge(rows->memory, bytes));
-}
-
-// Remembers a row.
-SignedRow *add_signed(Matcher *m, SignedRows *rows, uint64 hash, Columns image)
-{
-    auto natts = static_cast<size_t>(m->desc->natts);
-    if (rows->buckets == nullptr || rows->count > rows->mask)
-        grow(rows);
-    MemoryContext old = MemoryContextSwitchTo(rows->memory);
-    auto *row = static_cast<SignedRow *>(palloc(sizeof(SignedRow) + natts * (sizeof(Datum) + sizeof(bool))));
-    auto *values = reinterpret_cast<Datum *>(row + 1);
-    auto *nulls = reinterpret_cast<bool *>(values + natts);
-    for (size_t i = 0; i < natts; i++) {
-        Form_pg_attribute attr = TupleDescAttr(m->desc, static_cast<int>(i));
-        nulls[i] = image.nulls[i];
-        values[i] = nulls[i] ? 0 : datumCopy(image.values[i], attr->attbyval, attr->attlen);
-    }
-    MemoryContextSwitchTo(old);
-    SignedRow **bucket = &rows->buckets[hash & rows->mask];
-    *row = {hash, *bucket, 0, values, nulls};
-    *bucket = row;
-    rows->rows[rows->count++] = row;
-    return row;
-}
-
-bool receive_signed(TupleTableSlot *slot, DestReceiver *self)
-{
-    Matcher *m = reinterpret_cast<SignedReceiver *>(self)->matcher;
-    SignedRows *rows = reinterpret_cast<SignedReceiver *>(self)->rows;
-
-    slot_getallattrs(slot);
-    progress::count_row();
-    MemoryContext old = MemoryContextSwitchTo(m->row_context);
-    Columns image = columns_of(slot);
-    uint64 hash = row_hash(m, image.values, image.nulls);
-    SignedRow *row = rows->count > 0 ? find_signed(m, rows, hash, image) : nullptr;
-    if (row == nullptr)
-        row = add_signed(m, rows, hash, image);
-    row->net += DatumGetInt32(slot->tts_values[m->desc->natts]);
-    MemoryContextSwitchTo(old);
-    MemoryContextReset(m->row_context);
-    return true;
-}
-
-void store_row(TupleTableSlot *slot, const SignedRow *row)
-{
-    auto natts = static_cast<size_t>(slot->tts_tupleDescriptor->natts);
-    ExecClearTuple(slot);
-    memcpy(slot->tts_values, row->values, natts * sizeof(Datum));
-    memcpy(slot->tts_isnull, row->nulls, natts * sizeof(bool));
-    ExecStoreVirtualTuple(slot);
-}
-
-// Takes a held row that was lost: it becomes one that was gained with the same key, or goes.
-void lose(Matcher *m, SignedRows *rows, uint64 hash, ItemPointer tid, Columns held)
-{
-    for (SignedRow *row = rows->buckets[hash & rows->mask]; row != nullptr; row = row->next) {
-        if (row->hash != hash || row->net <= 0 || !key_matches(m, held, columns_of(row)))
-            continue;
-        if (!updatable_in_place(m, held, columns_of(row)))
-            continue;
-        emit_changed(m, tid, held, columns_of(row));
-        row->net--;
-        return;
-    }
-    emit_gone(m, tid);
-}
-
-bool receive_held_of_signed(TupleTableSlot *slot, DestReceiver *self)
-{
-    Matcher *m = reinterpret_cast<SignedReceiver *>(self)->matcher;
-    SignedRows *rows = reinterpret_cast<SignedReceiver *>(self)->rows;
-
-    slot_getallattrs(slot);
-    progress::count_row();
-    MemoryContext old = MemoryContextSwitchTo(m->row_context);
-    Columns held = columns_of(slot, 1);
-    uint64 hash = row_hash(m, held.values, held.nulls);
-    SignedRow *row = rows->count > 0 ? find_signed(m, rows, hash, held) : nullptr;
-    m->diff->held_rows++;
-    if (row != nullptr && row->net < 0) {
-        row->net++;
-        lose(m, rows, hash, DatumGetItemPointer(slot->tts_values[0]), held);
-    } else
-        m->diff->unchanged_rows++;
-    MemoryContextSwitchTo(old);
-    MemoryContextReset(m->row_context);
-    return true;
-}
-
-// What is left was gained.
-void emit_gained(Matcher *m, SignedRows *rows)
-{
-    for (uint64 i = 0; i < rows->count; i++) {
-        CHECK_FOR_INTERRUPTS();
-        if (rows->rows[i]->net < 0)
-            elog(ERROR, "a row that materialized view \"%s\" has lost is not in it", RelationGetRelationName(m->view));
-        for (; rows->rows[i]->net > 0; rows->rows[i]->net--) {
-            store_row(m->held_slot, rows->rows[i]);
-            emit_fresh(m, m->held_slot);
-        }
-    }
-}
-
-Diff *make_diff(TupleDesc desc)
-{
-    auto *diff = static_cast<Diff *>(palloc0(sizeof(Diff)));
-    diff->gone_desc = CreateTemplateTupleDesc(1);
-    TupleDescInitEntry(diff->gone_desc, 1, "tid", TIDOID, -1, 0);
-    pg::finished(diff->gone_desc);
-    diff->changed_desc = diff::prefixed(desc, TIDOID);
-    diff->gone = tuplestore_begin_heap(false, false, memory_share(16));
-    diff->changed = tuplestore_begin_heap(false, false, memory_share(8));
-    diff->fresh = tuplestore_begin_heap(false, false, memory_share(8));
-    return diff;
-}
-
 Matcher *make_matcher(Relation view, PairingKey key)
 {
     auto *m = static_cast<Matcher *>(palloc0(sizeof(Matcher)));
-    m->view = view;
-    m->desc = RelationGetDescr(view);
-    m->key = key;
-    m->indexed = pg::indexed_columns(view);
+    comparison::begin(m, view, key);
     m->snapshot = GetActiveSnapshot();
-    m->diff = make_diff(m->desc);
     m->table.limit = memory_share(2) * UINT64CONST(1024) / (sizeof(Entry) + 2 * sizeof(uint32));
     m->table.limit = Min(m->table.limit, UINT64CONST(0xfffffffe));
     m->table.most_bytes = static_cast<Size>(memory_share(2)) * 1024;
@@ -658,20 +378,14 @@ Matcher *make_matcher(Relation view, PairingKey key)
     m->image_slot = MakeSingleTupleTableSlot(m->desc, &TTSOpsMinimalTuple);
     m->image_context = AllocSetContextCreate(CurrentMemoryContext, "refresh_mv images", ALLOCSET_DEFAULT_SIZES);
     m->held_slot = table_slot_create(view, nullptr);
-    m->changed_slot = MakeSingleTupleTableSlot(m->diff->changed_desc, &TTSOpsVirtual);
-    m->gone_slot = MakeSingleTupleTableSlot(m->diff->gone_desc, &TTSOpsVirtual);
-    m->row_context = AllocSetContextCreate(CurrentMemoryContext, "refresh_mv row",
-                                           ALLOCSET_DEFAULT_SIZES);
     return m;
 }
 
 void free_matcher(Matcher *m)
 {
-    ExecDropSingleTupleTableSlot(m->gone_slot);
-    ExecDropSingleTupleTableSlot(m->changed_slot);
+    comparison::end(m);
     ExecDropSingleTupleTableSlot(m->held_slot);
     ExecDropSingleTupleTableSlot(m->image_slot);
-    MemoryContextDelete(m->row_context);
     MemoryContextDelete(m->image_context);
     if (m->table.images != nullptr)
         pfree(m->table.images);
@@ -723,28 +437,6 @@ Diff *compute(Relation view, Query *held, Query *fresh, PairingKey key, QueryEnv
         match_spilled(m);
     else
         emit_unclaimed(m);
-    free_matcher(m);
-    return diff;
-}
-
-Diff *compute_signed(Relation view, Query *held, Query *signed_rows, PairingKey key, QueryEnvironment *environment)
-{
-    Matcher *m = make_matcher(view, key);
-    Diff *diff = m->diff;
-    SignedRows rows{};
-    rows.memory = AllocSetContextCreate(CurrentMemoryContext, "refresh_mv signed rows", ALLOCSET_DEFAULT_SIZES);
-    SignedReceiver signed_receiver = {query::row_receiver(receive_signed), m, &rows};
-    SignedReceiver held_receiver = {query::row_receiver(receive_held_of_signed), m, &rows};
-
-    ExecDropSingleTupleTableSlot(m->held_slot);
-    m->held_slot = MakeSingleTupleTableSlot(m->desc, &TTSOpsVirtual);
-    progress::start_phase("running its query");
-    query::run(signed_rows, &signed_receiver.pub, 0, environment);
-    progress::start_phase("reading the view");
-    query::run(held, &held_receiver.pub, 0, environment);
-    progress::start_phase("comparing");
-    emit_gained(m, &rows);
-    MemoryContextDelete(rows.memory);
     free_matcher(m);
     return diff;
 }

@@ -25,11 +25,19 @@ char *as_cast(Node *call)
     return cast_name(exprType(static_cast<Node *>(linitial(function->args))), function->funcresulttype);
 }
 
+// The function or aggregate that the user wrote, by which a function is called.
+Oid called(Oid function, Node *call)
+{
+    if (call != nullptr && IsA(call, Aggref))
+        return reinterpret_cast<Aggref *>(call)->aggfnoid;
+    return call != nullptr && IsA(call, WindowFunc) ? reinterpret_cast<WindowFunc *>(call)->winfnoid : function;
+}
+
 // What the user wrote that calls a function; null if it is the function itself.
 char *written(Oid function, Node *call)
 {
     Oid op = InvalidOid;
-    Oid aggregate = function;
+    Oid aggregate = called(function, call);
     if (call == nullptr)
         return nullptr;
     switch (nodeTag(call)) {
@@ -40,12 +48,6 @@ char *written(Oid function, Node *call)
         break;
     case T_ScalarArrayOpExpr:
         op = reinterpret_cast<ScalarArrayOpExpr *>(call)->opno;
-        break;
-    case T_Aggref:
-        aggregate = reinterpret_cast<Aggref *>(call)->aggfnoid;
-        break;
-    case T_WindowFunc:
-        aggregate = reinterpret_cast<WindowFunc *>(call)->winfnoid;
         break;
     default:
         break;
@@ -87,7 +89,7 @@ Blame function(Oid function, Node *call)
     const char *what = written(function, call);
     Oid extension = getExtensionOfObject(ProcedureRelationId, function);
     Blame result = {psprintf("%s function %s", volatility_of(function), format_procedure(function)), nullptr,
-                    InvalidOid, what == nullptr};
+                    InvalidOid, what == nullptr, function >= FirstNormalObjectId ? called(function, call) : InvalidOid};
 
     // A function is named beside what calls it where it is in the user's hands.
     if (what != nullptr)
@@ -95,29 +97,35 @@ Blame function(Oid function, Node *call)
                           ? psprintf("%s, by its %s", what, result.what)
                           : what;
     if (OidIsValid(extension))
-        result.hint = psprintf("That belongs to extension %s: take it out of the query, or leave the view untracked",
-                               get_extension_name(extension));
+        result.hint = psprintf("That belongs to extension %s: take it out of the query, or leave the view untracked; "
+                               "or %s, if its result depends on its arguments alone",
+                               get_extension_name(extension), trust_statement(result.trustable));
     else if (function >= FirstNormalObjectId) {
         result.declarable = function;
-        result.hint = psprintf("ALTER FUNCTION %s IMMUTABLE, if its result depends on its arguments alone; if it reads "
-                               "tables, join them in the query",
-                               format_procedure(function));
+        result.hint = psprintf("ALTER FUNCTION %s IMMUTABLE, or %s, if its result depends on its arguments alone; if it "
+                               "reads tables, join them in the query",
+                               format_procedure(function), trust_statement(result.trustable));
     }
     return result;
+}
+
+char *trust_statement(Oid function)
+{
+    return psprintf("SELECT refresh_mv.trust(%s)", quote_literal_cstr(format_procedure(function)));
 }
 
 Blame text_of(Oid type, IOFuncSelector which)
 {
     const char *name = format_type_be(type);
-    return which == IOFunc_input ? Blame{psprintf("text read as %s", name), instead_of_text(type), InvalidOid, false}
-                                 : Blame{psprintf("%s written as text", name), nullptr, InvalidOid, false};
+    return which == IOFunc_input ? Blame{psprintf("text read as %s", name), instead_of_text(type), InvalidOid, false, InvalidOid}
+                                 : Blame{psprintf("%s written as text", name), nullptr, InvalidOid, false, InvalidOid};
 }
 
 Blame cast(Oid from, Oid to, const Blame &text)
 {
     bool plain = equals(text.what, text_of(to, IOFunc_input).what) || equals(text.what, text_of(from, IOFunc_output).what);
     return {plain ? cast_name(from, to) : psprintf("%s: %s", cast_name(from, to), text.what), text.hint,
-            text.declarable, false};
+            text.declarable, false, text.trustable};
 }
 
 } // namespace blame

@@ -11,6 +11,7 @@ struct Blame {
     const char *hint; // what to do about it; null: nothing in particular
     Oid declarable;   // a function that might be IMMUTABLE, had anybody said so; else InvalidOid
     bool movable;     // whoever reads the view can call it instead
+    Oid trustable;    // a function or an aggregate, as it was written, that could be trusted; else InvalidOid
 };
 
 namespace blame {
@@ -20,6 +21,9 @@ Blame function(Oid function, Node *call);
 
 // Of a type whose values are read from text, or written as text.
 Blame text_of(Oid type, IOFuncSelector which);
+
+// The statement that has a function be trusted.
+char *trust_statement(Oid function);
 
 // Of a cast by way of text, for what was found of the text.
 Blame cast(Oid from, Oid to, const Blame &text);

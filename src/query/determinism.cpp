@@ -3,6 +3,7 @@
 #include "query/blame.hpp"
 #include "query/known_functions.hpp"
 #include "query/time_conditions.hpp"
+#include "store/trusted_functions.hpp"
 
 #include <initializer_list>
 
@@ -13,6 +14,7 @@ struct Level {
     Query *query;
     Level *outer;
     Constancy *found;
+    Oid owner; // of the view
 };
 
 static bool type_io(Oid type, IOFuncSelector which, Level *level);
@@ -28,18 +30,19 @@ static bool depends(Level *level, const Blame &blame)
     level->found->hint = blame.hint;
     level->found->declarable = blame.declarable;
     level->found->movable = blame.movable;
+    level->found->trustable = blame.trustable;
     return true;
 }
 
 static bool depends(Level *level, const char *what)
 {
-    return depends(level, Blame{what, nullptr, InvalidOid, false});
+    return depends(level, Blame{what, nullptr, InvalidOid, false, InvalidOid});
 }
 
 // The same of what queries that read the view can do instead.
 static bool depends_on_call(Level *level, const char *what)
 {
-    return depends(level, Blame{what, nullptr, InvalidOid, true});
+    return depends(level, Blame{what, nullptr, InvalidOid, true, InvalidOid});
 }
 
 static bool depends_on_record(Level *level)
@@ -136,10 +139,15 @@ static bool check_aggregate(Oid function, Node *call, Level *level)
     FormData_pg_aggregate form = *reinterpret_cast<Form_pg_aggregate>(GETSTRUCT(tuple));
     ReleaseSysCache(tuple);
 
+    bool trusted = trusted_functions::counts(function, level->owner);
     for (Oid part : {form.aggtransfn, form.aggfinalfn, form.aggcombinefn, form.aggserialfn,
-                     form.aggdeserialfn, form.aggmtransfn, form.aggminvtransfn, form.aggmfinalfn})
-        if (OidIsValid(part) && check_function(part, call, level))
+                     form.aggdeserialfn, form.aggmtransfn, form.aggminvtransfn, form.aggmfinalfn}) {
+        if (!OidIsValid(part) || !check_function(part, call, level))
+            continue;
+        if (!trusted)
             return true;
+        depends(level, Blame{}); // with the whole its parts are trusted
+    }
     return false;
 }
 
@@ -153,11 +161,12 @@ static bool check_function(Oid function, Node *call, Level *level)
 
     const KnownFunction *known = known_functions::find(function);
     if (known == nullptr) {
-        if (func_volatile(function) == PROVOLATILE_IMMUTABLE)
+        if (func_volatile(function) == PROVOLATILE_IMMUTABLE || known_functions::is_constant(function))
             return false;
         const char *setting = known_functions::extension_setting(function);
-        return setting != nullptr ? depends_on_other(function, setting, level)
-                                  : depends(level, blame::function(function, call));
+        if (setting != nullptr)
+            return depends_on_other(function, setting, level);
+        return !trusted_functions::counts(function, level->owner) && depends(level, blame::function(function, call));
     }
     switch (known->uses) {
     case Uses::nothing:
@@ -306,7 +315,7 @@ static bool record_var_output(Var *var, Level *level)
 
     switch (rte->rtekind) {
     case RTE_SUBQUERY: {
-        Level inner = {rte->subquery, level, level->found};
+        Level inner = {rte->subquery, level, level->found, level->owner};
         return column_output(var->varattno, &inner);
     }
     case RTE_CTE:
@@ -316,7 +325,7 @@ static bool record_var_output(Var *var, Level *level)
             auto *cte = lfirst_node(CommonTableExpr, cell);
             if (strcmp(cte->ctename, rte->ctename) != 0)
                 continue;
-            Level inner = {castNode(Query, cte->ctequery), level, level->found};
+            Level inner = {castNode(Query, cte->ctequery), level, level->found, level->owner};
             return column_output(var->varattno, &inner);
         }
         break;
@@ -383,7 +392,7 @@ static bool record_output(Node *expr, Level *level)
         return false;
     case T_SubLink: {
         auto *link = reinterpret_cast<SubLink *>(expr);
-        Level inner = {castNode(Query, link->subselect), level, level->found};
+        Level inner = {castNode(Query, link->subselect), level, level->found, level->owner};
         return column_output(1, &inner);
     }
     case T_FuncExpr:
@@ -475,7 +484,7 @@ static bool check_time(Node *time, TimePlace place, Level *level)
     return depends(level, Blame{psprintf("%s %s", name, time_conditions::describe(place)),
                                 "The time can be in conditions of WHERE on the rows that are joined, such as at > now() - interval "
                                 "'30 days'; what else goes by it belongs in the queries that read the view",
-                                InvalidOid, true});
+                                InvalidOid, true, InvalidOid});
 }
 
 // The types of the columns of an arm of a set operation.
@@ -613,7 +622,7 @@ static bool walk(Node *node, void *context)
         return false;
     if (IsA(node, Query)) {
         auto *query = reinterpret_cast<Query *>(node);
-        Level inner = {query, level, level->found};
+        Level inner = {query, level, level->found, level->owner};
         // The range table first: what a query reads says more than what it does.
         return range_table_walker(query->rtable, pg::walker(walk), &inner, QTW_EXAMINE_RTES_BEFORE)
                || query_tree_walker(query, pg::walker(walk), &inner,
@@ -630,18 +639,18 @@ static bool walk(Node *node, void *context)
     return expression_tree_walker(node, pg::walker(walk), level);
 }
 
-Constancy analyse(Query *rewritten)
+Constancy analyse(Query *rewritten, Oid owner)
 {
     Constancy found{};
-    Level outermost = {nullptr, nullptr, &found};
+    Level outermost = {nullptr, nullptr, &found, owner};
 
     walk(reinterpret_cast<Node *>(rewritten), &outermost);
     return found;
 }
 
-Constancy analyse_tracked(Query *rewritten)
+Constancy analyse_tracked(Query *rewritten, Oid owner)
 {
-    return analyse(time_conditions::placed(rewritten));
+    return analyse(time_conditions::placed(rewritten), owner);
 }
 
 } // namespace refresh_mv::determinism

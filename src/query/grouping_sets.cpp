@@ -48,8 +48,14 @@ Node *grouping_in(const Set &set, const GroupingFunc *function)
 Node *in_set(Node *node, void *context)
 {
     auto *set = static_cast<Set *>(context);
-    if (node == nullptr || IsA(node, Aggref))
-        return node;
+    if (node == nullptr)
+        return nullptr;
+    if (IsA(node, Aggref)) {
+        auto *aggregate = static_cast<Aggref *>(copyObjectImpl(node));
+        aggregate->aggdirectargs = castNode(
+            List, expression_tree_mutator(reinterpret_cast<Node *>(aggregate->aggdirectargs), pg::mutator(in_set), context));
+        return reinterpret_cast<Node *>(aggregate);
+    }
     if (IsA(node, GroupingFunc))
         return grouping_in(*set, reinterpret_cast<GroupingFunc *>(node));
     Index ref = ref_of(set->query, node);
@@ -61,10 +67,25 @@ Node *in_set(Node *node, void *context)
 // Whether an expression over groups has a column that no set groups by, or a subquery.
 bool is_more(Node *node, void *context)
 {
-    if (node == nullptr || IsA(node, Aggref) || IsA(node, GroupingFunc)
-        || ref_of(static_cast<Query *>(context), node) != 0)
+    if (node == nullptr || IsA(node, GroupingFunc) || ref_of(static_cast<Query *>(context), node) != 0)
         return false;
+    if (IsA(node, Aggref))
+        return is_more(reinterpret_cast<Node *>(reinterpret_cast<Aggref *>(node)->aggdirectargs), context);
     return IsA(node, Var) || IsA(node, SubLink) || expression_tree_walker(node, pg::walker(is_more), context);
+}
+
+// Whether what stands for a grouped expression elsewhere is nothing else: one that is grouped by only once, is no
+// constant, and has no subquery.
+bool is_plain(Query *query, SortGroupClause *clause)
+{
+    auto *entry = get_sortgroupclause_tle(clause, query->targetList);
+    auto *node = reinterpret_cast<Node *>(entry->expr);
+    return ref_of(query, node) == entry->ressortgroupref && contain_var_clause(node) && !contain_subplans(node);
+}
+
+bool is_junk(Query *query, SortGroupClause *clause)
+{
+    return get_sortgroupclause_tle(clause, query->targetList)->resjunk;
 }
 
 bool can_be_taken_apart(Query *query)
@@ -72,11 +93,13 @@ bool can_be_taken_apart(Query *query)
     ListCell *cell;
     if (query->groupingSets == NIL || query->windowClause != NIL || query->distinctClause != NIL
         || query->limitCount != nullptr || query->limitOffset != nullptr || query->hasTargetSRFs
-        || query->cteList != NIL || query->rowMarks != NIL)
+        || query->cteList != NIL || query->rowMarks != NIL || query::mentions_around(query))
         return false;
     foreach (cell, query->groupClause)
-        if (contain_subplans(reinterpret_cast<Node *>(
-                get_sortgroupclause_tle(lfirst_node(SortGroupClause, cell), query->targetList)->expr)))
+        if (!is_plain(query, lfirst_node(SortGroupClause, cell)))
+            return false;
+    foreach (cell, query->sortClause)
+        if (is_junk(query, lfirst_node(SortGroupClause, cell)))
             return false;
     return !is_more(reinterpret_cast<Node *>(query->targetList), query) && !is_more(query->havingQual, query);
 }
@@ -146,24 +169,35 @@ Query *all_of(List *queries)
     return all;
 }
 
+// Names the columns as they were, and sorts as before.
+void finish(Query *all, Query *query)
+{
+    List *entries = outputs(query);
+    ListCell *cell;
+    foreach (cell, all->targetList) {
+        auto *entry = lfirst_node(TargetEntry, cell);
+        auto *original = list_nth_node(TargetEntry, entries, foreach_current_index(cell));
+        entry->resname = original->resname;
+        entry->ressortgroupref = original->ressortgroupref;
+    }
+    all->sortClause = static_cast<List *>(copyObjectImpl(query->sortClause));
+}
+
 } // namespace
 
 void grouping_sets::take_apart(Query *query)
 {
     List *arms = NIL;
-    ListCell *cell, *entry;
+    ListCell *cell;
     if (!can_be_taken_apart(query))
         return;
     List *sets = expand_grouping_sets(query->groupingSets, query->groupDistinct, most_sets);
     if (sets == NIL)
         return;
     foreach (cell, sets)
-        arms = lappend(arms, groups_of(query, static_cast<List *>(lfirst(cell)))); // of integers
+        arms = lappend(arms, groups_of(query, static_cast<List *>(lfirst(cell))));
     Query *all = all_of(arms);
-    List *names = outputs(query);
-    foreach (entry, all->targetList)
-        lfirst_node(TargetEntry, entry)->resname =
-            list_nth_node(TargetEntry, names, foreach_current_index(entry))->resname;
+    finish(all, query);
     *query = *all;
 }
 

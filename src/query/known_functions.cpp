@@ -189,24 +189,71 @@ constexpr KnownFunction of_postgresql[] = {
 };
 static_assert(std::ranges::is_sorted(of_postgresql, {}, &KnownFunction::name));
 
-// A stable function of an extension, written in C, that depends on one setting of that
-// extension, besides its arguments.
+// A function of an extension, written in C, that is not immutable.
 struct ExtensionFunction {
     std::string_view extension;
     std::string_view name; // of the C function
-    const char *setting;
+    const char *setting;   // of that extension, on which its result depends besides its arguments; null: none
 };
 
+// Those of PostGIS and hll make up aggregates, and are volatile for want of anybody who
+// said otherwise.  (What hll_set_defaults() and the like change in a session is no setting.)
 // Missing on purpose is what reads tables or files, as unaccent() does, and much of
-// PostGIS (spatial_ref_sys).
+// PostGIS (spatial_ref_sys), and what counts rows as they come.
 constexpr ExtensionFunction of_extensions[] = {
+    {"hll", "hll_add_trans0", nullptr},
+    {"hll", "hll_add_trans1", nullptr},
+    {"hll", "hll_add_trans2", nullptr},
+    {"hll", "hll_add_trans3", nullptr},
+    {"hll", "hll_add_trans4", nullptr},
+    {"hll", "hll_card_unpacked", nullptr},
+    {"hll", "hll_ceil_card_unpacked", nullptr},
+    {"hll", "hll_deserialize", nullptr},
+    {"hll", "hll_floor_card_unpacked", nullptr},
+    {"hll", "hll_pack", nullptr},
+    {"hll", "hll_serialize", nullptr},
+    {"hll", "hll_union_internal", nullptr},
+    {"hll", "hll_union_trans", nullptr},
     {"pg_trgm", "show_limit", "pg_trgm.similarity_threshold"},
     {"pg_trgm", "similarity_op", "pg_trgm.similarity_threshold"},
     {"pg_trgm", "strict_word_similarity_commutator_op", "pg_trgm.strict_word_similarity_threshold"},
     {"pg_trgm", "strict_word_similarity_op", "pg_trgm.strict_word_similarity_threshold"},
     {"pg_trgm", "word_similarity_commutator_op", "pg_trgm.word_similarity_threshold"},
     {"pg_trgm", "word_similarity_op", "pg_trgm.word_similarity_threshold"},
+    {"postgis", "pgis_geometry_accum_finalfn", nullptr},
+    {"postgis", "pgis_geometry_accum_transfn", nullptr},
+    {"postgis", "pgis_geometry_clusterintersecting_finalfn", nullptr},
+    {"postgis", "pgis_geometry_clusterwithin_finalfn", nullptr},
+    {"postgis", "pgis_geometry_collect_finalfn", nullptr},
+    {"postgis", "pgis_geometry_coverageunion_finalfn", nullptr},
+    {"postgis", "pgis_geometry_makeline_finalfn", nullptr},
+    {"postgis", "pgis_geometry_polygonize_finalfn", nullptr},
+    {"postgis", "pgis_geometry_union_finalfn", nullptr},
 };
+
+// What is known of a function of an extension; null: nothing.
+const ExtensionFunction *of_extension(Oid function)
+{
+    HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+    if (!HeapTupleIsValid(tuple))
+        elog(ERROR, "cache lookup failed for function %u", function);
+    auto *form = reinterpret_cast<Form_pg_proc>(GETSTRUCT(tuple));
+    const char *name = nullptr;
+    if (form->prolang == ClanguageId && form->provolatile != PROVOLATILE_IMMUTABLE) {
+        bool null;
+        name = TextDatumGetCString(SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &null));
+    }
+    ReleaseSysCache(tuple);
+    if (name == nullptr)
+        return nullptr;
+    for (const ExtensionFunction &known : of_extensions)
+        if (known.name == name) {
+            Oid extension = getExtensionOfObject(ProcedureRelationId, function);
+            if (OidIsValid(extension) && known.extension == get_extension_name(extension))
+                return &known;
+        }
+    return nullptr;
+}
 
 } // namespace
 
@@ -231,27 +278,16 @@ const KnownFunction *find(Oid function)
     return known != std::end(of_postgresql) && known->name == name ? known : nullptr;
 }
 
+bool is_constant(Oid function)
+{
+    const ExtensionFunction *known = of_extension(function);
+    return known != nullptr && known->setting == nullptr;
+}
+
 const char *extension_setting(Oid function)
 {
-    HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-    if (!HeapTupleIsValid(tuple))
-        elog(ERROR, "cache lookup failed for function %u", function);
-    auto *form = reinterpret_cast<Form_pg_proc>(GETSTRUCT(tuple));
-    const char *name = nullptr;
-    if (form->prolang == ClanguageId && form->provolatile == PROVOLATILE_STABLE) {
-        bool null;
-        name = TextDatumGetCString(SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &null));
-    }
-    ReleaseSysCache(tuple);
-    if (name == nullptr)
-        return nullptr;
-    for (const ExtensionFunction &known : of_extensions)
-        if (known.name == name) {
-            Oid extension = getExtensionOfObject(ProcedureRelationId, function);
-            if (OidIsValid(extension) && known.extension == get_extension_name(extension))
-                return known.setting;
-        }
-    return nullptr;
+    const ExtensionFunction *known = of_extension(function);
+    return known != nullptr ? known->setting : nullptr;
 }
 
 } // namespace known_functions

@@ -28,6 +28,10 @@ namespace known_functions {
 // not in the list.
 const KnownFunction *find(Oid function);
 
+// Whether a function of an extension that is not immutable is known to depend on its
+// arguments alone.
+bool is_constant(Oid function);
+
 // The setting of an extension on which a function of that extension depends; null if
 // it is not known to depend on that alone.
 const char *extension_setting(Oid function);

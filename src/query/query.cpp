@@ -318,6 +318,32 @@ List *union_arms(Query *query)
     return arms;
 }
 
+// What is a level further out than the context says, which is where we are.
+static bool find_around(Node *node, void *context)
+{
+    auto depth = *static_cast<Index *>(context);
+    if (node == nullptr)
+        return false;
+    if (IsA(node, Query)) {
+        Index below = depth + 1;
+        return query_tree_walker(reinterpret_cast<Query *>(node), pg::walker(find_around), &below,
+                                 QTW_EXAMINE_RTES_BEFORE);
+    }
+    if (IsA(node, RangeTblEntry)) {
+        auto *rte = reinterpret_cast<RangeTblEntry *>(node);
+        return rte->rtekind == RTE_CTE && rte->ctelevelsup > depth;
+    }
+    if (IsA(node, Var) && reinterpret_cast<Var *>(node)->varlevelsup > depth)
+        return true;
+    return expression_tree_walker(node, pg::walker(find_around), context);
+}
+
+bool mentions_around(Query *query)
+{
+    Index depth = 0;
+    return query_tree_walker(query, pg::walker(find_around), &depth, QTW_EXAMINE_RTES_BEFORE);
+}
+
 Expr *count_rows()
 {
     Aggref *aggregate = makeNode(Aggref);

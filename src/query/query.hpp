@@ -73,6 +73,9 @@ bool only_joins(Query *query);
 // The arms of a query that is nothing but a UNION ALL, as entries of its range table; NIL for others.
 List *union_arms(Query *query);
 
+// Whether a query mentions columns or CTEs of those around it.
+bool mentions_around(Query *query);
+
 // count(*), as an expression.
 Expr *count_rows();
 

@@ -50,23 +50,32 @@ Query *over(const char *text, List *queries)
     return query;
 }
 
-// Adds what is united, at any depth.
-List *add_united(const Turning &turning, List *queries, Node *node)
+// Whether an operand is just more of what a union unites: if that keeps duplicates, one that does so, too, and one
+// that makes the same types of its columns.
+bool unites_more(const SetOperationStmt *whole, Node *node)
 {
     auto *operation = reinterpret_cast<SetOperationStmt *>(node);
-    if (!IsA(node, SetOperationStmt) || operation->op != SETOP_UNION)
-        return lappend(queries, turned(turning, node));
-    queries = add_united(turning, queries, operation->larg);
-    return add_united(turning, queries, operation->rarg);
+    return IsA(node, SetOperationStmt) && operation->op == SETOP_UNION && (operation->all || !whole->all)
+           && equal(operation->colTypes, whole->colTypes);
 }
 
-Query *union_of(const Turning &turning, Node *node, bool all)
+// Adds what is united, at any depth.
+List *add_united(const Turning &turning, List *queries, const SetOperationStmt *whole, const SetOperationStmt *operation)
 {
-    List *queries = add_united(turning, NIL, node);
+    for (Node *node : {operation->larg, operation->rarg})
+        queries = unites_more(whole, node)
+                      ? add_united(turning, queries, whole, reinterpret_cast<SetOperationStmt *>(node))
+                      : lappend(queries, turned(turning, node));
+    return queries;
+}
+
+Query *union_of(const Turning &turning, const SetOperationStmt *operation)
+{
+    List *queries = add_united(turning, NIL, operation, operation);
     return over(sql_template::fill("SELECT {columns} FROM {rows}{group_by}",
                                    {{"columns", columns(turning, "u.")},
                                     {"rows", all_rows(turning, queries)},
-                                    {"group_by", all ? "" : psprintf(" GROUP BY %s", columns(turning, "u."))}}),
+                                    {"group_by", operation->all ? "" : psprintf(" GROUP BY %s", columns(turning, "u."))}}),
                 queries);
 }
 
@@ -100,34 +109,11 @@ Query *turned(const Turning &turning, Node *node)
     if (IsA(node, RangeTblRef))
         return rt_fetch(reinterpret_cast<RangeTblRef *>(node)->rtindex, turning.query->rtable)->subquery;
     auto *operation = castNode(SetOperationStmt, node);
-    return operation->op == SETOP_UNION ? union_of(turning, node, operation->all)
+    return operation->op == SETOP_UNION ? union_of(turning, operation)
                                         : intersection_or_rest(turning, operation);
 }
 
 // ---- which queries ----
-
-bool has_cte(Node *node, void *context)
-{
-    if (node == nullptr)
-        return false;
-    if (!IsA(node, Query))
-        return expression_tree_walker(node, pg::walker(has_cte), context);
-    auto *query = reinterpret_cast<Query *>(node);
-    ListCell *cell;
-    foreach (cell, query->rtable)
-        if (lfirst_node(RangeTblEntry, cell)->rtekind == RTE_CTE)
-            return true;
-    return query_tree_walker(query, pg::walker(has_cte), context, 0);
-}
-
-bool mentions_around(Query *query)
-{
-    constexpr int most_levels = 20;
-    for (int level = 1; level <= most_levels; level++)
-        if (contain_vars_of_level(reinterpret_cast<Node *>(query), level))
-            return true;
-    return false;
-}
 
 bool is_union_all(Node *node)
 {
@@ -212,12 +198,13 @@ void set_operations::turn_into_groups(Query *query)
 {
     if (query->setOperations == nullptr || is_union_all(query->setOperations) || query->cteList != NIL
         || query->rowMarks != NIL || !can_group(query) || !is_even(query, query->setOperations)
-        || has_cte(reinterpret_cast<Node *>(query), nullptr) || mentions_around(query))
+        || query::mentions_around(query))
         return;
     Turning turning = {query, list_length(query->targetList)};
     Query *made = turned(turning, query->setOperations);
     if (!same_columns(made, query))
         return;
+    pg::expand_groups(made); // as it has been done for the query
     finish(made, query);
     *query = *made;
 }

@@ -5,7 +5,7 @@
 //     A EXCEPT B         those with rows of A alone
 //     ... ALL            as many rows of each as are left
 //
-// Invariant: the query returns the same rows as before, but perhaps in another order.
+// Invariant: the query returns the same rows as before, in the order that it says, if it says one.
 #pragma once
 
 #include "server/pg.hpp"

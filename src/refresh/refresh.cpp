@@ -465,6 +465,9 @@ Refreshed refresh(Oid oid, const Request &request)
     guard([&] {
         if (becomes_baseline(merged.method, baseline))
             baseline::save(oid, baseline, merged.method == Method::skip ? baseline.groups : merged.groups);
+        // What keeps it from being one may pass: a trust may count again, say.
+        else if (baseline.tracked && !baseline.can_save && !baseline.damaged && merged.method != Method::skip)
+            registry::give_up_baseline(oid, "it was refreshed while it could not be tracked");
         if (merged.method == Method::window)
             note_partial(view, baseline, merged.rows);
         view::close(&view);

@@ -119,13 +119,13 @@ static const char *doubt_of(Relation view, WindowColumn column, bool named)
     Query *query = query::rewritten(view);
     bool complete = true;
 
-    const char *depends_on = determinism::analyse(query).depends_on;
+    const char *depends_on = determinism::analyse(query, view->rd_rel->relowner).depends_on;
     if (depends_on != nullptr)
         return psprintf("its result depends on more than data: %s", depends_on);
     expand(reinterpret_cast<Node *>(query), &complete);
     if (!complete)
         return "what a materialized view below it reads is locked";
-    depends_on = determinism::analyse(query).depends_on;
+    depends_on = determinism::analyse(query, view->rd_rel->relowner).depends_on;
     if (depends_on != nullptr)
         return psprintf("a materialized view below it depends on more than data: %s", depends_on);
     if (!shape::pushable(query, column.attno))
@@ -179,7 +179,7 @@ DateColumn better_column(Relation view, WindowColumn column, bool named)
     ListCell *cell;
 
     expand(reinterpret_cast<Node *>(query), &complete);
-    if (!complete || determinism::analyse(query).depends_on != nullptr || !shape::pushable(query, column.attno)
+    if (!complete || determinism::analyse(query, view->rd_rel->relowner).depends_on != nullptr || !shape::pushable(query, column.attno)
         || tells_new_rows(query, column.attno))
         return {0, nullptr};
     const char *name = NameStr(TupleDescAttr(RelationGetDescr(view), column.attno - 1)->attname);

@@ -133,6 +133,9 @@ void create_index(const char *name)
     pg::define_index(RangeVarGetRelid(statement->relation, ShareLock, false), statement);
     SetUserIdAndSecContext(user, context);
     CommandCounterIncrement();
+    SPI_connect();
+    statement::execute(psprintf("ANALYZE %s (h)", name), statement::Values(), SPI_OK_UTILITY);
+    SPI_finish();
 }
 
 void drop(Oid view)

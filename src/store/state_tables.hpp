@@ -33,7 +33,7 @@ Oid groups_oid(State state);
 // triggers, which may have objections.
 void create(const char *name, List *columns);
 
-// Indexes a table by its hash, once it is filled.
+// Indexes a table by its hash, once it is filled, and lets the planner know that few rows have the same.
 void create_index(const char *name);
 
 // Drops the tables of a view and its nodes, if there are any; of one state; or those of all views that do not

@@ -73,7 +73,7 @@ BaselineStatus look(Relation view, bool tracked)
         return baseline;
 
     Query *query = query::rewritten(view);
-    Constancy constancy = determinism::analyse_tracked(query);
+    Constancy constancy = determinism::analyse_tracked(query, view->rd_rel->relowner);
     List *sources = source::read_by(query);
     check_no_open_statement(sources);
     if (constancy.depends_on != nullptr)

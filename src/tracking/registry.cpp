@@ -287,7 +287,8 @@ void give_up_baseline(Oid view, const char *reason)
 
     SPI_connect();
     statement::execute("SELECT 1 FROM refresh_mv.state WHERE view OPERATOR(pg_catalog.=) $1"
-                    " AND snapshot IS NOT NULL",
+                    " AND snapshot IS NOT NULL AND NOT EXISTS (SELECT FROM refresh_mv.unread u"
+                    " WHERE u.view OPERATOR(pg_catalog.=) $1 AND u.is_new AND u.data IS NULL)",
                     statement::Values().oid(view), SPI_OK_SELECT);
     if (SPI_processed > 0)
         log_writer::baseline_lost(view, reason);

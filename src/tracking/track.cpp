@@ -36,8 +36,8 @@ List *checked_sources(Oid view)
 {
     Relation relation = table_open(view, AccessShareLock);
     Query *query = query::rewritten(relation);
+    Constancy constancy = determinism::analyse_tracked(query, relation->rd_rel->relowner);
     table_close(relation, NoLock);
-    Constancy constancy = determinism::analyse_tracked(query);
     if (constancy.depends_on != nullptr)
         refuse(view, psprintf("Its result depends on more than data: %s", constancy.depends_on),
                constancy.hint ? constancy.hint : "Leave it untracked, or take that out of its query");

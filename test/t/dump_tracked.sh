@@ -45,11 +45,14 @@ CREATE TABLE by_index (id integer NOT NULL, n integer);
 CREATE UNIQUE INDEX ON by_index (id);
 INSERT INTO by_index VALUES (1, 1);
 CREATE FUNCTION doubled(integer) RETURNS integer IMMUTABLE LANGUAGE sql AS 'SELECT $1 * 2';
+CREATE FUNCTION halved(integer) RETURNS integer LANGUAGE plpgsql AS 'BEGIN RETURN $1 / 2; END';
 CREATE VIEW ordinary AS SELECT id, public.doubled(n) AS n FROM by_index;
 CREATE MATERIALIZED VIEW by_day AS SELECT day, count(*), sum(n) AS n FROM facts GROUP BY day;
 CREATE MATERIALIZED VIEW by_month AS SELECT date_trunc('month', day::timestamp) AS month, sum(n) FROM by_day GROUP BY 1;
 CREATE MATERIALIZED VIEW "Odd ""schema"""."v'" AS SELECT "K 1", n FROM "Odd ""schema"""."it's";
 CREATE MATERIALIZED VIEW through_view AS SELECT * FROM ordinary;
+CREATE MATERIALIZED VIEW trusting AS SELECT id, halved(n) AS n FROM by_index;
+SELECT refresh_mv.trust('halved(integer)');
 CREATE MATERIALIZED VIEW empty AS SELECT id FROM by_index WITH NO DATA;
 CREATE MATERIALIZED VIEW at_commit AS SELECT count(*) FROM by_index;
 CREATE MATERIALIZED VIEW untracked AS SELECT count(*) FROM facts;
@@ -60,7 +63,7 @@ SELECT success FROM refresh_materialized_views_smart();
 REFRESH MATERIALIZED VIEW empty WITH NO DATA;
 INSERT INTO by_index VALUES (2, 2);
 SQL
-    expect "6|1" "$(query "SELECT count(*) FILTER (WHERE tracked), count(*) FILTER (WHERE on_commit)
+    expect "7|1" "$(query "SELECT count(*) FILTER (WHERE tracked), count(*) FILTER (WHERE on_commit)
         FROM refresh_mv.settings")" "what is tracked before the dump"
 }
 
@@ -164,7 +167,7 @@ test_whole() {
 # before its own data are restored.
 restore_data() {
     silently as_owner psql -qc 'TRUNCATE facts, by_index, "Odd ""schema"""."it'\''s"'
-    silently psql -qc "TRUNCATE refresh_mv.journal, refresh_mv.settings"
+    silently psql -qc "TRUNCATE refresh_mv.journal, refresh_mv.settings, refresh_mv.trusted"
     silently env PGOPTIONS="-c refresh_mv.skip_refresh=on" \
         pg_restore --data-only "$@" -d "$target_db" "$SCRATCH/dump.custom"
 }
