@@ -108,14 +108,38 @@ SELECT refreshed('newest'), states('newest');
 
 -- ---- one table
 
--- The first rows of it are what an index is for.
-CREATE MATERIALIZED VIEW dearest AS SELECT id, amount FROM sales ORDER BY amount DESC, id DESC LIMIT 3; -- of equal ones the latest
-SELECT view_name, tracked FROM refresh_mv.track('dearest');
-SELECT refreshed('dearest'), states('dearest');
-SELECT method, possible, reason FROM refresh_mv.explain('dearest') WHERE method IN ('delta', 'keys');
-SELECT regexp_replace(advice, '[0-9]+', 'N', 'g') AS advice FROM refresh_mv.explain('dearest') WHERE method = 'full';
+-- The first rows of it are found by those that the view held, as long as none has to come up from behind.
+CREATE MATERIALIZED VIEW dearest AS SELECT id, amount FROM sales ORDER BY amount DESC, id DESC LIMIT 3;
+CREATE MATERIALIZED VIEW cheapest AS SELECT amount, at FROM sales WHERE person < 6 ORDER BY amount FETCH FIRST 3 ROWS WITH TIES;
+SELECT t.view_name, t.tracked FROM unnest(ARRAY['dearest', 'cheapest']::regclass[]) v, refresh_mv.track(v) t;
+SELECT refreshed(v), states(v) FROM unnest(ARRAY['dearest', 'cheapest']::regclass[]) v;
+SELECT v, method, possible, reason FROM unnest(ARRAY['dearest', 'cheapest']::regclass[]) v, refresh_mv.explain(v) WHERE method IN ('delta', 'keys');
+-- One comes, one goes; one moves up; numbers that are equal and look different; more ties.
+INSERT INTO sales VALUES (40000, 1, 99999.5, '2025-01-02'), (40001, 1, 0.5, '2025-01-02'), (40002, 2, 0.5, '2025-01-02');
+DELETE FROM sales WHERE id = 29999;
+SELECT refreshed(v) FROM unnest(ARRAY['dearest', 'cheapest']::regclass[]) v;
+SELECT * FROM dearest ORDER BY amount, id;
+UPDATE sales SET amount = 99999.50 WHERE id = 30000;
+UPDATE sales SET amount = 0.50 WHERE id IN (40001, 50, 70);
+SELECT refreshed(v) FROM unnest(ARRAY['dearest', 'cheapest']::regclass[]) v;
+SELECT * FROM dearest ORDER BY amount, id;
+-- What comes behind them changes nothing.
+UPDATE sales SET amount = amount + 0.1 WHERE id BETWEEN 100 AND 110;
+SELECT refreshed(v) FROM unnest(ARRAY['dearest', 'cheapest']::regclass[]) v;
+-- One has to come up.
+DELETE FROM sales WHERE id = 40000;
+SELECT refreshed('dearest');
+SELECT * FROM dearest ORDER BY amount, id;
+-- An index finds it.
+SELECT v, regexp_replace(advice, '[0-9]+', 'N', 'g') AS advice FROM unnest(ARRAY['dearest', 'cheapest']::regclass[]) v, refresh_mv.explain(v) WHERE method = 'full';
 CREATE INDEX ON sales (amount, id);
 SELECT advice FROM refresh_mv.explain('dearest') WHERE method = 'full';
+-- An order that is not shown.
+CREATE MATERIALIZED VIEW hidden AS SELECT at FROM sales ORDER BY amount, id LIMIT 3;
+SELECT view_name, tracked FROM refresh_mv.track('hidden');
+SELECT refreshed('hidden');
+INSERT INTO sales VALUES (40003, 1, 0, '2025-01-02');
+SELECT refreshed('hidden');
 
 SET client_min_messages = error;
 DROP SCHEMA suite CASCADE;

@@ -474,13 +474,12 @@ double cost_of_query(void *context)
     return query::cost(static_cast<Query *>(context));
 }
 
-// Looks for indexes that make a full refresh cheaper of a view of which nothing else can be made, where it is the first
-// rows that are wanted.
+// Looks for indexes that make a full refresh cheaper of a view of the first rows, of which no state is kept.
 void add_order_indexes(const Examination *e, List **remedies)
 {
     Query *query = query::rewritten(e->view.relation);
-    bool exact = e->untrackable == nullptr && (e->delta.obstacle == nullptr || e->keys.obstacle == nullptr);
-    if (!exact && query->limitCount != nullptr)
+    bool stateful = e->untrackable == nullptr && e->delta.obstacle == nullptr;
+    if (!stateful && query->limitCount != nullptr)
         advice::add_indexes(remedies, list_make1(query), cost_of_query, query, "full", e->deadline);
 }
 
