@@ -13,6 +13,7 @@ struct Instance {
     bool repeated;     // evaluated anew for each row of the query around it
     bool implied;      // its anchor equals one that is restricted, by a join or a condition of the query itself
     bool keeps_nulls;  // a row with a null there matters to all parts (NOT IN)
+    const char *recursion; // the recursive query that reads it, by name; null: none
     bool joined;       // read through FROM and queries that only select and join
     bool linear;       // and on the nullable side of no join, nor as whole rows: the joined rows are additive in
                        // its rows, and these may come with a sign
@@ -22,6 +23,10 @@ namespace instance {
 
 // All instances of a query, to which they point, in the order of its tree.
 List *all(Query *query);
+
+// All subqueries that read a recursive query alone, whose columns can be anchors as those of tables; the relation
+// of each is InvalidOid.
+List *recursions(Query *query);
 
 // The one that is an entry of a query's range table; null if it is none.
 Instance *find(List *instances, Query *query, int rti);
