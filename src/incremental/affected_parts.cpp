@@ -399,6 +399,13 @@ const char *obstacle(const Anchoring &anchoring, List *changes)
 {
     ListCell *cell;
 
+    foreach (cell, anchoring.instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        if (instance->recursion != nullptr && instance::changes_of(changes, instance) != nullptr)
+            return psprintf("%s has changed, which the recursive query %s reads",
+                            instance::is_state(instance) ? "what a subquery returns" : get_rel_name(instance->relation),
+                            quote_identifier(instance->recursion));
+    }
     if (!OidIsValid(anchoring.type))
         return "no column can serve as an anchor (a key, or a column that is joined on)";
     foreach (cell, anchoring.instances) {

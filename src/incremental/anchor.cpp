@@ -20,6 +20,7 @@ struct Column {
 // An attempt to anchor tables.
 struct Search {
     List *instances;
+    List *recursions;
     Oid type;         // of the anchor
     bool keeps_nulls;
 };
@@ -67,9 +68,12 @@ bool reach(Search *search, Query *query, int rti, AttrNumber attno)
     RangeTblEntry *rte = rt_fetch(rti, query->rtable);
     if (rte->rtekind == RTE_SUBQUERY)
         return anchor_output(search, rte->subquery, attno);
-    Instance *instance = instance::find(search->instances, query, rti);
+    bool recursive = rte->rtekind == RTE_CTE;
+    Instance *instance = instance::find(recursive ? search->recursions : search->instances, query, rti);
     if (instance == nullptr || (instance->anchor != 0 && instance->anchor != attno)
-        || from_clause::compared_type(get_atttype(instance->relation, attno)) != search->type)
+        || from_clause::compared_type(recursive ? list_nth_oid(rte->coltypes, attno - 1)
+                                                : get_atttype(instance->relation, attno))
+               != search->type)
         return false;
     instance->anchor = attno;
     instance->keeps_nulls |= search->keeps_nulls;
@@ -78,8 +82,9 @@ bool reach(Search *search, Query *query, int rti, AttrNumber attno)
 
 // Anchors all that some step does, or nothing if it returns false.
 template <class Step>
-bool all_or_nothing(List *instances, Step step)
+bool all_or_nothing(const Search *search, Step step)
 {
+    List *instances = list_concat_copy(search->instances, search->recursions);
     int count = list_length(instances);
     auto *saved = static_cast<Instance *>(palloc(sizeof(Instance) * static_cast<size_t>(count)));
     ListCell *cell;
@@ -95,7 +100,7 @@ bool all_or_nothing(List *instances, Step step)
 
 bool try_reach(Search *search, Query *query, int rti, AttrNumber attno)
 {
-    return all_or_nothing(search->instances, [&] { return reach(search, query, rti, attno); });
+    return all_or_nothing(search, [&] { return reach(search, query, rti, attno); });
 }
 
 bool is_known(List *known, int rti, AttrNumber attno)
@@ -207,7 +212,7 @@ void anchor_in_sublink(Sublinks *sublinks, SubLink *sublink, Query *sub)
         return;
     Search search = *sublinks->search;
     search.keeps_nulls |= !positive;
-    all_or_nothing(search.instances, [&] { return anchor_output(&search, sub, 1); });
+    all_or_nothing(&search, [&] { return anchor_output(&search, sub, 1); });
 }
 
 bool walk_sublinks(Node *node, void *context)
@@ -275,10 +280,10 @@ struct Choice {
     double best;
 };
 
-void clear(List *instances)
+void clear(const Anchoring &anchoring)
 {
     ListCell *cell;
-    foreach (cell, instances) {
+    foreach (cell, list_concat_copy(anchoring.instances, anchoring.recursions)) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
         instance->anchor = 0;
         instance->keeps_nulls = instance->repeated = instance->implied = false;
@@ -348,21 +353,21 @@ void imply_by_restricted(List *instances, List *roots)
 
 // Anchors what a column of the top level's FROM allows; other is the one on the other
 // side of a full join.
-bool attempt(List *instances, const From &from, Var *column, Var *other)
+bool attempt(const Anchoring &anchoring, const From &from, Var *column, Var *other)
 {
-    Search search = {instances, from_clause::compared_type(column->vartype), false};
+    Search search = {anchoring.instances, anchoring.recursions, from_clause::compared_type(column->vartype), false};
 
-    clear(instances);
+    clear(anchoring);
     if ((other == nullptr && from_clause::is_nullable(from, column->varno))
         || !try_reach(&search, from.query, column->varno, column->varattno)
         || (other != nullptr && !try_reach(&search, from.query, other->varno, other->varattno)))
         return false;
-    List *roots = roots_of(instances);
+    List *roots = roots_of(anchoring.instances);
     List *known = add_known(NIL, column->varno, column->varattno);
     if (other != nullptr)
         known = add_known(known, other->varno, other->varattno);
     spread(&search, from, known);
-    imply_by_restricted(instances, roots);
+    imply_by_restricted(anchoring.instances, roots);
     return true;
 }
 
@@ -383,7 +388,7 @@ int count_left(List *instances, List *changed)
 void consider(Choice *choice, Var *column, Var *other)
 {
     Anchoring *anchoring = choice->anchoring;
-    if (!attempt(anchoring->instances, choice->from, column, other))
+    if (!attempt(*anchoring, choice->from, column, other))
         return;
     int left = count_left(anchoring->instances, choice->changed);
     double value = worth(anchoring->instances);
@@ -584,7 +589,9 @@ Instance *beside(List *instances, const Instance *instance)
 
 bool is_lost(List *instances, const Instance *instance)
 {
-    return instance->anchor == 0 && !instance->joined && !instance->across && beside(instances, instance) == nullptr;
+    return instance->recursion != nullptr
+           || (instance->anchor == 0 && !instance->joined && !instance->across
+               && beside(instances, instance) == nullptr);
 }
 
 Anchoring choose(Query *query, List *changed)
@@ -593,6 +600,7 @@ Anchoring choose(Query *query, List *changed)
     ListCell *cell;
 
     anchoring.instances = instance::all(query);
+    anchoring.recursions = instance::recursions(query);
     if (query->setOperations != nullptr || query->jointree == nullptr)
         return anchoring;
     Choice choice = {&anchoring, from_clause::of_query(query), changed, 0, 0};
@@ -610,7 +618,7 @@ Anchoring choose(Query *query, List *changed)
     if (anchoring.column == nullptr || choice.best_left > 0)
         foreach (cell, choice.from.entries)
             consider_entry(&choice, static_cast<RangeTblRef *>(lfirst(cell))->rtindex, true);
-    clear(anchoring.instances);
+    clear(anchoring);
     return choose_same(query, anchoring);
 }
 
@@ -619,11 +627,12 @@ Anchoring choose_same(Query *query, const Anchoring &chosen)
     Anchoring anchoring = chosen;
 
     anchoring.instances = instance::all(query);
+    anchoring.recursions = instance::recursions(query);
     mark_joined(&anchoring, query, true, true);
     mark_all_across(query, anchoring.instances);
     if (chosen.column == nullptr)
         return anchoring;
-    attempt(anchoring.instances, from_clause::of_query(query), chosen.column, chosen.other);
+    attempt(anchoring, from_clause::of_query(query), chosen.column, chosen.other);
     anchoring.type = chosen.column->vartype;
     anchoring.collation = chosen.column->varcollid;
     anchoring.value = chosen.other != nullptr ? either(chosen)

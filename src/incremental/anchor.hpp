@@ -9,6 +9,8 @@
 // Invariants (a part would be wrong otherwise):
 // - An anchored table is in the FROM of the query, of a subquery that hands the
 //   column up unchanged, or of a correlated one that compares it with the anchor.
+// - A recursive query is anchored as a table is, by a column of what it returns: it is evaluated as a whole,
+//   and its rows are restricted.  What it reads is anchored by nothing.
 // - Between it and the joined rows there is no grouping, DISTINCT or window whose
 //   keys lack the column, and no LIMIT.
 // - On the nullable side of a join it is anchored only by that join's own equality
@@ -23,6 +25,7 @@ namespace refresh_mv {
 
 struct Anchoring {
     List *instances; // Instance *, in the order of the query tree
+    List *recursions; // the same of those that read recursive queries
     Oid type;        // InvalidOid: there is no anchor
     Oid collation;
     Expr *value;     // of a joined row of the top level

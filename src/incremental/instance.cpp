@@ -2,17 +2,43 @@
 
 #include "query/normalize.hpp"
 #include "query/query.hpp"
+#include "query/recursion.hpp"
 
 namespace refresh_mv {
 
 namespace {
 
+// What is collected, and the recursive query that the walk is in.
+struct Collection {
+    List *instances;
+    List *recursions;
+    const char *recursion;
+};
+
+Instance *add_instance(List **list, Query *query, int rti, Oid relation)
+{
+    auto *instance = static_cast<Instance *>(palloc0(sizeof(Instance)));
+    instance->query = query;
+    instance->rti = static_cast<Index>(rti);
+    instance->relation = relation;
+    *list = lappend(*list, instance);
+    return instance;
+}
+
 bool collect(Node *node, void *context)
 {
+    auto *collection = static_cast<Collection *>(context);
     ListCell *cell;
 
     if (node == nullptr)
         return false;
+    if (IsA(node, CommonTableExpr) && reinterpret_cast<CommonTableExpr *>(node)->cterecursive) {
+        const char *around = collection->recursion;
+        collection->recursion = reinterpret_cast<CommonTableExpr *>(node)->ctename;
+        expression_tree_walker(node, pg::walker(collect), context);
+        collection->recursion = around;
+        return false;
+    }
     if (!IsA(node, Query))
         return expression_tree_walker(node, pg::walker(collect), context);
     auto *query = reinterpret_cast<Query *>(node);
@@ -20,13 +46,11 @@ bool collect(Node *node, void *context)
         auto *rte = lfirst_node(RangeTblEntry, cell);
         if (rte->rtekind != RTE_RELATION || !rte->inFromCl)
             continue;
-        auto *instance = static_cast<Instance *>(palloc0(sizeof(Instance)));
-        instance->query = query;
-        instance->rti = static_cast<Index>(foreach_current_index(cell) + 1);
-        instance->relation = rte->relid;
-        auto **instances = static_cast<List **>(context);
-        *instances = lappend(*instances, instance);
+        add_instance(&collection->instances, query, foreach_current_index(cell) + 1, rte->relid)->recursion =
+            collection->recursion;
     }
+    if (recursion::is_read_all(query))
+        add_instance(&collection->recursions, query, 1, InvalidOid);
     return query_tree_walker(query, pg::walker(collect), context, 0);
 }
 
@@ -119,9 +143,16 @@ namespace instance {
 
 List *all(Query *query)
 {
-    List *instances = NIL;
-    collect(reinterpret_cast<Node *>(query), &instances);
-    return instances;
+    Collection collection{};
+    collect(reinterpret_cast<Node *>(query), &collection);
+    return collection.instances;
+}
+
+List *recursions(Query *query)
+{
+    Collection collection{};
+    collect(reinterpret_cast<Node *>(query), &collection);
+    return collection.recursions;
 }
 
 Instance *find(List *instances, Query *query, int rti)

@@ -14,6 +14,7 @@ struct Instance {
     bool implied;      // its anchor equals one that is restricted, by a join or a condition of the query itself
     bool keeps_nulls;  // a row with a null there matters to all parts (NOT IN)
     bool across;       // in a subquery that is evaluated for the query's joined rows, and compares with them somehow
+    const char *recursion; // the recursive query that reads it, by name; null: none
     bool joined;       // read through FROM and queries that only select and join
     bool optional;     // alone on the nullable side of a left join that can be taken apart (optional_rows.hpp)
     bool linear;       // and on the nullable side of no join, nor as whole rows: the joined rows are additive in
@@ -24,6 +25,10 @@ namespace instance {
 
 // All instances of a query, to which they point, in the order of its tree.
 List *all(Query *query);
+
+// All subqueries that read a recursive query alone, whose columns can be anchors as those of tables; the relation
+// of each is InvalidOid.
+List *recursions(Query *query);
 
 // The one that is an entry of a query's range table; null if it is none.
 Instance *find(List *instances, Query *query, int rti);

@@ -371,7 +371,7 @@ SubqueryNode *next(Query *query, const Anchoring &anchoring, bool was_split, boo
         ListCell *cell;
         foreach (cell, number <= most ? anchoring.instances : NIL) {
             auto *instance = static_cast<Instance *>(lfirst(cell));
-            if (instance::is_state(instance) || (instance->joined && !any))
+            if (instance::is_state(instance) || instance->recursion != nullptr || (instance->joined && !any))
                 continue;
             bool can_be_followed = !any && !is_lost(query, anchoring, instance->relation);
             SubqueryNode *found = of_instance(instance, can_be_followed);

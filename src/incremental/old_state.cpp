@@ -164,6 +164,27 @@ char *old_rows(const Instance *instance, const NetChanges *changes, const Parts 
                                {"in_parts", in_any_parts(instance, parts, TableState::before)}});
 }
 
+// Restricts what is read of a recursive query to the parts.
+void restrict_recursion(const Instance *recursion, const Parts *parts, TableState state, QueryEnvironment *environment)
+{
+    RangeTblEntry *rte = rt_fetch(recursion->rti, recursion->query->rtable);
+    Oid type = list_nth_oid(rte->coltypes, recursion->anchor - 1);
+    bool keeps_nulls = parts->has_null || recursion->keeps_nulls;
+    const char *text = psprintf("SELECT FROM (VALUES (NULL::%s)) t (part) WHERE t.part = ANY (SELECT p.part FROM %s p)%s",
+                                format_type_be_qualified(type), row_names::in_state(row_names::parts, state),
+                                keeps_nulls ? " OR t.part IS NULL" : "");
+    Node *condition = query::unchecked(text, environment)->jointree->quals;
+    ListCell *cell;
+    foreach (cell, pull_vars_of_level(condition, 0)) {
+        auto *var = lfirst_node(Var, cell);
+        var->varattno = recursion->anchor;
+        var->varattnosyn = recursion->anchor;
+        var->varcollid = list_nth_oid(rte->colcollations, recursion->anchor - 1);
+    }
+    recursion->query->jointree->quals = make_and_qual(recursion->query->jointree->quals, condition);
+    recursion->query->hasSubLinks = true;
+}
+
 } // namespace
 
 namespace old_state {
@@ -186,7 +207,13 @@ void apply(Query *query, const Anchoring &anchoring, List *changes, TableState s
            const Parts *parts, QueryEnvironment *environment)
 {
     ListCell *cell;
-    foreach (cell, anchor::choose_same(query, anchoring).instances) {
+    Anchoring same = anchor::choose_same(query, anchoring);
+    foreach (cell, parts != nullptr ? same.recursions : NIL) {
+        auto *recursion = static_cast<Instance *>(lfirst(cell));
+        if (recursion->anchor != 0)
+            restrict_recursion(recursion, parts, state, environment);
+    }
+    foreach (cell, same.instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
         const NetChanges *own = state == TableState::before ? instance::changes_of(changes, instance)
                                                             : nullptr;

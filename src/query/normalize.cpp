@@ -3,6 +3,7 @@
 #include "query/flatten.hpp"
 #include "query/grouping_sets.hpp"
 #include "query/query.hpp"
+#include "query/recursion.hpp"
 #include "query/set_operations.hpp"
 
 #include <utility>
@@ -30,10 +31,12 @@ void inline_in(Query *query, Reference *reference)
             || rte->ctelevelsup != static_cast<Index>(reference->levels_up)
             || strcmp(rte->ctename, reference->cte->ctename) != 0)
             continue;
+        bool recursive = reference->cte->cterecursive;
+        rte->subquery = recursive ? recursion::read_all(rte, reference->cte)
+                                  : static_cast<Query *>(copyObjectImpl(reference->cte->ctequery));
         rte->rtekind = RTE_SUBQUERY;
-        rte->subquery = static_cast<Query *>(copyObjectImpl(reference->cte->ctequery));
         // The subquery is one level below the entry, as the CTE is below its query.
-        if (reference->levels_up > 0)
+        if (reference->levels_up > 0 && !recursive)
             IncrementVarSublevelsUp(reinterpret_cast<Node *>(rte->subquery), reference->levels_up, 1);
         rte->ctename = nullptr;
         rte->ctelevelsup = 0;
@@ -60,9 +63,11 @@ void inline_ctes(Query *query)
     List *recursive = NIL;
     ListCell *cell;
 
+    if (recursion::is_read_all(query))
+        return;
     foreach (cell, query->cteList) {
         auto *cte = lfirst_node(CommonTableExpr, cell);
-        if (cte->cterecursive || !IsA(cte->ctequery, Query)) {
+        if (cte->cterecursive ? !recursion::is_closed(cte) : !IsA(cte->ctequery, Query)) {
             recursive = lappend(recursive, cte);
             continue;
         }

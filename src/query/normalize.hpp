@@ -7,8 +7,8 @@
 
 namespace refresh_mv::normalize {
 
-// Rewrites a query in place: common table expressions become subqueries, unless
-// they are recursive; subqueries that only select and join become part of the top; columns of joins become those that they stand for; set
+// Rewrites a query in place: common table expressions become subqueries (recursive ones
+// as recursion.hpp has it); subqueries that only select and join become part of the top; columns of joins become those that they stand for; set
 // operations at the top become a subquery; SELECT DISTINCT without aggregates becomes
 // GROUP BY; OFFSET 0 goes.
 void normalize(Query **query);

@@ -688,9 +688,21 @@ SELECT kind, part, sum(volume) AS volume FROM events GROUP BY GROUPING SETS ((ki
 SELECT stddev(qty) AS qty, count(*) AS n FROM items;
 -- f_hidden_key: delta: no group key is shown
 SELECT string_agg(note, ',' ORDER BY line) AS notes FROM items GROUP BY order_id;
--- f_recursive: full: a recursive CTE
+-- f_recursive: full: a recursive CTE over what changes
 WITH RECURSIVE r AS (SELECT id, 0 AS depth FROM staff WHERE manager IS NULL UNION SELECT s.id, r.depth + 1 FROM r JOIN staff s ON s.manager = r.id WHERE r.depth < 4)
 SELECT depth, count(*) AS n FROM r GROUP BY depth;
+-- f_recursive_joined: delta whole(staff): joined with what changes
+WITH RECURSIVE r AS (SELECT id, 0 AS depth FROM staff WHERE manager IS NULL UNION SELECT s.id, r.depth + 1 FROM r JOIN staff s ON s.manager = r.id WHERE r.depth < 4)
+SELECT r.depth, c.tier, count(*) AS n, sum(c.credit) AS credit FROM r JOIN customers c ON c.id = r.id GROUP BY r.depth, c.tier;
+-- f_recursive_nullable: delta whole(staff): what changes is on the nullable side of a join with it
+WITH RECURSIVE r AS (SELECT id, id AS root FROM staff WHERE dept = 1 UNION SELECT s.id, r.root FROM r JOIN staff s ON s.manager = r.id)
+SELECT r.root, count(o.id) AS n, max(o.day) AS last FROM r LEFT JOIN orders o ON o.customer = r.id GROUP BY r.root;
+-- f_recursive_rows: keys whole(staff): read twice, one of them on the nullable side
+WITH RECURSIVE r AS (SELECT id, 0 AS depth FROM staff WHERE manager IS NULL UNION SELECT s.id, r.depth + 1 FROM r JOIN staff s ON s.manager = r.id WHERE r.depth < 4)
+SELECT o.id, o.total, a.depth, b.depth AS other FROM orders o JOIN r a ON a.id = o.customer LEFT JOIN r b ON b.id = o.channel;
+-- f_recursive_of_steps: keys: correlated subqueries beside a recursive query over what never changes
+WITH RECURSIVE r AS (SELECT n, label FROM steps WHERE n = 0 UNION ALL SELECT s.n, s.label FROM r JOIN steps s ON s.n = r.n + 1)
+SELECT r.n, r.label, (SELECT count(*) FROM orders o WHERE o.customer = r.n) AS orders, EXISTS (SELECT FROM events e WHERE e.customer = r.n) AS has FROM r;
 -- f_union: delta: no column is the same in both arms
 SELECT upper(status) AS label FROM orders UNION SELECT upper(kind) FROM events;
 -- f_inherited: full: of an inheritance tree only that it changed is known
