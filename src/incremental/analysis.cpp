@@ -3,6 +3,7 @@
 #include "incremental/affected_parts.hpp"
 #include "incremental/expose_keys.hpp"
 #include "incremental/old_state.hpp"
+#include "incremental/partition_reads.hpp"
 #include "incremental/whole_rows.hpp"
 #include "query/normalize.hpp"
 #include "query/query.hpp"
@@ -70,6 +71,7 @@ Analysis analyse(Relation view, List *changed, const Moment *as_of, const char *
     analysis.without_rows = without_rows;
     forget_order(analysis.query);
     normalize::normalize(&analysis.query);
+    partition_reads::by_roots(analysis.query);
     whole_rows::spell_out(analysis.query);
     expose_keys::in_subqueries(analysis.query);
     Query *whole = analysis.query;

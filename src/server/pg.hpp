@@ -127,6 +127,7 @@ extern "C" {
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
+#include "utils/partcache.h"
 #include "utils/queryenvironment.h"
 #include "utils/regproc.h"
 #include "utils/rel.h"

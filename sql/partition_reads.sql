@@ -1,0 +1,102 @@
+CALL helpers.begin_suite();
+-- Views of partitions by their own names, whose changes are logged for the whole tree.
+CREATE TABLE ev (id int, day date, kind text, n int, gone int, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+CREATE TABLE ev_old PARTITION OF ev FOR VALUES FROM (MINVALUE) TO ('2024-01-01');
+CREATE TABLE ev_24 (n int, old text, kind text NOT NULL, day date NOT NULL, id int NOT NULL, gone int);
+ALTER TABLE ev_24 DROP COLUMN old;
+ALTER TABLE ev ATTACH PARTITION ev_24 FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+CREATE TABLE ev_25 PARTITION OF ev FOR VALUES FROM ('2025-01-01') TO ('2026-01-01') PARTITION BY LIST (id);
+CREATE TABLE ev_25_few PARTITION OF ev_25 FOR VALUES IN (1, 2, 3, 4, 5, 6, 7, 8, 9);
+CREATE TABLE ev_25_rest PARTITION OF ev_25 DEFAULT;
+ALTER TABLE ev DROP COLUMN gone;
+CREATE TABLE kinds (kind text PRIMARY KEY, label text);
+CREATE TABLE hashed (id int PRIMARY KEY, n int) PARTITION BY HASH (id);
+CREATE TABLE hashed_0 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE hashed_1 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+INSERT INTO ev SELECT g, date '2023-07-01' + g * 3, 'k' || g % 5, g FROM generate_series(1, 300) g;
+INSERT INTO ev SELECT g, date '2025-03-01', 'k1', g FROM generate_series(1, 9) g;
+INSERT INTO kinds SELECT 'k' || g, 'label ' || g FROM generate_series(0, 3) g;
+INSERT INTO hashed SELECT g, g FROM generate_series(1, 50) g;
+ANALYZE ev, kinds, hashed;
+CREATE TABLE shapes (no int GENERATED ALWAYS AS IDENTITY, name text, query text);
+INSERT INTO shapes (name, query) VALUES
+('rows', 'SELECT id, day, n FROM ev_24'),
+('groups', 'SELECT kind, count(*) AS k, sum(n) AS n FROM ev_24 GROUP BY kind'),
+('joined', 'SELECT k.label, count(*) AS k, max(e.day) AS last FROM ev_24 e JOIN kinds k USING (kind) GROUP BY k.label'),
+('nullable', 'SELECT k.kind, k.label, e.id, e.day FROM kinds k LEFT JOIN ev_24 e ON e.kind = k.kind'),
+('only', 'SELECT kind, sum(n) AS n FROM ONLY ev_24 GROUP BY kind'),
+('partitioned', 'SELECT kind, count(*) AS k FROM ev_25 GROUP BY kind'),
+('below', 'SELECT id, day, kind FROM ev_25_few WHERE n > 3'),
+('two', 'SELECT kind, count(*) AS k FROM (SELECT kind FROM ev_old UNION ALL SELECT kind FROM ev_24) e GROUP BY kind'),
+('beside the tree', 'SELECT e.id, e.day, f.n FROM ev e JOIN ev_24 f ON f.id = e.id AND f.day = e.day'),
+('exists', 'SELECT kind, label FROM kinds k WHERE EXISTS (SELECT FROM ev_24 e WHERE e.kind = k.kind AND e.n > 100)'),
+('default', 'SELECT kind, count(*) AS k FROM ev_25_rest GROUP BY kind'),
+('hashed', 'SELECT n % 3 AS rest, count(*) AS k FROM hashed_0 GROUP BY 1'),
+('only partitioned', 'SELECT kind, count(*) AS k FROM ONLY ev_25 GROUP BY kind'),
+('whole rows', 'SELECT id, day, e IS NULL AS none, (e).n FROM ev_24 e');
+-- Makes each view, tracks it, and refreshes it after changes: the methods, the wrong rows, and the reasons of full refreshes.
+CREATE FUNCTION told(shape text, changes text[], OUT methods text, OUT differences bigint, OUT reasons text) LANGUAGE plpgsql AS $$
+DECLARE
+    statement text;
+BEGIN
+    EXECUTE 'CREATE MATERIALIZED VIEW shown AS ' || (SELECT s.query FROM shapes s WHERE s.name = shape);
+    PERFORM refresh_mv.track('shown'::text::regclass);
+    TRUNCATE refresh_mv.journal;
+    EXECUTE 'SELECT refresh_materialized_views_smart(''{shown}'')';
+    differences := check_view('shown'::text::regclass);
+    FOREACH statement IN ARRAY changes LOOP
+        EXECUTE statement;
+        EXECUTE 'SELECT refresh_materialized_views_smart(''{shown}'')';
+        differences := differences + check_view('shown'::text::regclass);
+    END LOOP;
+    SELECT string_agg(h.method, ' ' ORDER BY h.run), string_agg(DISTINCT substring(h.reason FROM ', but (.*)'), '; ') INTO methods, reasons FROM refresh_mv.history h;
+    DROP MATERIALIZED VIEW shown;
+END $$;
+SELECT s.name, t.* FROM shapes s, told(s.name, ARRAY[
+    'INSERT INTO ev SELECT g, date ''2024-05-01'', ''k2'', g FROM generate_series(400, 404) g; INSERT INTO ev_25 SELECT g, date ''2025-05-01'', ''k2'', g FROM generate_series(400, 404) g; INSERT INTO hashed VALUES (400, 1), (401, 2)',
+    -- into the partition and out of it, within it and elsewhere
+    'UPDATE ev SET day = ''2023-01-01'' WHERE id = 400 AND day < ''2025-01-01''; UPDATE ev SET day = ''2024-06-01'' WHERE id IN (5, 6) AND day < ''2024-01-01''; UPDATE ev SET n = n + 1, kind = ''k0'' WHERE id IN (70, 280); UPDATE ev SET n = 0 WHERE id = 7',
+    'UPDATE ev_24 SET n = n * 2 WHERE kind = ''k1''; UPDATE hashed SET n = n + 1 WHERE id % 7 = 0',
+    'DELETE FROM ev_24 WHERE id BETWEEN 80 AND 90; DELETE FROM ev WHERE day >= ''2025-05-01''; DELETE FROM hashed WHERE id > 45',
+    'UPDATE kinds SET label = label || ''!'' WHERE kind = ''k3''; INSERT INTO kinds VALUES (''k4'', ''label 4'')',
+    'DELETE FROM kinds WHERE kind = ''k4''; UPDATE kinds SET label = ''label 3'' WHERE kind = ''k3''; DELETE FROM ev; INSERT INTO ev SELECT g, date ''2023-07-01'' + g * 3, ''k'' || g % 5, g FROM generate_series(1, 300) g; INSERT INTO ev SELECT g, date ''2025-03-01'', ''k1'', g FROM generate_series(1, 9) g']) t
+ORDER BY s.no;
+-- Other bounds are other rows.
+CREATE MATERIALIZED VIEW moved AS SELECT kind, count(*) AS k FROM ev_24 GROUP BY kind;
+SELECT tracked FROM refresh_mv.track('moved');
+SELECT success FROM refresh_materialized_views_smart('{moved}');
+BEGIN;
+ALTER TABLE ev DETACH PARTITION ev_24;
+DELETE FROM ev_24 WHERE day >= '2024-07-01';
+ALTER TABLE ev ATTACH PARTITION ev_24 FOR VALUES FROM ('2024-01-01') TO ('2024-07-01');
+COMMIT;
+CREATE TABLE ev_24b PARTITION OF ev FOR VALUES FROM ('2024-07-01') TO ('2025-01-01');
+INSERT INTO ev VALUES (500, '2024-08-01', 'k1', 1), (501, '2024-03-01', 'k1', 1);
+TRUNCATE refresh_mv.journal;
+SELECT success FROM refresh_materialized_views_smart('{moved}');
+INSERT INTO ev VALUES (502, '2024-08-01', 'k1', 1), (503, '2024-03-01', 'k1', 1);
+SELECT success FROM refresh_materialized_views_smart('{moved}');
+SELECT method, reason FROM refresh_mv.history ORDER BY run;
+SELECT check_view('moved');
+-- Whoever may read the partition alone may do so, and no more.
+CREATE ROLE refresh_mv_reader;
+GRANT USAGE, CREATE ON SCHEMA suite TO refresh_mv_reader;
+GRANT SELECT ON ev_24 TO refresh_mv_reader;
+GRANT TRIGGER ON ALL TABLES IN SCHEMA suite TO refresh_mv_reader;
+SET ROLE refresh_mv_reader;
+CREATE MATERIALIZED VIEW his AS SELECT kind, count(*) AS k FROM ev_24 GROUP BY kind;
+SELECT tracked FROM refresh_mv.track('his');
+SELECT success FROM refresh_materialized_views_smart('{his}');
+RESET ROLE;
+TRUNCATE refresh_mv.journal;
+UPDATE ev SET kind = 'k9' WHERE id = 503;
+SELECT success FROM refresh_materialized_views_smart('{his}');
+SELECT method FROM refresh_mv.history;
+SELECT check_view('his');
+REVOKE SELECT ON ev_24 FROM refresh_mv_reader;
+UPDATE ev SET kind = 'k8' WHERE id = 503;
+SELECT success FROM refresh_materialized_views_smart('{his}');
+SELECT success FROM refresh_materialized_views(views => '{his}');
+SELECT success, message FROM refresh_mv.history ORDER BY run OFFSET 1;
+DROP SCHEMA suite CASCADE;
+DROP ROLE refresh_mv_reader;
