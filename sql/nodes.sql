@@ -231,6 +231,17 @@ SELECT * FROM smart();
 DELETE FROM linked WHERE i < 3;
 SELECT * FROM smart();
 
+-- Sets of groups of sets of groups, hundreds of tables when they are taken apart: no node is looked for.
+CREATE MATERIALIZED VIEW very_many AS
+    WITH w AS (SELECT k, x, count(*) AS n FROM (SELECT DISTINCT k, x, i FROM t) q GROUP BY CUBE (k, x)),
+        y AS (SELECT a.k, b.x, sum(a.n) AS n FROM w a JOIN w b ON a.n = b.n GROUP BY CUBE (a.k, b.x))
+    SELECT z.k, count(*) FROM (SELECT a.k, b.x FROM y a JOIN y b ON a.n = b.n AND a.x = b.x) z GROUP BY ROLLUP (z.k);
+SELECT count(*) FROM refresh_mv.track('very_many');
+SELECT * FROM smart();
+UPDATE t SET k = 2 WHERE i = 3;
+SELECT * FROM smart();
+DROP MATERIALIZED VIEW very_many;
+
 -- A crash has emptied the state of a node: it is made anew.
 CREATE MATERIALIZED VIEW emptied AS SELECT i FROM u WHERE x >= (SELECT max(x) FROM t);
 SELECT count(*) FROM refresh_mv.track('emptied');

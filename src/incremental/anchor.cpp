@@ -91,11 +91,11 @@ bool all_or_nothing(const Search *search, Step step)
 
     foreach (cell, instances)
         saved[foreach_current_index(cell)] = *static_cast<Instance *>(lfirst(cell));
-    if (step())
-        return true;
-    foreach (cell, instances)
+    bool done = step();
+    foreach (cell, done ? NIL : instances)
         *static_cast<Instance *>(lfirst(cell)) = saved[foreach_current_index(cell)];
-    return false;
+    pfree(saved);
+    return done;
 }
 
 bool try_reach(Search *search, Query *query, int rti, AttrNumber attno)

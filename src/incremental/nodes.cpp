@@ -365,7 +365,9 @@ Query *split(Query *query)
 
 SubqueryNode *next(Query *query, const Anchoring &anchoring, bool was_split, bool with_rows, int number)
 {
-    constexpr int most = 20;
+    constexpr int most = 20, most_instances = 60; // to look at each of more would take long, and much memory
+    if (list_length(anchoring.instances) > most_instances)
+        return nullptr;
     bool any = number <= most && (was_split || !has_method(query, anchoring));
     auto find = [&](auto of_instance) {
         ListCell *cell;
