@@ -63,8 +63,8 @@ void inline_ctes(Query *query)
     List *recursive = NIL;
     ListCell *cell;
 
-    if (recursion::is_read_all(query))
-        return;
+    if (recursion::is_read_all(query) && !query->hasSubLinks)
+        return; // for which nothing is to be put anywhere
     foreach (cell, query->cteList) {
         auto *cte = lfirst_node(CommonTableExpr, cell);
         if (cte->cterecursive ? !recursion::is_closed(cte) : !IsA(cte->ctequery, Query)) {
