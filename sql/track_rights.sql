@@ -112,6 +112,9 @@ UPDATE t SET n = -n WHERE id = 11;
 SET ROLE refresh_mv_track_owner;
 SELECT refresh_mv.changes('v', 't');
 \echo :LAST_ERROR_SQLSTATE
+-- Nor does a refresh show them to him, by whatever method.
+SELECT success FROM refresh_materialized_views_smart('{v}');
+SELECT success, sqlstate FROM refresh_mv.history ORDER BY run DESC LIMIT 1;
 SET ROLE refresh_mv_track_keeper;
 GRANT SELECT (id) ON t TO refresh_mv_track_owner;
 SET ROLE refresh_mv_track_owner;

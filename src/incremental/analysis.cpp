@@ -68,6 +68,7 @@ Analysis analyse(Relation view, List *changed, const Moment *as_of, const char *
 {
     Analysis analysis{};
     analysis.query = query::rewritten(view);
+    query::check_rights(analysis.query); // what reads changes in the place of tables asks for none
     analysis.without_rows = without_rows;
     forget_order(analysis.query);
     normalize::normalize(&analysis.query);

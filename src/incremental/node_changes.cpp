@@ -15,6 +15,16 @@ namespace {
 // The numbers of imagined changes of nodes come after those of sources.
 constexpr int after_sources = 100000;
 
+// Whether a node reads what earlier ones hold, which is not written by what is only planned.
+bool reads_state(const SubqueryNode *node)
+{
+    ListCell *cell;
+    foreach (cell, node->anchoring.instances)
+        if (instance::is_state(static_cast<Instance *>(lfirst(cell))))
+            return true;
+    return false;
+}
+
 // The work for a node, which is part of that for the view.
 Work work_for(const Work *whole, const SubqueryNode *node)
 {
@@ -25,7 +35,7 @@ Work work_for(const Work *whole, const SubqueryNode *node)
     work.signs = NIL;
     work.by_terms = false;
     work.parts = nullptr;
-    work.planned = whole->planned && (whole->imagined || !whole->stateful);
+    work.planned = whole->planned && (whole->imagined || !whole->stateful || reads_state(node));
     return work;
 }
 

@@ -121,6 +121,21 @@ double checked_cost(Query *query)
     return cost(planned);
 }
 
+static bool check_level(Node *node, void *context)
+{
+    if (node == nullptr)
+        return false;
+    if (!IsA(node, Query))
+        return expression_tree_walker(node, pg::walker(check_level), context);
+    pg::check_permissions(reinterpret_cast<Query *>(node));
+    return query_tree_walker(reinterpret_cast<Query *>(node), pg::walker(check_level), context, 0);
+}
+
+void check_rights(Query *query)
+{
+    check_level(reinterpret_cast<Node *>(query), nullptr);
+}
+
 // SELECT columns FROM the one entry of the range table WHERE condition.
 static void select_columns(Query *query, Relation view, bool with_tid, Node *condition)
 {

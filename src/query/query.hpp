@@ -43,6 +43,9 @@ double cost(Query *query);
 // run it.
 double checked_cost(Query *query);
 
+// Fails if the current role may not run a rewritten query.
+void check_rights(Query *query);
+
 // SELECT [ctid,] all columns FROM a view as it stands, or FROM its own query,
 // WHERE condition; the condition (null: none) has Vars of varno 1, numbered as
 // the columns of the view.

@@ -573,6 +573,16 @@ inline void append_tables(Query *query, Query *other)
 #endif
 }
 
+// Fails unless the current role, or whoever a view stands for, may read what is in a query's range table.
+inline void check_permissions(Query *query)
+{
+#if PG_VERSION_NUM >= 160000
+    ExecCheckPermissions(query->rtable, query->rteperminfos, true);
+#else
+    ExecCheckRTPerms(query->rtable, true);
+#endif
+}
+
 // Makes an index, quietly.
 inline void define_index(Oid table, IndexStmt *statement)
 {
