@@ -6,7 +6,7 @@ IN, ALL, EXISTS and comparisons, in HAVING and LIMIT; groups of groups, totals s
 grouping sets, the first groups.  The tables are few and tiny, with NULLs and duplicates; at times one is emptied.
 What explain() says will be done is compared with what is done.
 
-nodes_fuzz.py [--seed N] [--schemas N] [--rounds N] [--all]: without arguments it goes on until 120 refreshes by
+nodes_fuzz.py [--seed N] [--schemas N] [--rounds N] [--all]: without arguments it goes on until 70 refreshes by
 `delta` have been of views with nodes, by TEST_LONG=1 20,000.
 """
 import argparse
@@ -26,7 +26,7 @@ from session import create_database, drop_database
 from views import SUMS, Column, Grammar, Rows
 from writes import Writes
 
-REFRESHES = 20000 if os.environ.get("TEST_LONG") else 120
+REFRESHES = 20000 if os.environ.get("TEST_LONG") else 70
 NO_LINK = re.compile(r" ON (?!r\d+\.\S+ = r\d)")
 SUMMED = {"integer", "smallint", "bigint", "numeric", "numeric(8,2)"}
 NODES = """SELECT DISTINCT substring(relname FROM '^group_state_([0-9]+)_[0-9]+$')::oid::regclass::text FROM pg_class

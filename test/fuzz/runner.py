@@ -16,9 +16,10 @@ JOURNAL = """SELECT id, to_regclass(quote_ident(view_schema) || '.' || quote_ide
 STANDING = """SELECT format('%I.%I', schema, name)::regclass::text, stale, unknown_reason, pending_changes
               FROM refresh_mv.status WHERE tracked"""
 # A reason for a full refresh that is an error nobody has thought of.  (What is computed of rows that were there in
-# neither state, which signed terms can join, may fail as data of the view would.)
+# neither state, which signed terms can join, may fail as data of the view would; so may a node that the view's query
+# has no need of.)
 SUSPICIOUS = re.compile("failed with SQLSTATE (?!22)|does not exist|unrecognized|could not|ambiguous|invalid|must be|not found|unexpected"
-                        "|cache lookup|variable|violates|duplicate|no state of its groups could|permission|type")
+                        "|cache lookup|variable|violates|duplicate|no state of its groups could(?! be made: it failed with SQLSTATE 22)|permission|type")
 ON_COMMIT = "SELECT 1 FROM refresh_mv.tracked WHERE on_commit"
 # Reasons that lie in a view's query, so that it will be refreshed in full again.
 SHAPE = re.compile("serve as an anchor|reads as a whole|tells which rows|LIMIT|grouping sets|others depend on"
