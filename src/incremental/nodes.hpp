@@ -1,11 +1,12 @@
-// Nodes: subqueries of a view that group, or that are the joined rows of a query apart from what it does with them, and are read by something above them through which changes of their
-// tables cannot be followed, or only in parts as large as those of what reads them.  Each has a state of its own (group_state.hpp), as if it were a materialized
-// view below, and the query reads that.
+// Nodes: subqueries of a view that group, or that are the joined rows of a query apart from what it does with
+// them, and are read by something above them through which changes of their tables cannot be followed, or only in
+// parts as large as those of what reads them.  Each has a state of its own (group_state.hpp), as if it were a
+// materialized view below, and the query reads that.
 //
 //     = (SELECT max(total) FROM (SELECT sum(x) AS total FROM t GROUP BY k))      node 1: the groups of t
 //     SELECT rank() OVER (ORDER BY g.n) FROM (SELECT count(*) AS n ...) g        node 1: g
 //     GROUP BY k HAVING sum(x) > (SELECT avg(x) FROM t)                          node 1: the average, 2: the groups
-//     SELECT lag(x) OVER (ORDER BY y) FROM t             node 1: x, y and the key of each row of t
+//     SELECT lag(x) OVER (ORDER BY y) FROM t                                     node 1: x, y and the key of each row of t
 //     k IN (SELECT u.k FROM u WHERE x > (SELECT sum(y) FROM t WHERE t.i = u.i))  node 1: the distinct values of k
 //
 // Invariants:
