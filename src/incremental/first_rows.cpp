@@ -22,19 +22,6 @@ bool shows_order(Query *query)
     return query->sortClause != NIL;
 }
 
-// Whether a query has rows as values, which have several images by how many columns their type had.
-bool returns_rows(Query *query)
-{
-    ListCell *cell;
-    foreach (cell, query->targetList) {
-        Oid type = getBaseType(exprType(reinterpret_cast<Node *>(lfirst_node(TargetEntry, cell)->expr)));
-        Oid element = get_base_element_type(type);
-        if (type_is_rowtype(OidIsValid(element) ? element : type))
-            return true;
-    }
-    return false;
-}
-
 // The number of rows that a query is limited to.
 int64 limit_of(const Query *query)
 {
@@ -156,7 +143,7 @@ bool suit(const Work *work)
         return false;
     Query joined = *query;
     joined.limitCount = nullptr;
-    return query::only_joins(&joined) && shows_order(query) && !returns_rows(query)
+    return query::only_joins(&joined) && shows_order(query) && !query::returns_rows(query)
            && !checkExprHasSubLink(reinterpret_cast<Node *>(query->targetList));
 }
 

@@ -87,27 +87,13 @@ bool fit(Work *work, int64 rows)
     return static_cast<double>(rows) * (width + overhead) < maintenance_work_mem * 1024.0 / 2;
 }
 
-// Whether the query has rows as values: the same row has several images, by how many columns its table had when it
-// was stored.
-bool returns_rows(Query *query)
-{
-    ListCell *cell;
-    foreach (cell, query->targetList) {
-        Oid type = getBaseType(exprType(reinterpret_cast<Node *>(lfirst_node(TargetEntry, cell)->expr)));
-        Oid element = get_base_element_type(type);
-        if (type_is_rowtype(OidIsValid(element) ? element : type))
-            return true;
-    }
-    return false;
-}
-
 // Whether the view's rows are the joined rows, one for one, so that those which were gained and lost are all there is
 // to know.
 bool shows_joined_rows(Work *work)
 {
     Query *query = work->analysis.query;
     return work->by_terms && query::only_joins(query) && query->rowMarks == NIL
-           && !checkExprHasSubLink(reinterpret_cast<Node *>(query->targetList)) && !returns_rows(query);
+           && !checkExprHasSubLink(reinterpret_cast<Node *>(query->targetList)) && !query::returns_rows(query);
 }
 
 // The rows that the view has gained and lost, and the held rows with the keys of the lost ones.  False, with a reason

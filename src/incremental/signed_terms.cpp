@@ -491,22 +491,8 @@ int count_terms(Query *query, const Anchoring &anchoring, List *changes)
 // All terms as one query.
 Query *together(List *terms, QueryEnvironment *environment)
 {
-    StringInfoData text;
-    ListCell *cell;
-
-    if (list_length(terms) == 1)
-        return linitial_node(Query, terms);
-    initStringInfo(&text);
-    foreach (cell, terms) {
-        const char *name = psprintf("refresh_mv_term_%d", foreach_current_index(cell));
-        ephemeral_rows::stand_in(environment, name, lfirst_node(Query, cell));
-        appendStringInfo(&text, "%sSELECT t.* FROM %s t", text.len > 0 ? " UNION ALL " : "", name);
-    }
-    Query *query = query::unchecked(text.data, environment);
-    foreach (cell, terms)
-        ephemeral_rows::replace(query, psprintf("refresh_mv_term_%d", foreach_current_index(cell)),
-                                lfirst_node(Query, cell));
-    return query;
+    return list_length(terms) == 1 ? linitial_node(Query, terms)
+                                   : ephemeral_rows::union_all("refresh_mv_term", terms, environment);
 }
 
 } // namespace

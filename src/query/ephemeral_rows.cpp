@@ -165,6 +165,31 @@ Query *over(const char *text, const char *name, Query *query, QueryEnvironment *
     return reader;
 }
 
+const char *numbered(const char *name, int number)
+{
+    return psprintf("%s_%d", name, number);
+}
+
+Query *over_all(const char *text, const char *name, List *queries, QueryEnvironment *environment)
+{
+    ListCell *cell;
+    foreach (cell, queries)
+        stand_in(environment, numbered(name, foreach_current_index(cell) + 1), lfirst_node(Query, cell));
+    Query *reader = query::unchecked(text, environment);
+    foreach (cell, queries)
+        replace(reader, numbered(name, foreach_current_index(cell) + 1), lfirst_node(Query, cell));
+    return reader;
+}
+
+Query *union_all(const char *name, List *queries, QueryEnvironment *environment)
+{
+    StringInfoData text;
+    initStringInfo(&text);
+    for (int number = 1; number <= list_length(queries); number++)
+        appendStringInfo(&text, "%sSELECT t.* FROM %s t", number > 1 ? " UNION ALL " : "", numbered(name, number));
+    return over_all(text.data, name, queries, environment);
+}
+
 void replace(Query *query, const char *name, Query *replacement)
 {
     Replacement context = {name, replacement};

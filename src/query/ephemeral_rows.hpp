@@ -57,6 +57,13 @@ void stand_in(QueryEnvironment *environment, const char *name, Query *query);
 // Parses a text that reads a query by name.
 Query *over(const char *text, const char *name, Query *query, QueryEnvironment *environment);
 
+// The same of several queries, whose names are numbered() from 1 on.
+const char *numbered(const char *name, int number);
+Query *over_all(const char *text, const char *name, List *queries, QueryEnvironment *environment);
+
+// The rows of all queries.
+Query *union_all(const char *name, List *queries, QueryEnvironment *environment);
+
 // Puts a query in the place of all rows of a name.
 void replace(Query *query, const char *name, Query *replacement);
 

@@ -151,24 +151,6 @@ List *outputs(Query *query)
     return entries;
 }
 
-// All rows of queries.
-Query *all_of(List *queries)
-{
-    QueryEnvironment *environment = create_queryEnv();
-    StringInfoData text;
-    ListCell *cell;
-    initStringInfo(&text);
-    foreach (cell, queries) {
-        const char *set = psprintf("refresh_mv_set_%d", foreach_current_index(cell));
-        ephemeral_rows::stand_in(environment, set, lfirst_node(Query, cell));
-        appendStringInfo(&text, "%sSELECT a.* FROM %s a", text.len > 0 ? " UNION ALL " : "", set);
-    }
-    Query *all = query::unchecked(text.data, environment);
-    foreach (cell, queries)
-        ephemeral_rows::replace(all, psprintf("refresh_mv_set_%d", foreach_current_index(cell)), lfirst_node(Query, cell));
-    return all;
-}
-
 // Names the columns as they were, and sorts as before.
 void finish(Query *all, Query *query)
 {
@@ -196,7 +178,7 @@ void grouping_sets::take_apart(Query *query)
         return;
     foreach (cell, sets)
         arms = lappend(arms, groups_of(query, static_cast<List *>(lfirst(cell))));
-    Query *all = all_of(arms);
+    Query *all = ephemeral_rows::union_all("refresh_mv_set", arms, create_queryEnv());
     finish(all, query);
     *query = *all;
 }

@@ -365,6 +365,18 @@ bool mentions_around(Node *expr)
     return find_around(expr, &depth);
 }
 
+bool returns_rows(Query *query)
+{
+    ListCell *cell;
+    foreach (cell, query->targetList) {
+        Oid type = getBaseType(exprType(reinterpret_cast<Node *>(lfirst_node(TargetEntry, cell)->expr)));
+        Oid element = get_base_element_type(type);
+        if (type_is_rowtype(OidIsValid(element) ? element : type))
+            return true;
+    }
+    return false;
+}
+
 Expr *count_rows()
 {
     Aggref *aggregate = makeNode(Aggref);

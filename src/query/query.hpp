@@ -73,6 +73,10 @@ AttrNumber add_output(Query *query, Expr *expr, const char *name);
 // Whether a query only selects and joins, so that each row of its FROM makes a row.
 bool only_joins(Query *query);
 
+// Whether a query has rows as values: the same row has several images, by how many columns its table had when it
+// was stored.
+bool returns_rows(Query *query);
+
 // The arms of a query that is nothing but a UNION ALL, as entries of its range table; NIL for others.
 List *union_arms(Query *query);
 

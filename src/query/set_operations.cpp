@@ -22,10 +22,7 @@ char *columns(const Turning &turning, const char *prefix)
     return sql_template::number_all(psprintf(", %sc#", prefix), turning.width) + strlen(", ");
 }
 
-const char *arm_name(int number)
-{
-    return psprintf("refresh_mv_arm_%d", number);
-}
+constexpr char arm[] = "refresh_mv_arm";
 
 // All rows of queries, with the number of each, as a text to be read as u.
 char *all_rows(const Turning &turning, List *queries)
@@ -33,21 +30,15 @@ char *all_rows(const Turning &turning, List *queries)
     StringInfoData text;
     initStringInfo(&text);
     for (int number = 1; number <= list_length(queries); number++)
-        appendStringInfo(&text, "%sSELECT a.*, %d FROM %s a", number > 1 ? " UNION ALL " : "", number, arm_name(number));
+        appendStringInfo(&text, "%sSELECT a.*, %d FROM %s a", number > 1 ? " UNION ALL " : "", number,
+                         ephemeral_rows::numbered(arm, number));
     return psprintf("(%s) u(%s, side)", text.data, columns(turning, ""));
 }
 
 // Parses a text that reads all rows of queries.
 Query *over(const char *text, List *queries)
 {
-    QueryEnvironment *environment = create_queryEnv();
-    ListCell *cell;
-    foreach (cell, queries)
-        ephemeral_rows::stand_in(environment, arm_name(foreach_current_index(cell) + 1), lfirst_node(Query, cell));
-    Query *query = query::unchecked(text, environment);
-    foreach (cell, queries)
-        ephemeral_rows::replace(query, arm_name(foreach_current_index(cell) + 1), lfirst_node(Query, cell));
-    return query;
+    return ephemeral_rows::over_all(text, arm, queries, create_queryEnv());
 }
 
 // Whether an operand is just more of what a union unites: if that keeps duplicates, one that does so, too, and one
