@@ -130,6 +130,12 @@ bool has_state(const Analysis &analysis)
     return analysis.nodes != NIL || has_groups(analysis);
 }
 
+bool same_groups(const Analysis &a, const Analysis &b)
+{
+    return has_groups(a) == has_groups(b)
+           && (!has_groups(a) || strcmp(group_shape::fingerprint(a.groups), group_shape::fingerprint(b.groups)) == 0);
+}
+
 const char *fingerprint(const Analysis &analysis)
 {
     StringInfoData text;

@@ -40,6 +40,9 @@ const char *explained(const Analysis &analysis, const char *obstacle);
 // Whether anything is kept in a state.
 bool has_state(const Analysis &analysis);
 
+// Whether two analyses, which differ by their anchors alone, keep the same groups, or both none.
+bool same_groups(const Analysis &a, const Analysis &b);
+
 // Something that changes whenever the states would hold something else, and tells why joined rows have none.
 const char *fingerprint(const Analysis &analysis);
 

@@ -220,7 +220,7 @@ void anchor_for_changes(Work *work)
     Analysis analysis = work->analysis;
     analysis.anchoring = anchor::choose(analysis.query, changed_relations(work->changes));
     analysis.groups = group_shape::analyse(analysis.query, analysis.anchoring);
-    if (strcmp(analysis::fingerprint(analysis), analysis::fingerprint(work->analysis)) == 0)
+    if (analysis::same_groups(analysis, work->analysis))
         work->analysis = analysis;
 }
 
