@@ -128,8 +128,8 @@ bool are_of(Query *query, int rti)
     return join != nullptr && !contain_subplans(join->quals) && !contain_vars_of_level(join->quals, 1);
 }
 
-Expr *read(Query *query, const Instance *instance, const SignedChanges *signs, Part part, QueryEnvironment *environment,
-           Relids *inner)
+Expr *read(Query *query, const Instance *instance, const SignedChanges *signs, Part part, const char *tests,
+           QueryEnvironment *environment, Relids *inner)
 {
     int rti = static_cast<int>(instance->rti);
     JoinExpr *join = find_join(query, rti);
@@ -141,8 +141,8 @@ Expr *read(Query *query, const Instance *instance, const SignedChanges *signs, P
         return nullptr;
     }
     if (part == Part::matches) {
-        instance::replace(instance, psprintf("SELECT %s, t.%s FROM %s t", columns,
-                                             net_changes::existed_column(signs->changes), signs->rows.name),
+        instance::replace(instance, psprintf("SELECT %s, t.%s FROM %s t WHERE true%s", columns,
+                                             net_changes::existed_column(signs->changes), signs->rows.name, tests),
                           environment);
         pg::make_inner(query, join, inner);
         return reinterpret_cast<Expr *>(
@@ -154,7 +154,7 @@ Expr *read(Query *query, const Instance *instance, const SignedChanges *signs, P
     };
     bool found = part == Part::found;
     bool by_index = has_index(instance->relation, rti, join->quals);
-    add(images(signs, found ? ">" : "<"), true);
+    add(psprintf("%s%s", images(signs, found ? ">" : "<"), tests), true);
     if (found)
         add(images(signs, "<"), false);
     const char *others = found ? kept(instance, signs) : psprintf("%s t", instance::qualified_name(instance->relation));

@@ -2,6 +2,7 @@
 
 #include "incremental/from_clause.hpp"
 #include "incremental/optional_rows.hpp"
+#include "incremental/references.hpp"
 #include "query/normalize.hpp"
 #include "query/query.hpp"
 #include "query/sql_template.hpp"
@@ -28,18 +29,43 @@ struct Term {
     const Role *roles;
     List *signs;
     QueryEnvironment *environment;
-    const Difference *difference; // of a condition that has moved; null: of none
+    const Difference *difference;  // of a condition that has moved; null: of none
+    const char **tests = nullptr;  // of each instance's changes t: that they do not refer to changed rows where the term
+                                   // reads unchanged ones, as more conditions
+    bool *tested = nullptr;        // which unchanged instances such tests look after
 };
 
 using signed_terms::signs_of;
 
-Role role_of(const Term *term, const Instance *instance)
+int place_of(const Term *term, const Instance *instance)
 {
     ListCell *cell;
     foreach (cell, term->instances)
         if (lfirst(cell) == instance)
-            return term->roles[foreach_current_index(cell)];
-    return Role::now;
+            return foreach_current_index(cell);
+    return -1;
+}
+
+Role role_of(const Term *term, const Instance *instance)
+{
+    int place = place_of(term, instance);
+    return place < 0 ? Role::now : term->roles[place];
+}
+
+const char *tests_of(const Term *term, const Instance *instance)
+{
+    return term->tests[place_of(term, instance)];
+}
+
+// Whether a few rows are read in the place of an instance, or decide what is.
+bool is_few(Role role)
+{
+    return role == Role::changed || role == Role::old || role == Role::less;
+}
+
+bool is_few_optional(Role role)
+{
+    return role == Role::matches || role == Role::left_alone || role == Role::found;
 }
 
 // ---- what a query reads through FROM ----
@@ -78,8 +104,7 @@ bool holds_few(const Term *term, Query *query)
         Instance *instance = instance::find(term->instances, query, static_cast<int>(rti));
         Role role = instance != nullptr ? role_of(term, instance) : Role::now;
         Query *below = joined_below(rte);
-        found |= role == Role::changed || role == Role::old || role == Role::less
-                 || (below != nullptr && holds_few(term, below));
+        found |= is_few(role) || (below != nullptr && holds_few(term, below));
     });
     return found;
 }
@@ -139,6 +164,48 @@ Var *sign_column(RangeTblEntry *rte, Index rti, AttrNumber number)
     return makeVar(static_cast<int>(rti), number, INT4OID, -1, InvalidOid, 0);
 }
 
+// ---- references ----
+
+// Tests what the term reads in an instance's place for the unchanged rows to which it refers.
+void add_tests(Term *term, const Instance *instance, bool optional)
+{
+    StringInfoData tests;
+    ListCell *cell;
+    initStringInfo(&tests);
+    foreach (cell, term->instances) {
+        auto *other = static_cast<Instance *>(lfirst(cell));
+        if (role_of(term, other) != Role::unchanged)
+            continue;
+        const SignedChanges *signs = signs_of(term->signs, other);
+        List *columns = references::columns(instance, other, signs->changes->source->key, optional);
+        if (columns == NIL)
+            continue;
+        appendStringInfo(&tests, " AND NOT (%s)", net_changes::is_among(signs->changes, columns, signs->rows.name));
+        term->tested[foreach_current_index(cell)] = true;
+    }
+    term->tests[place_of(term, instance)] = tests.data;
+}
+
+// Finds what can be told of a few rows that refer to unchanged ones before these are read.
+void find_tests(Term *term)
+{
+    auto count = static_cast<size_t>(list_length(term->instances)) + 1;
+    ListCell *cell;
+    term->tests = static_cast<const char **>(palloc0(sizeof(char *) * count));
+    term->tested = static_cast<bool *>(palloc0(sizeof(bool) * count));
+    foreach (cell, term->instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        Role role = role_of(term, instance);
+        if (is_few(role) || is_few_optional(role))
+            add_tests(term, instance, is_few_optional(role));
+    }
+}
+
+bool is_tested(const Term *term, const Instance *instance)
+{
+    return term->tested[place_of(term, instance)];
+}
+
 // ---- roles ----
 
 // DISTINCT ON the key, which is: the planner knows nothing of rows in memory, but that.
@@ -157,11 +224,13 @@ Expr *read_few(const Term *term, const Instance *instance, Role role)
     const char *sign = net_changes::existed_column(signs->changes);
     // A subquery that is merged with the one around it loses its row-level security.
     const char *fence = rte->securityQuals != NIL ? " OFFSET 0" : "";
-    const char *text = sql_template::fill(role == Role::old ? "SELECT {distinct}{columns} FROM {rows} t WHERE t.{sign} < 0{fence}"
-                                                            : "SELECT {columns}, t.{sign} FROM {rows} t{fence}",
+    const char *text = sql_template::fill(role == Role::old
+                                              ? "SELECT {distinct}{columns} FROM {rows} t WHERE t.{sign} < 0{tests}{fence}"
+                                              : "SELECT {columns}, t.{sign} FROM {rows} t WHERE true{tests}{fence}",
                                           {{"columns", instance::used_columns(instance)},
                                            {"sign", sign},
                                            {"rows", signs->rows.name},
+                                           {"tests", tests_of(term, instance)},
                                            {"fence", fence},
                                            {"distinct", said_to_be_unique(signs->changes)}});
     instance::replace(instance, text, term->environment);
@@ -268,9 +337,9 @@ Expr *apply(const Term *term, Query *query)
         if (instance != nullptr) {
             Role role = role_of(term, instance);
             if (role == Role::unchanged) {
-                if (query != term->query) // or else without_changed() does it
+                if (query != term->query && !is_tested(term, instance)) // or else without_changed() does it
                     read_unchanged(term, instance);
-            } else if (role == Role::changed || role == Role::old || role == Role::less)
+            } else if (is_few(role))
                 sign = times(sign, read_few(term, instance, role));
         } else if (below != nullptr) {
             Expr *inner = apply(term, below);
@@ -317,7 +386,7 @@ Query *without_changed(const Term *term, int expressions)
     initStringInfo(&tests);
     foreach (cell, term->instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
-        if (role_of(term, instance) == Role::unchanged && instance->query == term->query)
+        if (role_of(term, instance) == Role::unchanged && instance->query == term->query && !is_tested(term, instance))
             appendStringInfoString(&tests, add_test(term, instance));
     }
     if (tests.len == 0)
@@ -361,16 +430,17 @@ Expr *apply_to_optional(const Term *term, Relids *inner)
         auto *instance = static_cast<Instance *>(lfirst(cell));
         if (is_part(role_of(term, instance), &part))
             sign = times(sign, optional_rows::read(term->query, instance, signs_of(term->signs, instance), part,
-                                                   term->environment, inner));
+                                                   tests_of(term, instance), term->environment, inner));
     }
     return sign;
 }
 
 // Applies the roles of a term to its query, which is then one for the joined rows.
-Query *joined_by(const Term *term, List *expressions)
+Query *joined_by(Term *term, List *expressions)
 {
     ListCell *cell;
     Relids inner = nullptr;
+    find_tests(term);
     Expr *sign = apply_to_optional(term, &inner);
     sign = times(sign, apply(term, term->query));
     if (sign == nullptr)
@@ -453,6 +523,38 @@ void add_terms(List **terms, Query *query, const Anchoring &anchoring, List *cha
         add(Role::left_alone);
 }
 
+// Whether the changed rows of an instance refer to those of another.
+bool refers(const Anchoring &anchoring, List *signs, int from, int to)
+{
+    auto *instance = static_cast<Instance *>(list_nth(anchoring.instances, from));
+    auto *other = static_cast<Instance *>(list_nth(anchoring.instances, to));
+    const NetChanges *changes = signs_of(signs, other)->changes;
+    return !changes->bag && references::columns(instance, other, changes->source->key, false) != NIL;
+}
+
+// Those to which others refer, after these: what they were is read by the few rows that refer to unchanged ones then,
+// which are none, mostly, instead of by all that refer to them.
+List *by_reference(const Anchoring &anchoring, List *signs, List *numbers)
+{
+    List *ordered = NIL;
+    ListCell *cell, *other;
+    while (numbers != NIL) {
+        int next = linitial_int(numbers);
+        foreach (cell, numbers) {
+            bool referred = false;
+            foreach (other, numbers)
+                referred |= refers(anchoring, signs, lfirst_int(other), lfirst_int(cell));
+            if (referred)
+                continue;
+            next = lfirst_int(cell);
+            break;
+        }
+        ordered = lappend_int(ordered, next);
+        numbers = list_delete_int(numbers, next);
+    }
+    return ordered;
+}
+
 // The numbers of the instances that have changed, the optional ones first: where others are what changes, these are as
 // they are.
 List *changed_instances(const Anchoring &anchoring, List *signs)
@@ -467,7 +569,7 @@ List *changed_instances(const Anchoring &anchoring, List *signs)
         List **list = instance->optional ? &optional : &linear;
         *list = lappend_int(*list, foreach_current_index(cell));
     }
-    return list_concat(optional, linear);
+    return list_concat(optional, by_reference(anchoring, signs, linear));
 }
 
 // How many terms there are: the ways in which a few rows can be in the place of changed instances, so that rows
