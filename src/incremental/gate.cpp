@@ -84,7 +84,7 @@ static void learn_changes(Experience *experience, int64 changes, double ms, bool
 
 void learn_exact(Experience *experience, int64 changes, double cost, double ms, bool given_up)
 {
-    if (changes > many_changes / 10)
+    if (changes > many_changes)
         learn_changes(experience, changes, ms, given_up);
     double rate = Max(ms - fixed_ms, 0) / Max(cost, 1);
     bool paid = ms <= Max(experience->full_ms, least_ms);
