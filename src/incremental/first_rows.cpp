@@ -151,7 +151,7 @@ void find_scope(Work *work)
 {
     int terms;
     Query *joined = signed_terms::joined_rows(work->analysis.query, work->analysis.anchoring, work->signs, work->passage,
-                                              outputs_of(work->analysis.query), work->environment, &terms);
+                                              outputs_of(work->analysis.query), work->result(), work->environment, &terms);
     if (!work->run_affordable(joined, row_names::joined_rows) || !work->run_affordable(known(work), known_rows))
         return;
     if (!are_enough(work)) {

@@ -254,7 +254,7 @@ bool find_joined(Search *search)
     Work *work = search->work;
     bool once = true;
     search->joined = signed_terms::joined_rows(work->analysis.query, work->analysis.anchoring, work->signs, work->passage,
-                                               expressions(search), work->environment, &search->terms);
+                                               expressions(search), work->result(), work->environment, &search->terms);
     for (int i = 0; i < search->shape.npartials; i++)
         once &= way_of(*search, search->shape.partials[i]) == Way::sum;
     if (once) {

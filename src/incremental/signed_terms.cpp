@@ -1,5 +1,6 @@
 #include "incremental/signed_terms.hpp"
 
+#include "incremental/few_rows.hpp"
 #include "incremental/from_clause.hpp"
 #include "incremental/optional_rows.hpp"
 #include "incremental/references.hpp"
@@ -29,10 +30,9 @@ struct Term {
     const Role *roles;
     List *signs;
     QueryEnvironment *environment;
-    const Difference *difference;  // of a condition that has moved; null: of none
-    const char **tests = nullptr;  // of each instance's changes t: that they do not refer to changed rows where the term
-                                   // reads unchanged ones, as more conditions
-    bool *tested = nullptr;        // which unchanged instances such tests look after
+    const Difference *difference; // of a condition that has moved; null: of none
+    NamedRows *few = nullptr;     // what is read in the place of each instance, if it is a few rows
+    bool *tested = nullptr;       // which unchanged instances those that refer to them look after
 };
 
 using signed_terms::signs_of;
@@ -52,9 +52,9 @@ Role role_of(const Term *term, const Instance *instance)
     return place < 0 ? Role::now : term->roles[place];
 }
 
-const char *tests_of(const Term *term, const Instance *instance)
+const NamedRows &few_of(const Term *term, const Instance *instance)
 {
-    return term->tests[place_of(term, instance)];
+    return term->few[place_of(term, instance)];
 }
 
 // Whether a few rows are read in the place of an instance, or decide what is.
@@ -164,10 +164,11 @@ Var *sign_column(RangeTblEntry *rte, Index rti, AttrNumber number)
     return makeVar(static_cast<int>(rti), number, INT4OID, -1, InvalidOid, 0);
 }
 
-// ---- references ----
+// ---- few rows ----
 
-// Tests what the term reads in an instance's place for the unchanged rows to which it refers.
-void add_tests(Term *term, const Instance *instance, bool optional)
+// The tests that what a term reads in an instance's place does not refer to changed rows where the term reads unchanged
+// ones, on t.
+const char *reference_tests(Term *term, const Instance *instance, bool optional)
 {
     StringInfoData tests;
     ListCell *cell;
@@ -183,22 +184,31 @@ void add_tests(Term *term, const Instance *instance, bool optional)
         appendStringInfo(&tests, " AND NOT (%s)", net_changes::is_among(signs->changes, columns, signs->rows.name));
         term->tested[foreach_current_index(cell)] = true;
     }
-    term->tests[place_of(term, instance)] = tests.data;
+    return tests.data;
 }
 
-// Finds what can be told of a few rows that refer to unchanged ones before these are read.
-void find_tests(Term *term)
+// Finds the few rows; returns whether the term has no joined rows since there are none in the place of an instance.
+bool find_few(Term *term, ephemeral_rows::Result result)
 {
     auto count = static_cast<size_t>(list_length(term->instances)) + 1;
+    bool empty = false;
     ListCell *cell;
-    term->tests = static_cast<const char **>(palloc0(sizeof(char *) * count));
+    term->few = static_cast<NamedRows *>(palloc0(sizeof(NamedRows) * count));
     term->tested = static_cast<bool *>(palloc0(sizeof(bool) * count));
     foreach (cell, term->instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
         Role role = role_of(term, instance);
-        if (is_few(role) || is_few_optional(role))
-            add_tests(term, instance, is_few_optional(role));
+        bool optional = is_few_optional(role);
+        if (!is_few(role) && !optional)
+            continue;
+        const SignedChanges *signs = signs_of(term->signs, instance);
+        const char *tests = reference_tests(term, instance, optional);
+        const char *old = role == Role::old ? psprintf(" AND t.%s < 0", net_changes::existed_column(signs->changes)) : "";
+        NamedRows *few = &term->few[foreach_current_index(cell)];
+        *few = few_rows::of(instance, signs, !optional, psprintf("%s%s", tests, old), result, term->environment);
+        empty |= few->count == 0;
     }
+    return empty;
 }
 
 bool is_tested(const Term *term, const Instance *instance)
@@ -224,13 +234,11 @@ Expr *read_few(const Term *term, const Instance *instance, Role role)
     const char *sign = net_changes::existed_column(signs->changes);
     // A subquery that is merged with the one around it loses its row-level security.
     const char *fence = rte->securityQuals != NIL ? " OFFSET 0" : "";
-    const char *text = sql_template::fill(role == Role::old
-                                              ? "SELECT {distinct}{columns} FROM {rows} t WHERE t.{sign} < 0{tests}{fence}"
-                                              : "SELECT {columns}, t.{sign} FROM {rows} t WHERE true{tests}{fence}",
+    const char *text = sql_template::fill(role == Role::old ? "SELECT {distinct}{columns} FROM {rows} t{fence}"
+                                                            : "SELECT {columns}, t.{sign} FROM {rows} t{fence}",
                                           {{"columns", instance::used_columns(instance)},
                                            {"sign", sign},
-                                           {"rows", signs->rows.name},
-                                           {"tests", tests_of(term, instance)},
+                                           {"rows", few_of(term, instance).name},
                                            {"fence", fence},
                                            {"distinct", said_to_be_unique(signs->changes)}});
     instance::replace(instance, text, term->environment);
@@ -429,18 +437,17 @@ Expr *apply_to_optional(const Term *term, Relids *inner)
     foreach (cell, term->instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
         if (is_part(role_of(term, instance), &part))
-            sign = times(sign, optional_rows::read(term->query, instance, signs_of(term->signs, instance), part,
-                                                   tests_of(term, instance), term->environment, inner));
+            sign = times(sign, optional_rows::read(term->query, instance, signs_of(term->signs, instance), few_of(term, instance),
+                                                   part, term->environment, inner));
     }
     return sign;
 }
 
 // Applies the roles of a term to its query, which is then one for the joined rows.
-Query *joined_by(Term *term, List *expressions)
+Query *joined_by(const Term *term, List *expressions)
 {
     ListCell *cell;
     Relids inner = nullptr;
-    find_tests(term);
     Expr *sign = apply_to_optional(term, &inner);
     sign = times(sign, apply(term, term->query));
     if (sign == nullptr)
@@ -456,15 +463,34 @@ Query *joined_by(Term *term, List *expressions)
     return without_changed(term, list_length(expressions));
 }
 
-// The joined rows of a query with those roles, as of a time.
-Query *term_query(Query *original, const Role *roles, List *signs, const Passage &passage, List *expressions,
-                  QueryEnvironment *environment)
+// All terms of a query being made.
+struct Terms {
+    Query *original;
+    const Anchoring &anchoring;
+    List *signs;
+    const Passage &passage;
+    List *expressions;
+    ephemeral_rows::Result result;
+    QueryEnvironment *environment;
+    List *all = NIL;
+    Query *empty = nullptr; // one that has no rows
+};
+
+// Adds the joined rows of a query with those roles, as of the time before.
+void add_term(Terms *terms, const Role *roles)
 {
-    auto *query = static_cast<Query *>(copyObjectImpl(original));
-    if (passage.passed)
-        query = castNode(Query, time_conditions::at(reinterpret_cast<Node *>(query), passage.before));
-    Term term = {query, instance::all(query), roles, signs, environment, nullptr};
-    return joined_by(&term, expressions);
+    auto *query = static_cast<Query *>(copyObjectImpl(terms->original));
+    if (terms->passage.passed)
+        query = castNode(Query, time_conditions::at(reinterpret_cast<Node *>(query), terms->passage.before));
+    Term term = {query, instance::all(query), roles, terms->signs, terms->environment, nullptr};
+    bool empty = find_few(&term, terms->result);
+    if (empty && terms->empty != nullptr)
+        return;
+    Query *joined = joined_by(&term, terms->expressions);
+    if (empty)
+        terms->empty = joined;
+    else
+        terms->all = lappend(terms->all, joined);
 }
 
 // The rows that are joined, or are not any more, because a condition has moved.
@@ -476,12 +502,12 @@ Query *moved_rows(Query *original, const Passage &passage, int condition, List *
     return joined_by(&term, expressions);
 }
 
-// The roles of the terms in which one changed instance has a role: those after it are taken apart, in all ways, but for
+// Adds the terms in which one changed instance has a role: those after it are taken apart, in all ways, but for
 // optional ones, which are as they were.
-void add_terms_with(List **terms, Query *query, const Anchoring &anchoring, List *changed, int place, Role role,
-                    List *signs, const Passage &passage, List *expressions, QueryEnvironment *environment)
+void add_terms_with(Terms *terms, List *changed, int place, Role role)
 {
-    int count = list_length(anchoring.instances);
+    List *instances = terms->anchoring.instances;
+    int count = list_length(instances);
     auto *roles = static_cast<Role *>(palloc(sizeof(Role) * static_cast<size_t>(count)));
     int after = list_length(changed) - place - 1;
 
@@ -492,8 +518,8 @@ void add_terms_with(List **terms, Query *query, const Anchoring &anchoring, List
         roles[list_nth_int(changed, place)] = role;
         for (int i = 0; i < after; i++) {
             int number = list_nth_int(changed, place + 1 + i);
-            auto *instance = static_cast<Instance *>(list_nth(anchoring.instances, number));
-            const SignedChanges *own = signs_of(signs, instance);
+            auto *instance = static_cast<Instance *>(list_nth(instances, number));
+            const SignedChanges *own = signs_of(terms->signs, instance);
             bool few = taken & (1 << i);
             roles[number] = instance->optional    ? Role::before
                             : own->changes->bag   ? (few ? Role::less : Role::now)
@@ -501,26 +527,22 @@ void add_terms_with(List **terms, Query *query, const Anchoring &anchoring, List
                                                   : Role::unchanged;
             possible &= instance->optional ? !few : roles[number] != Role::old || own->changes->existed > 0;
         }
-        Term term = {query, anchoring.instances, roles, signs, environment, nullptr};
-        if (possible && !is_empty(&term, query))
-            *terms = lappend(*terms, term_query(query, roles, signs, passage, expressions, environment));
+        Term term = {terms->original, instances, roles, terms->signs, terms->environment, nullptr};
+        if (possible && !is_empty(&term, terms->original))
+            add_term(terms, roles);
     }
 }
 
-// The terms of one changed instance.
-void add_terms(List **terms, Query *query, const Anchoring &anchoring, List *changed, int place, List *signs,
-               const Passage &passage, List *expressions, QueryEnvironment *environment)
+// Adds the terms of one changed instance.
+void add_terms(Terms *terms, List *changed, int place)
 {
-    auto *instance = static_cast<Instance *>(list_nth(anchoring.instances, list_nth_int(changed, place)));
-    auto add = [&](Role role) {
-        add_terms_with(terms, query, anchoring, changed, place, role, signs, passage, expressions, environment);
-    };
+    auto *instance = static_cast<Instance *>(list_nth(terms->anchoring.instances, list_nth_int(changed, place)));
     if (!instance->optional)
-        return add(Role::changed);
-    add(Role::matches);
-    add(Role::found);
-    if (signs_of(signs, instance)->changes->existed > 0)
-        add(Role::left_alone);
+        return add_terms_with(terms, changed, place, Role::changed);
+    add_terms_with(terms, changed, place, Role::matches);
+    add_terms_with(terms, changed, place, Role::found);
+    if (signs_of(terms->signs, instance)->changes->existed > 0)
+        add_terms_with(terms, changed, place, Role::left_alone);
 }
 
 // Whether the changed rows of an instance refer to those of another.
@@ -659,18 +681,20 @@ Bitmapset *columns_read(const Anchoring &anchoring, const NetChanges *changes)
 }
 
 Query *joined_rows(Query *query, const Anchoring &anchoring, List *signs, const Passage &passage, List *expressions,
-                   QueryEnvironment *environment, int *terms)
+                   ephemeral_rows::Result result, QueryEnvironment *environment, int *count)
 {
-    List *all = NIL;
+    Terms terms = {query, anchoring, signs, passage, expressions, result, environment};
     ListCell *cell;
 
     List *changed = changed_instances(anchoring, signs);
     for (int i = 0; i < list_length(changed); i++)
-        add_terms(&all, query, anchoring, changed, i, signs, passage, expressions, environment);
+        add_terms(&terms, changed, i);
     foreach (cell, passage.moved)
-        all = lappend(all, moved_rows(query, passage, lfirst_int(cell), expressions, environment));
-    *terms = list_length(all);
-    return all == NIL ? nullptr : together(all, environment);
+        terms.all = lappend(terms.all, moved_rows(query, passage, lfirst_int(cell), expressions, environment));
+    if (terms.all == NIL && terms.empty != nullptr)
+        terms.all = list_make1(terms.empty);
+    *count = list_length(terms.all);
+    return terms.all == NIL ? nullptr : together(terms.all, environment);
 }
 
 } // namespace signed_terms
