@@ -92,6 +92,8 @@ void learn_exact(Experience *experience, int64 changes, double cost, double ms, 
     if (cost < least_cost && paid)
         return;
     rate = Max(rate, usual_exact_rate / 10);
+    if (!given_up) // one that had to wait for something else is not to keep the next ones out
+        rate = Min(rate, 4 * Max(experience->exact_rate, usual_exact_rate));
     experience->exact_rate = experience->exact_rate > 0 ? (experience->exact_rate + rate) / 2 : rate;
 }
 
