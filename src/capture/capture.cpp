@@ -237,14 +237,13 @@ void warn_once(Relation relation, Logged *logged)
              errhint("Materialized views that read it are refreshed in full until refresh_mv.track() is called again.")));
 }
 
-// Whether rows of an UPDATE may be missing in its transition tables, as those are
-// that MERGE moves between partitions, in all versions so far.  The row triggers
-// on partitions have counted them.
+// Whether rows of an UPDATE may be missing in its transition tables, and are told nowhere else
+// (merge_moves.hpp).  The row triggers on partitions have counted them.
 bool misses_rows(TriggerData *trigger, Logged *logged)
 {
     int64 counted = open_statements::counted_rows(logged->source);
     return TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) && logged->partitioned
-           && counted != count_of(trigger->tg_oldtable);
+           && counted != count_of(trigger->tg_oldtable) && !open_statements::are_moves_told(logged->source);
 }
 
 // Why the rows of a statement cannot be logged; null if they can.

@@ -14,6 +14,7 @@ struct Open {
     bool nested;
     bool on_commit;
     int64 rows; // seen by row triggers on partitions
+    bool moves_told; // of those between partitions
     int64 untold; // seen by row triggers on chunks, less those told of; in the first of a source
 };
 
@@ -113,7 +114,7 @@ void begin(Oid source, CmdType kind, bool on_commit)
     for (int i = 0; i < count; i++)
         if (stack[i].source == source)
             nested = stack[i].nested = true;
-    stack[count++] = {source, kind, GetCurrentSubTransactionId(), replica::trigger_depth(), nested, on_commit, 0, 0};
+    stack[count++] = {source, kind, GetCurrentSubTransactionId(), replica::trigger_depth(), nested, on_commit, 0, false, 0};
 }
 
 bool is_nested(Oid source, CmdType kind)
@@ -145,6 +146,11 @@ bool is_open(Oid source, CmdType kind)
     return find(source, kind) != nullptr;
 }
 
+bool any()
+{
+    return count > 0;
+}
+
 void count_row(Oid source)
 {
     Open *update = find(source, CMD_UPDATE);
@@ -156,6 +162,19 @@ int64 counted_rows(Oid source)
 {
     Open *update = find(source, CMD_UPDATE);
     return update ? update->rows : 0;
+}
+
+void tell_moves(Oid source)
+{
+    Open *update = find(source, CMD_UPDATE);
+    if (update != nullptr)
+        update->moves_told = true;
+}
+
+bool are_moves_told(Oid source)
+{
+    const Open *update = find(source, CMD_UPDATE);
+    return update != nullptr && update->moves_told;
 }
 
 bool see_row(Oid source)

@@ -28,6 +28,9 @@ void end(Oid source, CmdType kind);
 // Whether a statement on the source is open; of that kind, if it is not CMD_UNKNOWN.
 bool is_open(Oid source, CmdType kind = CMD_UNKNOWN);
 
+// Whether any statement on any source is.
+bool any();
+
 // Whether a row of the source for which a row trigger fires is one of an open statement.
 // Else it was changed without a statement, perhaps by a function within one.
 bool has_row(Oid source);
@@ -37,6 +40,11 @@ void count_row(Oid source);
 
 // How many were.
 int64 counted_rows(Oid source);
+
+// The rows that the open UPDATE has moved between partitions are told by an INSERT and a DELETE, which
+// are open as well; and whether they are.
+void tell_moves(Oid source);
+bool are_moves_told(Oid source);
 
 // A row of a chunk is changed; false if no statement on its hypertable is open.
 bool see_row(Oid source);
