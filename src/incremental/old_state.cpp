@@ -88,7 +88,7 @@ const char *in_any_parts(const Instance *instance, const Parts *parts, TableStat
 // the table are joined, which the planner estimates best.
 char *from_parts(const Instance *instance, const Parts *parts, TableState state)
 {
-    const char *table = instance::qualified_name(instance->relation);
+    const char *table = instance::table_name(instance);
     if (!is_restricted(instance, parts))
         return psprintf("%s t WHERE true", table);
     if (!is_joined(instance, parts, state))
@@ -133,7 +133,7 @@ char *old_rows_to_find(const Instance *instance, const NetChanges *changes, cons
     return sql_template::fill("SELECT {columns} FROM {table} t WHERE NOT ({changed})"
                               " UNION ALL SELECT {columns} FROM {old} t",
                               {{"columns", columns},
-                               {"table", instance::qualified_name(instance->relation)},
+                               {"table", instance::table_name(instance)},
                                {"changed", net_changes::is_among(changes, changes->source->key, changes->rows.name)},
                                {"old", name}});
 }
