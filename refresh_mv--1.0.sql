@@ -76,7 +76,8 @@ CREATE TABLE refresh_mv.state (
     exact_rate double precision, -- and such ones for each unit of the planner's costs
     change_ms  double precision, -- and for each change, where there are many
     as_of      timestamptz, -- the time of the transaction; null: the result does not depend on the time ...
-    as_of_statement timestamptz -- ... and of its statement
+    as_of_statement timestamptz, -- ... and of its statement
+    kept       text     -- the bound of what keep_before kept then; null: nothing
 );
 COMMENT ON TABLE refresh_mv.state IS
     'The last merge into each view; of a tracked one the baseline: what that refresh had seen.';

@@ -137,7 +137,7 @@ namespace first_rows {
 bool suit(const Work *work)
 {
     Query *query = work->analysis.query;
-    if (!work->by_terms || query->limitCount == nullptr || !IsA(query->limitCount, Const)
+    if (!work->by_terms || work->keeps || query->limitCount == nullptr || !IsA(query->limitCount, Const)
         || reinterpret_cast<Const *>(query->limitCount)->constisnull || query->limitOffset != nullptr
         || query->rowMarks != NIL || query->setOperations != nullptr)
         return false;
