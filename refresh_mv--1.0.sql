@@ -296,6 +296,12 @@ COMMENT ON FUNCTION refresh_mv.unseen_row(oid) IS
     'The condition of the triggers that track() puts on hypertables: whether a row is changed by a '
     'statement on its chunk.';
 
+CREATE FUNCTION refresh_mv.untold_row(member oid) RETURNS boolean
+AS 'MODULE_PATHNAME', 'refresh_mv_untold_row' LANGUAGE C STRICT VOLATILE;
+COMMENT ON FUNCTION refresh_mv.untold_row(oid) IS
+    'The condition of the triggers that track() puts on members of inheritance trees: whether a row is '
+    'changed of which no statement on its own table tells.';
+
 CREATE VIEW refresh_mv.readers AS
 SELECT view, relation, layout FROM refresh_mv.tracked JOIN refresh_mv.sources USING (relation)
 UNION ALL

@@ -4,6 +4,7 @@
 #include "query/partition_bounds.hpp"
 #include "query/query.hpp"
 #include "query/recursion.hpp"
+#include "tracking/source.hpp"
 
 namespace refresh_mv {
 
@@ -191,8 +192,9 @@ const char *column_name(Oid relation, AttrNumber column)
 
 const char *qualified_name(Oid relation)
 {
-    return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
-                                      get_rel_name(relation));
+    const char *name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+                                                  get_rel_name(relation));
+    return source::has_children(relation) && source::is_inherited(relation) ? psprintf("ONLY %s", name) : name;
 }
 
 const char *table_name(const Instance *instance)

@@ -40,7 +40,7 @@ bool is_state(const Instance *instance);
 // The changes of the table that an instance reads; null if there are none.
 const NetChanges *changes_of(List *changes, const Instance *instance);
 
-// Names for queries.
+// Names for queries; that of a table for its FROM, without what its children by inheritance hold.
 const char *column_name(Oid relation, AttrNumber column);
 const char *qualified_name(Oid relation);
 

@@ -4,6 +4,7 @@
 #include "query/sql_template.hpp"
 #include "server/bridge.hpp"
 #include "tracking/hypertable.hpp"
+#include "tracking/source.hpp"
 
 namespace refresh_mv {
 
@@ -199,6 +200,8 @@ const char *obstacle(const Anchoring &anchoring)
             || (!rte->inh
                 && (rte->relkind == RELKIND_PARTITIONED_TABLE || hypertable::is(instance->relation))))
             return psprintf("it reads a partition, %s", get_rel_name(instance->relation));
+        if (rte->inh && source::has_children(instance->relation) && source::is_inherited(instance->relation))
+            return psprintf("it reads whole rows or system columns of an inheritance tree, %s", get_rel_name(instance->relation));
     }
     return nullptr;
 }

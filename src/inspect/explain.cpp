@@ -147,6 +147,8 @@ void examine_tracking(Examination *e)
         auto *source = static_cast<Source *>(lfirst(cell));
         tables = lappend_oid(tables, source->relation);
         e->sources = lappend(e->sources, as_tracked(source));
+        if (source->obstacle == nullptr && !source->exact && source::is_inherited(source->relation))
+            advice::add_key(&e->indexes, source->relation);
         if (source->obstacle == nullptr)
             continue;
         e->untrackable = e->untrackable ? e->untrackable : source->obstacle;

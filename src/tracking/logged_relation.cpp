@@ -65,6 +65,15 @@ bool logs_generated(const Logged *entry, Relation relation)
     return generated;
 }
 
+bool has_row_trigger(Relation relation)
+{
+    const TriggerDesc *triggers = relation->trigdesc;
+    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++)
+        if (strcmp(triggers->triggers[i].tgname, logged_relation::row_trigger) == 0)
+            return true;
+    return false;
+}
+
 void fill(Logged *entry, Relation relation, const Trigger *trigger)
 {
     char *argument = pstrdup(trigger->tgnargs > 0 ? trigger->tgargs[0] : "");
@@ -77,6 +86,7 @@ void fill(Logged *entry, Relation relation, const Trigger *trigger)
     entry->exact = memchr(argument, 'x', flags) != nullptr;
     entry->on_commit = memchr(argument, 'c', flags) != nullptr;
     entry->hypertable = memchr(argument, 'h', flags) != nullptr;
+    entry->in_tree = has_row_trigger(relation);
     entry->nkeys = static_cast<int>(strtol(argument + flags, nullptr, 10));
     if (entry->exact)
         find_columns(entry, relation, names ? names + 1 : argument + strlen(argument));
