@@ -76,7 +76,8 @@ CREATE TABLE refresh_mv.state (
     exact_rate double precision, -- and such ones for each unit of the planner's costs
     change_ms  double precision, -- and for each change, where there are many
     as_of      timestamptz, -- the time of the transaction; null: the result does not depend on the time ...
-    as_of_statement timestamptz -- ... and of its statement
+    as_of_statement timestamptz, -- ... and of its statement
+    kept       text     -- the bound of what keep_before kept then; null: nothing
 );
 COMMENT ON TABLE refresh_mv.state IS
     'The last merge into each view; of a tracked one the baseline: what that refresh had seen.';
@@ -294,6 +295,12 @@ AS 'MODULE_PATHNAME', 'refresh_mv_unseen_row' LANGUAGE C STRICT VOLATILE;
 COMMENT ON FUNCTION refresh_mv.unseen_row(oid) IS
     'The condition of the triggers that track() puts on hypertables: whether a row is changed by a '
     'statement on its chunk.';
+
+CREATE FUNCTION refresh_mv.untold_row(member oid) RETURNS boolean
+AS 'MODULE_PATHNAME', 'refresh_mv_untold_row' LANGUAGE C STRICT VOLATILE;
+COMMENT ON FUNCTION refresh_mv.untold_row(oid) IS
+    'The condition of the triggers that track() puts on members of inheritance trees: whether a row is '
+    'changed of which no statement on its own table tells.';
 
 CREATE VIEW refresh_mv.readers AS
 SELECT view, relation, layout FROM refresh_mv.tracked JOIN refresh_mv.sources USING (relation)

@@ -18,6 +18,16 @@ INSERT INTO ev SELECT g, date '2025-03-01', 'k1', g FROM generate_series(1, 9) g
 INSERT INTO kinds SELECT 'k' || g, 'label ' || g FROM generate_series(0, 3) g;
 INSERT INTO hashed SELECT g, g FROM generate_series(1, 50) g;
 ANALYZE ev, kinds, hashed;
+CREATE TABLE deep (k int, id int, n int, note text, PRIMARY KEY (id, k)) PARTITION BY HASH (id);
+CREATE TABLE deep_0 PARTITION OF deep FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE deep_1 (note text, gone int, n int, id int NOT NULL, k int NOT NULL) PARTITION BY LIST (k);
+ALTER TABLE deep_1 DROP COLUMN gone;
+ALTER TABLE deep ATTACH PARTITION deep_1 FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+CREATE TABLE deep_1_1 PARTITION OF deep_1 FOR VALUES IN (1);
+CREATE TABLE deep_1_rest (n int, k int NOT NULL, note text, id int NOT NULL);
+ALTER TABLE deep_1 ATTACH PARTITION deep_1_rest DEFAULT;
+INSERT INTO deep SELECT g % 4, g, g, 'k' || g % 5 FROM generate_series(1, 60) g;
+ANALYZE deep;
 CREATE TABLE shapes (no int GENERATED ALWAYS AS IDENTITY, name text, query text);
 INSERT INTO shapes (name, query) VALUES
 ('rows', 'SELECT id, day, n FROM ev_24'),
@@ -32,6 +42,13 @@ INSERT INTO shapes (name, query) VALUES
 ('exists', 'SELECT kind, label FROM kinds k WHERE EXISTS (SELECT FROM ev_24 e WHERE e.kind = k.kind AND e.n > 100)'),
 ('default', 'SELECT kind, count(*) AS k FROM ev_25_rest GROUP BY kind'),
 ('hashed', 'SELECT n % 3 AS rest, count(*) AS k FROM hashed_0 GROUP BY 1'),
+('hashed rows', 'SELECT id, n FROM hashed_1 WHERE n > 3'),
+('hashed and joined', 'SELECT k.label, count(*) AS k, sum(d.n) AS n FROM deep_1 d JOIN kinds k ON k.kind = d.note GROUP BY k.label'),
+('hashed and nullable', 'SELECT k.kind, d.id, d.n FROM kinds k LEFT JOIN deep_0 d ON d.note = k.kind'),
+('default below hashed', 'SELECT id, k, n, note FROM deep_1_rest'),
+('beside its default', 'SELECT d.id, d.n, e.n AS m FROM deep_1_rest d LEFT JOIN deep_1_1 e ON e.id = d.id + 4'),
+('not in default', 'SELECT kind, label FROM kinds k WHERE NOT EXISTS (SELECT FROM deep_1_rest d WHERE d.note = k.kind AND d.n > 20)'),
+('default groups compared', 'SELECT kind, count(*) AS k FROM ev_25_rest GROUP BY kind HAVING count(*) > (SELECT min(c) FROM (SELECT count(*) AS c FROM ev_25_rest GROUP BY kind) t)'),
 ('only partitioned', 'SELECT kind, count(*) AS k FROM ONLY ev_25 GROUP BY kind'),
 ('whole rows', 'SELECT id, day, e IS NULL AS none, (e).n FROM ev_24 e');
 -- Makes each view, tracks it, and refreshes it after changes: the methods, the wrong rows, and the reasons of full refreshes.
@@ -58,6 +75,8 @@ SELECT s.name, t.* FROM shapes s, told(s.name, ARRAY[
     'UPDATE ev SET day = ''2023-01-01'' WHERE id = 400 AND day < ''2025-01-01''; UPDATE ev SET day = ''2024-06-01'' WHERE id IN (5, 6) AND day < ''2024-01-01''; UPDATE ev SET n = n + 1, kind = ''k0'' WHERE id IN (70, 280); UPDATE ev SET n = 0 WHERE id = 7',
     'UPDATE ev_24 SET n = n * 2 WHERE kind = ''k1''; UPDATE hashed SET n = n + 1 WHERE id % 7 = 0',
     'DELETE FROM ev_24 WHERE id BETWEEN 80 AND 90; DELETE FROM ev WHERE day >= ''2025-05-01''; DELETE FROM hashed WHERE id > 45',
+    'UPDATE deep SET n = n + 1 WHERE id % 3 = 0; DELETE FROM deep WHERE id > 100; UPDATE deep_1 SET k = (k + 1) % 4 WHERE id % 5 = 0; INSERT INTO deep SELECT g % 4, g, g, ''k1'' FROM generate_series(101, 110) g ON CONFLICT (id, k) DO UPDATE SET n = deep.n + 5',
+    'UPDATE deep SET id = id + 1000 - 2000 * (id / 1000) WHERE id < 20 OR id BETWEEN 1000 AND 1010; DELETE FROM deep_0 WHERE n % 4 = 0; UPDATE deep_1_rest SET n = -n WHERE id % 7 = 1',
     'UPDATE kinds SET label = label || ''!'' WHERE kind = ''k3''; INSERT INTO kinds VALUES (''k4'', ''label 4'')',
     'DELETE FROM kinds WHERE kind = ''k4''; UPDATE kinds SET label = ''label 3'' WHERE kind = ''k3''; DELETE FROM ev; INSERT INTO ev SELECT g, date ''2023-07-01'' + g * 3, ''k'' || g % 5, g FROM generate_series(1, 300) g; INSERT INTO ev SELECT g, date ''2025-03-01'', ''k1'', g FROM generate_series(1, 9) g']) t
 ORDER BY s.no;
@@ -78,6 +97,47 @@ INSERT INTO ev VALUES (502, '2024-08-01', 'k1', 1), (503, '2024-03-01', 'k1', 1)
 SELECT success FROM refresh_materialized_views_smart('{moved}');
 SELECT method, reason FROM refresh_mv.history ORDER BY run;
 SELECT check_view('moved');
+-- A new partition beside a default one: what has left that before is not found by its bounds any more.
+CREATE MATERIALIZED VIEW of_rest AS SELECT id, n FROM ev_25_rest;
+CREATE MATERIALIZED VIEW of_few AS SELECT id, n FROM ev_25_few;
+SELECT a.tracked, b.tracked FROM refresh_mv.track('of_rest') a, refresh_mv.track('of_few') b;
+INSERT INTO ev SELECT g, date '2025-07-01', 'k1', g FROM generate_series(20, 24) g;
+SELECT success FROM refresh_materialized_views_smart('{of_rest,of_few}');
+DELETE FROM ev WHERE id = 20 AND day = '2025-07-01';
+UPDATE ev SET n = 0 WHERE id = 21 AND day = '2025-07-01';
+CREATE TABLE ev_25_20 PARTITION OF ev_25 FOR VALUES IN (20);
+INSERT INTO ev VALUES (20, '2025-07-01', 'k1', 1);
+TRUNCATE refresh_mv.journal;
+SELECT method, reason FROM refresh_mv.explain('of_rest') WHERE chosen;
+SELECT success FROM refresh_materialized_views_smart('{of_rest,of_few}');
+SELECT view, method, reason FROM refresh_mv.history ORDER BY view;
+SELECT check_view('of_rest'), check_view('of_few');
+UPDATE ev SET n = n + 1 WHERE id IN (1, 20, 22);
+TRUNCATE refresh_mv.journal;
+SELECT success FROM refresh_materialized_views_smart('{of_rest,of_few}');
+SELECT view, method FROM refresh_mv.history ORDER BY view;
+SELECT check_view('of_rest'), check_view('of_few');
+-- One that goes
+ALTER TABLE ev_25 DETACH PARTITION ev_25_20;
+INSERT INTO ev VALUES (20, '2025-07-01', 'k1', 7);
+TRUNCATE refresh_mv.journal;
+SELECT success FROM refresh_materialized_views_smart('{of_rest}');
+SELECT method FROM refresh_mv.history;
+SELECT check_view('of_rest');
+UPDATE ev SET n = n + 1 WHERE id IN (20, 22);
+TRUNCATE refresh_mv.journal;
+SELECT success FROM refresh_materialized_views_smart('{of_rest}');
+SELECT method FROM refresh_mv.history;
+SELECT check_view('of_rest');
+-- The planner is shown the partition, not its tree.
+CREATE MATERIALIZED VIEW of_hashed AS SELECT k.label, count(*) AS k FROM deep_0 d JOIN kinds k ON k.kind = d.note GROUP BY k.label;
+SELECT tracked FROM refresh_mv.track('of_hashed');
+SELECT success FROM refresh_materialized_views_smart('{of_hashed}');
+UPDATE kinds SET label = label || '!';
+SELECT details ~ 'FROM (suite\.)?deep_0' AS partition, details ~ 'FROM (suite\.)?deep t' AS tree, details ~ 'satisfies_hash_partition' AS bounds
+FROM refresh_mv.explain('of_hashed', verbose => true) WHERE method = 'delta';
+UPDATE deep SET n = n + 1, note = 'k0' WHERE id < 50;
+SELECT details ~ 'satisfies_hash_partition' AS bounds FROM refresh_mv.explain('of_hashed', verbose => true) WHERE method = 'delta';
 -- Whoever may read the partition alone may do so, and no more.
 CREATE ROLE refresh_mv_reader;
 GRANT USAGE, CREATE ON SCHEMA suite TO refresh_mv_reader;

@@ -78,6 +78,7 @@ INSERT INTO probes VALUES
     ('refresh_mv_internal.warn_of_publications()', $$SELECT 'ok' FROM refresh_mv_internal.warn_of_publications()$$),
     ('refresh_mv_internal.log_everything(oid,text)', $$SELECT 'ok' FROM refresh_mv_internal.log_everything('suite.t'::regclass, 'mischief')$$),
     ('refresh_mv.unseen_row(oid)', $$SELECT 'ok' WHERE refresh_mv.unseen_row('suite.t'::regclass)$$),
+    ('refresh_mv.untold_row(oid)', $$SELECT 'ok' WHERE refresh_mv.untold_row('suite.t'::regclass)$$),
     ('refresh_mv_internal.let_go()', $$SELECT refresh_mv_internal.let_go()$$),
     ('refresh_mv.log_change()', $$SELECT refresh_mv.log_change()$$),
     ('refresh_mv_internal.guard_log()', $$SELECT refresh_mv_internal.guard_log()$$),

@@ -436,8 +436,8 @@ DROP MATERIALIZED VIEW on_keyless, on_deferrable_key, on_null_key, on_partial_ke
     on_foreign, on_mixed, on_partitioned, on_part, on_part_key, by_now, by_random, by_user, by_policy, by_place, by_sample, by_catalog, by_sequence, constant, empty;
 DROP FOREIGN DATA WRAPPER nothing CASCADE;
 
--- A tree of tables that inherit: a parent and its child may have rows of the same
--- key, so that nothing is known but that something has changed.
+-- A tree of tables that inherit: a parent and its child may have rows of the same key, and are
+-- logged apart; of a member without a key nothing is known but that something has changed.
 CREATE TABLE parent (id int PRIMARY KEY, n int);
 CREATE TABLE child (more int, PRIMARY KEY (id)) INHERITS (parent);
 CREATE TABLE grandchild () INHERITS (child);

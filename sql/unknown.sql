@@ -304,7 +304,7 @@ SELECT * FROM refresh_mv.changes('v', 't');
 SELECT smart('v'), check_view('v');
 SELECT smart('v');
 
--- Rows of a table with children cannot be told apart.
+-- A child without a key, of which it is known that it has changed.
 CREATE TABLE child () INHERITS (t);
 SELECT smart('v');
 SELECT smart('v');

@@ -2,6 +2,7 @@
 // settings, and who is called back when.
 
 #include "capture/capture.hpp"
+#include "capture/merge_moves.hpp"
 #include "incremental/incremental.hpp"
 #include "incremental/make_node.hpp"
 #include "log/log_retention.hpp"
@@ -86,6 +87,7 @@ void _PG_init(void)
     once([] { MarkGUCPrefixReserved("refresh_mv"); });
     once([] { logged_relation::watch(); });
     once([] { hashed_joins::install(); });
+    once([] { merge_moves::watch(); });
     once([] { on_commit::watch(); });
     once([] { open_statements::at_commit(capture::log_unfinished); }); // called before on_commit's
 }

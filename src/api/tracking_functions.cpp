@@ -27,6 +27,7 @@ PG_FUNCTION_INFO_V1(refresh_mv_changes);
 PG_FUNCTION_INFO_V1(refresh_mv_log_change);
 PG_FUNCTION_INFO_V1(refresh_mv_log_everything);
 PG_FUNCTION_INFO_V1(refresh_mv_unseen_row);
+PG_FUNCTION_INFO_V1(refresh_mv_untold_row);
 PG_FUNCTION_INFO_V1(refresh_mv_drop_groups);
 PG_FUNCTION_INFO_V1(refresh_mv_change_rows);
 PG_FUNCTION_INFO_V1(refresh_mv_note_ddl);
@@ -211,6 +212,11 @@ Datum refresh_mv_note_ddl(PG_FUNCTION_ARGS)
 Datum refresh_mv_unseen_row(PG_FUNCTION_ARGS)
 {
     PG_RETURN_BOOL(!open_statements::see_row(PG_GETARG_OID(0)));
+}
+
+Datum refresh_mv_untold_row(PG_FUNCTION_ARGS)
+{
+    PG_RETURN_BOOL(!open_statements::tells_row(PG_GETARG_OID(0)));
 }
 
 Datum refresh_mv_let_go(PG_FUNCTION_ARGS)

@@ -7,6 +7,7 @@
 #include "log/touched.hpp"
 #include "tracking/logged_relation.hpp"
 #include "tracking/registry.hpp"
+#include "tracking/source.hpp"
 #include "values/image.hpp"
 #include "values/row_image.hpp"
 
@@ -237,14 +238,13 @@ void warn_once(Relation relation, Logged *logged)
              errhint("Materialized views that read it are refreshed in full until refresh_mv.track() is called again.")));
 }
 
-// Whether rows of an UPDATE may be missing in its transition tables, as those are
-// that MERGE moves between partitions, in all versions so far.  The row triggers
-// on partitions have counted them.
+// Whether rows of an UPDATE may be missing in its transition tables, and are told nowhere else
+// (merge_moves.hpp).  The row triggers on partitions have counted them.
 bool misses_rows(TriggerData *trigger, Logged *logged)
 {
     int64 counted = open_statements::counted_rows(logged->source);
     return TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) && logged->partitioned
-           && counted != count_of(trigger->tg_oldtable);
+           && counted != count_of(trigger->tg_oldtable) && !open_statements::are_moves_told(logged->source);
 }
 
 // Why the rows of a statement cannot be logged; null if they can.
@@ -338,8 +338,13 @@ void log_deleted_row(TriggerData *trigger, Logged *logged)
 void log_at_end(TriggerData *trigger, Logged *logged)
 {
     CmdType kind = kind_of(trigger->tg_event);
-    bool chunks = logged->hypertable && !open_statements::tell_rows(logged->source, changed_rows(trigger));
-    bool missing = misses_rows(trigger, logged) || chunks;
+    if (open_statements::is_by_rows(logged->source, kind)) { // they have been logged
+        open_statements::end(logged->source, kind);
+        return;
+    }
+    bool elsewhere = (logged->hypertable || logged->in_tree)
+                     && !open_statements::tell_rows(logged->source, changed_rows(trigger));
+    bool missing = misses_rows(trigger, logged) || elsewhere;
     bool by_rows = logged->hypertable && kind == CMD_DELETE; // they have been logged
 
     if ((has_rows(trigger) || by_rows) && changed_rows(trigger) == 0 && !missing) {
@@ -348,8 +353,9 @@ void log_at_end(TriggerData *trigger, Logged *logged)
     }
     touched::note(logged->source, logged->on_commit);
     const char *reason = obstacle(trigger->tg_relation, logged, trigger);
-    if (reason == nullptr && chunks)
-        reason = "rows of a chunk were changed by its own name";
+    if (reason == nullptr && elsewhere)
+        reason = logged->in_tree ? "rows were changed by a statement on a parent at the same time"
+                                 : "rows of a chunk were changed by its own name";
     if (reason == nullptr && missing)
         reason = "rows were moved between partitions, or refused by a trigger, in a way that is not told";
     bool nested = open_statements::is_nested(logged->source, kind) || replica::is_amidst_rows();
@@ -383,16 +389,60 @@ const char *row_obstacle(TriggerData *trigger, Logged *logged)
     return obstacle(trigger->tg_relation, logged, trigger);
 }
 
-// Logs a row that was changed without a statement, as those who apply what another
-// server has sent do it: no statement trigger tells of it.
+// Counts rows of a command that are logged one by one; whether they are more than shall be logged.
+bool too_many_rows(Oid source)
+{
+    static struct {
+        FullTransactionId xid;
+        CommandId command;
+        Oid source;
+        int64 rows;
+    } last;
+    FullTransactionId xid = GetTopFullTransactionId();
+    CommandId command = GetCurrentCommandId(false);
+    if (!FullTransactionIdEquals(last.xid, xid) || last.command != command || last.source != source)
+        last = {xid, command, source, 0};
+    return ++last.rows > capture::most_rows;
+}
+
+// Whether an UPDATE of a row has left the logged columns alone.
+bool looks_same(TriggerData *trigger, Logged *logged)
+{
+    Change change{};
+    change.relation = trigger->tg_relation;
+    change.logged = logged;
+    return TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) && logged->exact && logged->problem == nullptr
+           && same(&change, trigger->tg_trigslot, trigger->tg_newslot, 0, logged->ncolumns);
+}
+
+// Begins a statement.
+void begin(TriggerData *trigger, Logged *logged)
+{
+    CmdType kind = kind_of(trigger->tg_event);
+    Oid source = logged->source;
+    bool on_commit = logged->on_commit;
+    if (logged->in_tree)
+        open_statements::begin_in_tree(source, kind, on_commit, source::top_of(source),
+                                       trigger->tg_relation->rd_rel->relhassubclass);
+    else
+        open_statements::begin(source, kind, on_commit);
+}
+
+// Logs a row of which no statement trigger tells: one that those change who apply what another server has sent, or, in
+// an inheritance tree, that a statement on a parent changes.
 void log_applied_row(TriggerData *trigger, Logged *logged)
 {
     CmdType kind = kind_of(trigger->tg_event);
+    bool untold = logged->in_tree; // says the trigger's condition
 
-    if (open_statements::has_row(logged->source))
+    if (!untold && open_statements::has_row(logged->source))
+        return;
+    if (untold && looks_same(trigger, logged))
         return;
     touched::note(logged->source, logged->on_commit);
-    const char *reason = row_obstacle(trigger, logged);
+    const char *reason = untold && too_many_rows(logged->source)
+                             ? "a statement changed more rows than refresh_mv.max_logged_rows"
+                             : row_obstacle(trigger, logged);
     if (reason != nullptr) {
         log_everything_for_row(logged->source, reason);
         return;
@@ -431,7 +481,7 @@ void log_change(TriggerData *trigger)
     else if (TRIGGER_FIRED_FOR_ROW(event))
         log_applied_row(trigger, logged);
     else if (TRIGGER_FIRED_BEFORE(event))
-        open_statements::begin(logged->source, kind_of(event), logged->on_commit);
+        begin(trigger, logged);
     else
         log_at_end(trigger, logged);
 }

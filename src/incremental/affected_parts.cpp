@@ -39,7 +39,7 @@ bool as_number(Oid type, Datum value, int64 *number)
 // FROM the changed rows of a table as it is.  New keys are a run of integers, often.
 char *from_changed(const Instance *instance, const NetChanges *changes)
 {
-    const char *name = instance::qualified_name(instance->relation);
+    const char *name = instance::table_name(instance);
     if (changes->has_range && changes->greatest - changes->least + 1 == changes->rows.count)
         return psprintf("%s t WHERE %s", name,
                         instance::in_range(quote_identifier(static_cast<char *>(linitial(changes->source->key))),
@@ -71,7 +71,7 @@ char *all_rows(const Instance *instance, const NetChanges *changes, const char *
     return sql_template::fill("SELECT {columns} FROM {table} t"
                               " UNION ALL SELECT {columns} FROM {changes} t WHERE t.{existed}",
                               {{"columns", columns},
-                               {"table", instance::qualified_name(instance->relation)},
+                               {"table", instance::table_name(instance)},
                                {"changes", changes->rows.name},
                                {"existed", net_changes::existed_column(changes)}});
 }

@@ -2,6 +2,7 @@
 
 #include "incremental/affected_parts.hpp"
 #include "incremental/expose_keys.hpp"
+#include "incremental/inheritance_reads.hpp"
 #include "incremental/old_state.hpp"
 #include "incremental/partition_reads.hpp"
 #include "incremental/whole_rows.hpp"
@@ -73,6 +74,7 @@ Analysis analyse(Relation view, List *changed, const Moment *as_of, const char *
     forget_order(analysis.query);
     normalize::normalize(&analysis.query);
     partition_reads::by_roots(analysis.query);
+    inheritance_reads::by_members(analysis.query);
     whole_rows::spell_out(analysis.query);
     expose_keys::in_subqueries(analysis.query);
     Query *whole = analysis.query;

@@ -188,7 +188,7 @@ namespace first_rows {
 
 bool suit(const Work *work)
 {
-    if (!work->by_terms || !is_limited(work->analysis.query))
+    if (!work->by_terms || work->keeps || !is_limited(work->analysis.query))
         return false;
     Query joined = *work->analysis.query;
     joined.limitCount = nullptr;
@@ -202,7 +202,7 @@ bool suit_groups(const Work *work)
     bool shows_keys = shape.nkeys > 0;
     for (int i = 0; i < shape.nkeys; i++)
         shows_keys &= shape.keys[i].carried || shape.keys[i].output != 0;
-    return shows_keys && is_limited(query) && query->distinctClause == NIL && !query->hasWindowFuncs
+    return shows_keys && !work->keeps && is_limited(query) && query->distinctClause == NIL && !query->hasWindowFuncs
            && !query->hasTargetSRFs && !checkExprHasSubLink(query->havingQual);
 }
 

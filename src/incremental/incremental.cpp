@@ -170,6 +170,7 @@ void begin(Work *work, const BaselineStatus &baseline)
         return;
     }
     work->as_of = baseline.time_has_passed() ? &baseline.as_of : nullptr;
+    work->keeps = baseline.kept != nullptr;
     if (baseline.pending > 0)
         work->changes = net_changes::read(RelationGetRelid(work->view), baseline.sources, work->environment, &reason);
     if (reason != nullptr) {
@@ -342,6 +343,7 @@ ExactPlan plan(Relation view, const ExactQuestion &question)
     work.changes = question.changes;
     work.imagined = question.imagined;
     work.as_of = question.as_of;
+    work.keeps = question.keeps;
     set_options();
     analyse_for(&work, question.groups);
 

@@ -12,6 +12,7 @@
 // - fresh returns exactly those rows of the query's result that belong where held's
 //   rows do.
 // - The query is never run as a whole.
+// - What keep_before keeps is not looked at, nor left out: whoever merges a scope does that.
 #pragma once
 
 #include "incremental/gate.hpp"
@@ -55,6 +56,7 @@ struct ExactQuestion {
     const Moment *as_of; // the time of the baseline; null: no time has passed
     double limit;       // of costs
     const char *groups; // as the baseline has it
+    bool keeps;         // the view holds rows besides those of its query
 };
 
 // How an exact refresh would go about its work.

@@ -1,8 +1,10 @@
 #include "incremental/instance.hpp"
 
 #include "query/normalize.hpp"
+#include "query/partition_bounds.hpp"
 #include "query/query.hpp"
 #include "query/recursion.hpp"
+#include "tracking/source.hpp"
 
 namespace refresh_mv {
 
@@ -21,6 +23,7 @@ Instance *add_instance(List **list, Query *query, int rti, Oid relation)
     instance->query = query;
     instance->rti = static_cast<Index>(rti);
     instance->relation = relation;
+    instance->partition = partition_bounds::partition_read_by(query);
     *list = lappend(*list, instance);
     return instance;
 }
@@ -189,8 +192,14 @@ const char *column_name(Oid relation, AttrNumber column)
 
 const char *qualified_name(Oid relation)
 {
-    return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
-                                      get_rel_name(relation));
+    const char *name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+                                                  get_rel_name(relation));
+    return source::has_children(relation) && source::is_inherited(relation) ? psprintf("ONLY %s", name) : name;
+}
+
+const char *table_name(const Instance *instance)
+{
+    return qualified_name(OidIsValid(instance->partition) ? instance->partition : instance->relation);
 }
 
 Bitmapset *columns_read(const Instance *instance)

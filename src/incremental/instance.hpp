@@ -9,6 +9,7 @@ struct Instance {
     Query *query; // whose range table it is in
     Index rti;
     Oid relation;
+    Oid partition;     // by whose bounds a root is read, where its rows are as they are now; InvalidOid: all are
     AttrNumber anchor; // its column of the class; 0: it has none
     bool repeated;     // evaluated anew for each row of the query around it
     bool implied;      // its anchor equals one that is restricted, by a join or a condition of the query itself
@@ -39,9 +40,12 @@ bool is_state(const Instance *instance);
 // The changes of the table that an instance reads; null if there are none.
 const NetChanges *changes_of(List *changes, const Instance *instance);
 
-// Names for queries.
+// Names for queries; that of a table for its FROM, without what its children by inheritance hold.
 const char *column_name(Oid relation, AttrNumber column);
 const char *qualified_name(Oid relation);
+
+// What to read for the rows that an instance has as its table is now.
+const char *table_name(const Instance *instance);
 
 // The columns of the table that the query uses, and the anchor; numbers are offset as in all
 // such bitmaps, the whole row is column 0.

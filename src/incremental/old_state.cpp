@@ -4,6 +4,7 @@
 #include "query/sql_template.hpp"
 #include "server/bridge.hpp"
 #include "tracking/hypertable.hpp"
+#include "tracking/source.hpp"
 
 namespace refresh_mv {
 
@@ -88,7 +89,7 @@ const char *in_any_parts(const Instance *instance, const Parts *parts, TableStat
 // the table are joined, which the planner estimates best.
 char *from_parts(const Instance *instance, const Parts *parts, TableState state)
 {
-    const char *table = instance::qualified_name(instance->relation);
+    const char *table = instance::table_name(instance);
     if (!is_restricted(instance, parts))
         return psprintf("%s t WHERE true", table);
     if (!is_joined(instance, parts, state))
@@ -133,7 +134,7 @@ char *old_rows_to_find(const Instance *instance, const NetChanges *changes, cons
     return sql_template::fill("SELECT {columns} FROM {table} t WHERE NOT ({changed})"
                               " UNION ALL SELECT {columns} FROM {old} t",
                               {{"columns", columns},
-                               {"table", instance::qualified_name(instance->relation)},
+                               {"table", instance::table_name(instance)},
                                {"changed", net_changes::is_among(changes, changes->source->key, changes->rows.name)},
                                {"old", name}});
 }
@@ -199,6 +200,8 @@ const char *obstacle(const Anchoring &anchoring)
             || (!rte->inh
                 && (rte->relkind == RELKIND_PARTITIONED_TABLE || hypertable::is(instance->relation))))
             return psprintf("it reads a partition, %s", get_rel_name(instance->relation));
+        if (rte->inh && source::has_children(instance->relation) && source::is_inherited(instance->relation))
+            return psprintf("it reads whole rows or system columns of an inheritance tree, %s", get_rel_name(instance->relation));
     }
     return nullptr;
 }

@@ -4,11 +4,10 @@
 //
 //     SELECT the columns FROM the root WHERE the bounds
 //
-// as well, and changes of the root can be followed to what it reads.
+// as well, and changes of the root can be followed to what it reads.  Where a query reads the root
+// itself, and not its changes, the planner is shown the partition again (query/partition_bounds.hpp).
 //
-// Invariants:
-// - The query returns the same rows, if its owner may read the partition, which stays to be checked.
-// - Only where the planner leaves out the other partitions by the bounds: not for hash and default partitions.
+// Invariant: the query returns the same rows, if its owner may read the partition, which stays to be checked.
 #pragma once
 
 #include "server/pg.hpp"

@@ -139,7 +139,7 @@ List *key_columns(Query *query, int rti)
     RangeTblEntry *rte = rt_fetch(rti, query->rtable);
     List *columns = NIL;
     ListCell *cell;
-    if (rte->rtekind != RTE_RELATION || source::is_inherited(rte->relid))
+    if (rte->rtekind != RTE_RELATION || (rte->inh && source::is_inherited(rte->relid)))
         return NIL;
     Relation table = table_open(rte->relid, AccessShareLock);
     TrackingKey key = source::key(table);

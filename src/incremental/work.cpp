@@ -1,6 +1,7 @@
 #include "incremental/work.hpp"
 
 #include "incremental/key_shape.hpp"
+#include "query/partition_bounds.hpp"
 #include "query/query.hpp"
 
 namespace refresh_mv {
@@ -69,6 +70,7 @@ void Work::note(const char *name, Query *query)
         return;
     auto *noted = static_cast<PlannedQuery *>(palloc(sizeof(PlannedQuery)));
     *noted = {name, static_cast<Query *>(copyObjectImpl(query))};
+    partition_bounds::read_partitions(noted->query);
     queries = lappend(queries, noted);
 }
 

@@ -21,6 +21,7 @@ struct Work {
     double limit; // of costs
     double *cost; // so far
     bool planned;
+    bool keeps; // the view holds rows besides those of its query, by keep_before
     List *queries; // PlannedQuery *
     Analysis analysis;
     List *changes;

@@ -147,6 +147,8 @@ void examine_tracking(Examination *e)
         auto *source = static_cast<Source *>(lfirst(cell));
         tables = lappend_oid(tables, source->relation);
         e->sources = lappend(e->sources, as_tracked(source));
+        if (source->obstacle == nullptr && !source->exact && source::is_inherited(source->relation))
+            advice::add_key(&e->indexes, source->relation);
         if (source->obstacle == nullptr)
             continue;
         e->untrackable = e->untrackable ? e->untrackable : source->obstacle;
@@ -172,7 +174,7 @@ ExactPlan plan(const Examination *e, const Premise &premise, Method method)
 {
     double limit = premise.imagined ? DBL_MAX : e->gate.limit;
     return incremental::plan(e->view.relation,
-                       {method, premise.changes, premise.imagined, premise.as_of, limit, e->baseline.groups});
+                       {method, premise.changes, premise.imagined, premise.as_of, limit, e->baseline.groups, e->view.settings.keep_before != nullptr});
 }
 
 // How many rows a table has as far as that is known.
@@ -324,8 +326,6 @@ const char *shape_obstacle(const Examination *e, const ExactPlan &plan, Method m
         return e->hindrance ? e->hindrance : "changes of what it reads are not known row by row";
     if (plan.obstacle != nullptr && !plan.costly)
         return plan.obstacle;
-    if (e->view.settings.keep_before != nullptr)
-        return "keep_before keeps rows that the query does not return";
     if (method == Method::delta && e->baseline.can_save && e->baseline.unknown == nullptr && !plan.has_state)
         return "there is no state of its groups yet";
     return nullptr;
@@ -387,8 +387,6 @@ Explained *explain_exact(const Examination *e, Method method)
                                                    : "possible, but smart makes a state of its groups first, by a full refresh")
                     : !is_affordable(e, plan) ? too_costly(e, plan)
                                               : e->premise.words;
-    if (e->view.settings.keep_before != nullptr)
-        advice::add(&exact->remedies, psprintf("SELECT refresh_mv.configure(%s, keep_before => NULL)", literal(e)), "");
     return exact;
 }
 
@@ -641,7 +639,7 @@ Examination open(Oid oid, bool with_details)
     view::push_snapshot();
     e.view = view::open_to_read(oid);
     view::check_snapshot(e.view.relation);
-    e.baseline = baseline::look(e.view.relation, e.view.settings.tracked);
+    e.baseline = view_status::look(e.view);
     e.with_details = with_details;
     e.environment = create_queryEnv();
     e.deadline = GetCurrentTimestamp() + time_for_indexes;

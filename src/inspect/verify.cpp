@@ -8,6 +8,7 @@
 #include "query/query.hpp"
 #include "query/view.hpp"
 #include "refresh/row_condition.hpp"
+#include "refresh/view_status.hpp"
 #include "server/bridge.hpp"
 #include "tracking/baseline.hpp"
 #include "tracking/net_changes.hpp"
@@ -234,7 +235,7 @@ Verification verify(Oid oid)
         view::push_snapshot();
         OpenView opened = view::open_to_read(oid);
         view::check_snapshot(opened.relation);
-        baseline = baseline::look(opened.relation, opened.settings.tracked);
+        baseline = view_status::look(opened);
         return opened;
     });
     Verification result = guard([&] { return before_comparison(view, baseline); });

@@ -8,13 +8,16 @@ namespace {
 
 struct Open {
     Oid source;
+    Oid tree; // the top of its inheritance tree, or the source
+    bool by_rows;
     CmdType kind;
     SubTransactionId subid;
     int depth; // of triggers, this one included
     bool nested;
     bool on_commit;
     int64 rows; // seen by row triggers on partitions
-    int64 untold; // seen by row triggers on chunks, less those told of; in the first of a source
+    bool moves_told; // of those between partitions
+    int64 untold; // seen by row triggers on chunks, or in trees, less those told of; in the first of a source
 };
 
 // The open statements, in the order in which they began.
@@ -101,6 +104,11 @@ namespace open_statements {
 
 void begin(Oid source, CmdType kind, bool on_commit)
 {
+    begin_in_tree(source, kind, on_commit, source, false);
+}
+
+void begin_in_tree(Oid source, CmdType kind, bool on_commit, Oid top, bool by_rows)
+{
     if (count == capacity) {
         int larger = Max(8, capacity * 2);
         MemoryContext context = TopMemoryContext;
@@ -111,9 +119,34 @@ void begin(Oid source, CmdType kind, bool on_commit)
     }
     bool nested = false;
     for (int i = 0; i < count; i++)
-        if (stack[i].source == source)
+        if (stack[i].tree == top)
             nested = stack[i].nested = true;
-    stack[count++] = {source, kind, GetCurrentSubTransactionId(), replica::trigger_depth(), nested, on_commit, 0, 0};
+    Open statement{};
+    statement.source = source;
+    statement.tree = top;
+    statement.by_rows = by_rows;
+    statement.kind = kind;
+    statement.subid = GetCurrentSubTransactionId();
+    statement.depth = replica::trigger_depth();
+    statement.nested = nested;
+    statement.on_commit = on_commit;
+    stack[count++] = statement;
+}
+
+bool is_by_rows(Oid source, CmdType kind)
+{
+    const Open *statement = find(source, kind);
+    return statement != nullptr && statement->by_rows;
+}
+
+bool tells_row(Oid source)
+{
+    // The statement's triggers are called one level further in.
+    int depth = replica::trigger_depth() + 1;
+    for (int i = 0; i < count; i++)
+        if (stack[i].source == source && !stack[i].by_rows && stack[i].depth >= depth)
+            return see_row(source);
+    return false;
 }
 
 bool is_nested(Oid source, CmdType kind)
@@ -145,6 +178,11 @@ bool is_open(Oid source, CmdType kind)
     return find(source, kind) != nullptr;
 }
 
+bool any()
+{
+    return count > 0;
+}
+
 void count_row(Oid source)
 {
     Open *update = find(source, CMD_UPDATE);
@@ -156,6 +194,19 @@ int64 counted_rows(Oid source)
 {
     Open *update = find(source, CMD_UPDATE);
     return update ? update->rows : 0;
+}
+
+void tell_moves(Oid source)
+{
+    Open *update = find(source, CMD_UPDATE);
+    if (update != nullptr)
+        update->moves_told = true;
+}
+
+bool are_moves_told(Oid source)
+{
+    const Open *update = find(source, CMD_UPDATE);
+    return update != nullptr && update->moves_told;
 }
 
 bool see_row(Oid source)

@@ -1,6 +1,7 @@
 #include "query/meaning.hpp"
 
 #include "query/meaning_objects.hpp"
+#include "query/partition_bounds.hpp"
 
 #include <initializer_list>
 
@@ -120,6 +121,14 @@ static void add_arms(Node *node, Query *query, List *types, Closure *closure)
         add_arms(arm, query, operation->colTypes, closure);
 }
 
+// The bounds of a partition, which new ones beside a default partition change.
+static void add_bounds(Oid partition, Closure *closure)
+{
+    Print print = begin(RelationRelationId, partition);
+    print.string(partition_bounds::fingerprint(partition));
+    end(closure, print);
+}
+
 // Adds what a node uses by itself, whatever is below it.
 static void add_node(Node *node, Closure *closure)
 {
@@ -128,6 +137,8 @@ static void add_node(Node *node, Closure *closure)
         auto *rte = reinterpret_cast<RangeTblEntry *>(node);
         if (rte->rtekind == RTE_RELATION && rte->relkind == RELKIND_VIEW)
             add(closure, RelationRelationId, rte->relid);
+        if (rte->rtekind == RTE_RELATION && get_rel_relispartition(rte->relid))
+            add_bounds(rte->relid, closure);
         return;
     }
     case T_RangeTblFunction:

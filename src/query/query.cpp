@@ -2,6 +2,7 @@
 
 #include "query/deparse.hpp"
 #include "query/hashed_joins.hpp"
+#include "query/partition_bounds.hpp"
 
 namespace refresh_mv::query {
 
@@ -78,6 +79,7 @@ static void check_tree(Query *query, int cursor_options)
 
 PlannedStmt *plan(Query *query, int cursor_options)
 {
+    partition_bounds::read_partitions(query);
 #ifdef USE_ASSERT_CHECKING
     check_tree(query, cursor_options);
 #endif
@@ -190,6 +192,23 @@ Query *select_held(Relation view, Node *condition)
     return query;
 }
 
+// Hands on what a subquery returns after the columns of the view: a sign, or nothing.
+static void add_sign(Query *query, RangeTblEntry *rte, int natts)
+{
+    ListCell *cell;
+    foreach (cell, rte->subquery->targetList) {
+        auto *entry = lfirst_node(TargetEntry, cell);
+        if (entry->resjunk || entry->resno <= natts)
+            continue;
+        auto *expr = reinterpret_cast<Node *>(entry->expr);
+        rte->eref->colnames = lappend(rte->eref->colnames, makeString(pstrdup(entry->resname)));
+        add_output(query,
+                   reinterpret_cast<Expr *>(
+                       makeVar(1, entry->resno, exprType(expr), exprTypmod(expr), exprCollation(expr), 0)),
+                   pstrdup(entry->resname));
+    }
+}
+
 Query *select_fresh(Relation view, Query *fresh, Node *condition)
 {
     if (condition == nullptr)
@@ -202,6 +221,7 @@ Query *select_fresh(Relation view, Query *fresh, Node *condition)
     rte->eref = column_aliases(view);
     query->rtable = list_make1(rte);
     select_columns(query, view, false, condition);
+    add_sign(query, rte, RelationGetDescr(view)->natts);
     query->hasRowSecurity = fresh->hasRowSecurity;
     return query;
 }

@@ -46,8 +46,8 @@ double checked_cost(Query *query);
 // Fails if the current role may not run a rewritten query.
 void check_rights(Query *query);
 
-// SELECT [ctid,] all columns FROM a view as it stands, or FROM its own query,
-// WHERE condition; the condition (null: none) has Vars of varno 1, numbered as
+// SELECT [ctid,] all columns FROM a view as it stands, or FROM its own query (with the sign that this may
+// return after them), WHERE condition; the condition (null: none) has Vars of varno 1, numbered as
 // the columns of the view.
 Query *select_held(Relation view, Node *condition);
 Query *select_fresh(Relation view, Query *fresh, Node *condition);

@@ -26,8 +26,6 @@ static Decision choose_by_log(const ViewStatus &status)
     std::string changes = status.pending == 0
                               ? "time has passed since the last refresh"
                               : std::to_string(status.pending) + (status.pending == 1 ? " change" : " changes") + " in the log";
-    if (status.keeps_rows)
-        return {Approach::full, 0, changes + ", but keep_before keeps rows that the query does not return"};
     return {Approach::by_log, 0, changes};
 }
 

@@ -9,11 +9,7 @@ namespace {
 
 constexpr int farthest_step = 1 << 17; // days; some 350 years
 
-// Values of all date types compare as integers, infinities included.
-int64 ordinal(Oid type, Datum value)
-{
-    return type == DATEOID ? DatumGetDateADT(value) : DatumGetTimestamp(value);
-}
+using date_window::ordinal;
 
 // The start of the day that lies so many days before current_date.
 Datum day_start(Oid type, int days)
@@ -406,6 +402,11 @@ bool restrict_to(Relation view, WindowColumn column, int days, Part *part)
     part->held = date_window::condition(view, column, start, true);
     part->wanted = date_window::condition(view, column, start, undated);
     return true;
+}
+
+int64 ordinal(Oid type, Datum value)
+{
+    return type == DATEOID ? DatumGetDateADT(value) : DatumGetTimestamp(value);
 }
 
 Datum before_today(Oid type, Interval *age)

@@ -41,6 +41,9 @@ struct Part {
 // does.
 bool restrict_to(Relation view, WindowColumn column, int days, Part *part);
 
+// Values of all date types compare as such numbers, infinities included.
+int64 ordinal(Oid type, Datum value);
+
 // current_date less so long, as a value of a date type.
 Datum before_today(Oid type, Interval *age);
 

@@ -326,6 +326,18 @@ struct NoWay {};
 
 constexpr char took_longer[] = "an exact refresh took longer than a full one";
 
+// Leaves out of a scope what keep_before keeps: the rest is what the query returns, since it was so at the baseline,
+// whose bound was no later.
+void leave_out_kept(const OpenView &view, ExactScope *scope)
+{
+    Node *kept = kept_rows(view);
+    if (kept == nullptr || scope->fresh == nullptr)
+        return;
+    scope->held->jointree->quals = make_and_qual(scope->held->jointree->quals,
+                                                 static_cast<Node *>(copyObjectImpl(kept)));
+    scope->fresh = query::select_fresh(view.relation, scope->fresh, kept);
+}
+
 // Merges exactly what the known changes make different; throws NoWay, with a reason, if
 // there is no way or it costs too much.
 void merge_known(const OpenView &view, const BaselineStatus &baseline, const Gate &gate, double *cost, Merged *merged,
@@ -336,6 +348,7 @@ void merge_known(const OpenView &view, const BaselineStatus &baseline, const Gat
         *reason = scope.reason;
         throw NoWay{};
     }
+    guard([&] { leave_out_kept(view, &scope); });
     *merged = {{}, scope.method, baseline.groups};
     if (scope.fresh != nullptr) {
         *merged = merge_sides(view.relation, {scope.held, scope.fresh, scope.environment}, scope.method, false);
@@ -442,7 +455,7 @@ Refreshed refresh(Oid oid, const Request &request)
         OpenView opened = view::open(oid);
         if (RelationIsPopulated(opened.relation))
             view::check_serializable(opened.relation);
-        baseline = baseline::look(opened.relation, opened.settings.tracked);
+        baseline = view_status::look(opened);
         return opened;
     });
     bool by_age = request.mode == RefreshMode::smart && !baseline.tracked;
@@ -464,7 +477,8 @@ Refreshed refresh(Oid oid, const Request &request)
         merged = carry_out(view, request, baseline, &baseline.experience, &decision);
     guard([&] {
         if (becomes_baseline(merged.method, baseline))
-            baseline::save(oid, baseline, merged.method == Method::skip ? baseline.groups : merged.groups);
+            baseline::save(oid, baseline, merged.method == Method::skip ? baseline.groups : merged.groups,
+                           row_condition::bound(view.window, view.settings.keep_before));
         // What keeps it from being one may pass: a trust may count again, say.
         else if (baseline.tracked && !baseline.can_save && !baseline.damaged && merged.method != Method::skip)
             registry::give_up_baseline(oid, "it was refreshed while it could not be tracked");
@@ -506,7 +520,7 @@ Refreshed refresh_where(Oid oid, const std::string &condition)
     BaselineStatus baseline{};
     OpenView view = guard([&] {
         OpenView opened = open_part(oid, text, &scope);
-        baseline = baseline::look(opened.relation, opened.settings.tracked);
+        baseline = view_status::look(opened);
         return opened;
     });
     if (!merge_part(view, scope, Method::where, &merged)) {

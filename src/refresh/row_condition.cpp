@@ -19,6 +19,29 @@ Node *kept(Relation view, WindowColumn column, Interval *age)
     return date_window::condition(view, column, date_window::before_today(column.type, age), true);
 }
 
+const char *bound(WindowColumn column, Interval *age)
+{
+    if (age == nullptr || column.attno == 0)
+        return nullptr;
+    Datum bound = date_window::before_today(column.type, age);
+    return psprintf("%d %u " INT64_FORMAT, column.attno, column.type, date_window::ordinal(column.type, bound));
+}
+
+const char *moved_back(const char *before, const char *now)
+{
+    if (before == nullptr && now == nullptr)
+        return nullptr;
+    const char *value = before != nullptr ? strrchr(before, ' ') : nullptr;
+    const char *present = now != nullptr ? strrchr(now, ' ') : nullptr;
+    bool same_column = value != nullptr && present != nullptr && value - before == present - now
+                       && memcmp(before, now, static_cast<size_t>(value - before)) == 0;
+    if (!same_column)
+        return "what keep_before kept at its last refresh is not known";
+    return strtoll(present, nullptr, 10) < strtoll(value, nullptr, 10)
+               ? "keep_before kept rows at its last refresh that it does not keep now"
+               : nullptr;
+}
+
 [[noreturn]] static void refuse(const char *reason, const char *hint)
 {
     ereport(ERROR,

@@ -1,6 +1,7 @@
 #include "refresh/view_status.hpp"
 
 #include "refresh/date_window.hpp"
+#include "refresh/row_condition.hpp"
 #include "refresh/window_trust.hpp"
 #include "server/bridge.hpp"
 
@@ -40,6 +41,15 @@ const char *read_doubt(const OpenView &view)
 
 namespace view_status {
 
+BaselineStatus look(const OpenView &view)
+{
+    BaselineStatus baseline = baseline::look(view.relation, view.settings.tracked);
+    if (baseline.tracked && baseline.unknown == nullptr)
+        baseline.unknown = row_condition::moved_back(baseline.kept,
+                                                     row_condition::bound(view.window, view.settings.keep_before));
+    return baseline;
+}
+
 ViewStatus read(const OpenView &view, const BaselineStatus &baseline, bool with_dates, bool with_doubt)
 {
     NewestDate dates = guard([&] { return with_dates ? read_dates(view) : NewestDate{}; });
@@ -57,7 +67,6 @@ ViewStatus read(const OpenView &view, const BaselineStatus &baseline, bool with_
     status.unknown = baseline.unknown ? baseline.unknown : "";
     status.pending = baseline.pending;
     status.time_passed = baseline.time_has_passed();
-    status.keeps_rows = view.settings.keep_before != nullptr;
     return status;
 }
 

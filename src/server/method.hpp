@@ -86,7 +86,6 @@ struct ViewStatus {
     std::string unknown; // why changes since the last refresh are not known
     int64_t pending;     // changed rows in the log, if they are known
     bool time_passed;    // which may change the result
-    bool keeps_rows;     // that the query may not return any more, by keep_before
 };
 
 // How to refresh a view, and why.

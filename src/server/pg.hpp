@@ -544,6 +544,19 @@ inline void drop_permission_checks(Query *query)
 #endif
 }
 
+// Makes an entry of the range table read another relation, by whatever rights.
+inline void read_other([[maybe_unused]] Query *query, RangeTblEntry *rte, Oid relation)
+{
+#if PG_VERSION_NUM >= 160000
+    RTEPermissionInfo *permissions = getRTEPermissionInfo(query->rteperminfos, rte);
+    permissions->relid = relation;
+    permissions->selectedCols = nullptr;
+#else
+    rte->selectedCols = nullptr;
+#endif
+    rte->relid = relation;
+}
+
 // Makes an entry of the range table that is no relation any more ask for nothing.
 inline void drop_permissions(RangeTblEntry *rte)
 {

@@ -98,16 +98,18 @@ BaselineStatus look(Relation view, bool tracked)
         baseline.unknown = reason(standing, baseline);
     baseline.pending = standing.pending;
     baseline.groups = standing.groups;
+    baseline.kept = standing.kept;
     baseline.entries = standing.entries;
     baseline.experience = standing.experience;
     baseline.as_of = standing.as_of;
     return baseline;
 }
 
-void save(Oid view, const BaselineStatus &baseline, const char *groups)
+void save(Oid view, const BaselineStatus &baseline, const char *groups, const char *kept)
 {
     bool may_purge = baseline.entries > 0 && log_retention::may_delete();
-    registry::save_baseline(view, {baseline.settings, baseline.meaning, groups, baseline.files, baseline.timed, baseline.experience}, may_purge);
+    registry::save_baseline(view, {baseline.settings, baseline.meaning, groups, baseline.files, baseline.timed, kept,
+                                   baseline.experience}, may_purge);
     if (baseline.other_meaning)
         registry::save_uses(view);
     if (may_purge)

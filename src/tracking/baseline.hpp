@@ -23,6 +23,7 @@ struct BaselineStatus {
     const char *groups;   // what the baseline's state of groups is of
     const char *files;    // of the sources, as source_files::fingerprint() has it
     List *sources;        // TrackedSource *
+    const char *kept;     // the bound of what keep_before kept at the baseline; null: nothing was kept
     bool timed;           // the result depends on the time, by conditions
     Moment as_of;         // that of the baseline
     Experience experience;
@@ -39,9 +40,9 @@ namespace baseline {
 BaselineStatus look(Relation view, bool tracked);
 
 // Makes the active snapshot the baseline of a view that now holds what its query
-// returns under it, with the state of such groups (null: none), and removes log
-// entries that nobody needs any more.
-void save(Oid view, const BaselineStatus &baseline, const char *groups);
+// returns under it, from the bound of what keep_before keeps on (null: all of it), with the state of such
+// groups (null: none), and removes log entries that nobody needs any more.
+void save(Oid view, const BaselineStatus &baseline, const char *groups, const char *kept);
 
 } // namespace baseline
 

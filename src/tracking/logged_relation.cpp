@@ -57,24 +57,40 @@ void find_columns(Logged *entry, Relation relation, char *names)
             TupleDescAttr(RelationGetDescr(relation), entry->columns[0] - 1)->atttypid);
 }
 
+bool logs_generated(const Logged *entry, Relation relation)
+{
+    bool generated = false;
+    for (int i = 0; entry->problem == nullptr && i < entry->ncolumns; i++)
+        generated |= TupleDescAttr(RelationGetDescr(relation), entry->columns[i] - 1)->attgenerated != '\0';
+    return generated;
+}
+
+bool has_row_trigger(Relation relation)
+{
+    const TriggerDesc *triggers = relation->trigdesc;
+    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++)
+        if (strcmp(triggers->triggers[i].tgname, logged_relation::row_trigger) == 0)
+            return true;
+    return false;
+}
+
 void fill(Logged *entry, Relation relation, const Trigger *trigger)
 {
     char *argument = pstrdup(trigger->tgnargs > 0 ? trigger->tgargs[0] : "");
     char *names = strchr(argument, ':');
     Size flags = strspn(argument, "xch");
-    TupleConstr *constraints = RelationGetDescr(relation)->constr;
 
     entry->source = logged_relation::source_of(relation);
     entry->partitioned = relation->rd_rel->relispartition
                          || relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
-    entry->partial = relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && constraints != nullptr
-                     && constraints->has_generated_stored;
     entry->exact = memchr(argument, 'x', flags) != nullptr;
     entry->on_commit = memchr(argument, 'c', flags) != nullptr;
     entry->hypertable = memchr(argument, 'h', flags) != nullptr;
+    entry->in_tree = has_row_trigger(relation);
     entry->nkeys = static_cast<int>(strtol(argument + flags, nullptr, 10));
     if (entry->exact)
         find_columns(entry, relation, names ? names + 1 : argument + strlen(argument));
+    entry->partial = relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && logs_generated(entry, relation);
 }
 
 } // namespace

@@ -34,10 +34,14 @@ struct Logged {
     int key_width;       // of a key of one integer column; 0: any other
     bool partitioned;    // or a partition
     bool hypertable;     // or a chunk of one
+    bool in_tree;        // of tables that inherit: a row trigger tells of rows that no statement tells of
     bool partial;        // inserted rows may come without their generated columns
 };
 
 namespace logged_relation {
+
+// The name of the trigger for rows of which no statement tells.
+constexpr char row_trigger[] = "refresh_mv_row";
 
 // The argument that says so, of column names (C strings).
 char *argument(bool exact, bool on_commit, bool hypertable, List *key, List *others);

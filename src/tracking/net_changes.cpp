@@ -275,9 +275,10 @@ List *read(Oid view, List *sources, QueryEnvironment *environment, const char **
     *reason = nullptr;
     for (int i = 0; i < count; i++) {
         auto *source = static_cast<TrackedSource *>(list_nth(sources, i));
-        NetChanges *changes = !source->exact                                      ? nullptr
-                              : shared_changes::active() && source->key != NIL ? read_shared(view, *source, i)
-                                                                                : read_source(view, *source, i);
+        if (!source->exact)
+            continue; // if it had changed, that would be all that is known
+        NetChanges *changes = shared_changes::active() && source->key != NIL ? read_shared(view, *source, i)
+                                                                             : read_source(view, *source, i);
         const char *obstacle = changes == nullptr ? "changes of \"%s\" are not known row by row"
                                : changes->gained > static_cast<Size>(maintenance_work_mem) * 1024
                                    ? "more rows of \"%s\" have changed than fit in maintenance_work_mem"

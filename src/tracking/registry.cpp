@@ -136,6 +136,7 @@ static Standing read_baseline(Oid view)
         standing.meaning = own_rows::string(scan, "uses");
         standing.groups = own_rows::string(scan, "groups");
         standing.files = own_rows::string(scan, "files");
+        standing.kept = own_rows::string(scan, "kept");
         bool timeless;
         standing.as_of.transaction = DatumGetTimestampTz(own_rows::value(scan, "as_of", &timeless));
         standing.as_of.statement = DatumGetTimestampTz(own_rows::value(scan, "as_of_statement", &none));
@@ -238,7 +239,8 @@ void save_baseline(Oid view, const Circumstances &circumstances, bool raise_floo
                       .float8(circumstances.experience.exact_rate)
                       .float8(circumstances.experience.change_ms)
                       .float8(circumstances.experience.full_rows)
-                      .boolean(circumstances.timed);
+                      .boolean(circumstances.timed)
+                      .text(circumstances.kept);
 
     last_seen = {GetTopFullTransactionId(), GetCurrentCommandId(false)};
     static SPIPlanPtr plan = nullptr;
@@ -251,7 +253,7 @@ void save_baseline(Oid view, const Circumstances &circumstances, bool raise_floo
         " $3 AS own_xid, $4 AS own_seq, $6 AS settings, $8 AS uses, $9 AS groups, $10 AS files, $11 AS full_ms, $12 AS exact_ms, $13 AS exact_rate,"
         " $14 AS change_ms, $15 AS full_rows,"
         " CASE WHEN $16 THEN pg_catalog.now() END AS as_of,"
-        " CASE WHEN $16 THEN pg_catalog.statement_timestamp() END AS as_of_statement,"
+        " CASE WHEN $16 THEN pg_catalog.statement_timestamp() END AS as_of_statement, $17 AS kept,"
         " CASE WHEN f.reached THEN o.next_floor ELSE coalesce(o.floor_seq, 0) END AS floor_seq,"
         " CASE WHEN f.reached OR o.next_xid IS NULL THEN $4 ELSE o.next_floor END AS next_floor,"
         " CASE WHEN f.reached OR o.next_xid IS NULL THEN $5 ELSE o.next_xid END AS next_xid"

@@ -52,6 +52,7 @@ struct Standing {
     int64 entries;       // that had to be looked at
     int64 pending;       // new records
     const char *reason;  // why they do not tell all that has changed; null: they do
+    const char *kept;    // the bound of what keep_before kept then; null: nothing was kept
     bool timed;          // the baseline is as of a time, since the view goes by that
     Moment as_of;
     Experience experience;
@@ -87,6 +88,7 @@ struct Circumstances {
     const char *groups;   // the fingerprint of the groups whose state goes with it, or null
     const char *files;    // as source_files::fingerprint() has it
     bool timed;           // the view goes by the time, which is the present one
+    const char *kept;     // the bound of what keep_before keeps, or null
     Experience experience;
 };
 

@@ -46,8 +46,9 @@ void analyze_table(Source *source, Relation table)
         check_storage(source, lfirst_oid(cell));
     if (source->obstacle != nullptr || !source->exact)
         return;
-    source->key = source::key(table);
-    if (OidIsValid(source->key.index))
+    source->key = source::tracking_key(table);
+    source->exact = OidIsValid(source->key.index) || !source::is_inherited(RelationGetRelid(table));
+    if (OidIsValid(source->key.index) || !source->exact)
         return;
     bool immediate = false;
     const char *primary = source::primary_key(table, &immediate);
@@ -92,6 +93,22 @@ void analyze(Source *source)
     relation_close(relation, NoLock);
 }
 
+// The parents of a table.
+List *parents_of(Oid table)
+{
+    Relation inherits = table_open(InheritsRelationId, AccessShareLock);
+    ScanKeyData key;
+    HeapTuple tuple;
+    List *parents = NIL;
+    ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(table));
+    SysScanDesc scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true, nullptr, 1, &key);
+    while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+        parents = lappend_oid(parents, reinterpret_cast<Form_pg_inherits>(GETSTRUCT(tuple))->inhparent);
+    systable_endscan(scan);
+    table_close(inherits, AccessShareLock);
+    return parents;
+}
+
 // The tables above a table in its inheritance trees, itself included, that have
 // no parents.
 List *tops(Oid table)
@@ -101,25 +118,31 @@ List *tops(Oid table)
     ListCell *cell;
 
     foreach (cell, todo) { // grows meanwhile
-        Relation inherits = table_open(InheritsRelationId, AccessShareLock);
-        ScanKeyData key;
-        bool top = true;
-        HeapTuple tuple;
-        ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
-                    ObjectIdGetDatum(lfirst_oid(cell)));
-        SysScanDesc scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true, nullptr, 1,
-                                              &key);
-        while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
-            todo = list_append_unique_oid(
-                todo, reinterpret_cast<Form_pg_inherits>(GETSTRUCT(tuple))->inhparent);
-            top = false;
-        }
-        systable_endscan(scan);
-        table_close(inherits, AccessShareLock);
-        if (top)
+        List *parents = parents_of(lfirst_oid(cell));
+        todo = list_concat_unique_oid(todo, parents);
+        if (parents == NIL)
             found = lappend_oid(found, lfirst_oid(cell));
     }
     return found;
+}
+
+// Whether no table of an inheritance tree has several parents, so that there is one top.
+bool is_plain_tree(Oid table)
+{
+    List *top = tops(table);
+    ListCell *cell;
+    foreach (cell, list_length(top) == 1 ? find_all_inheritors(linitial_oid(top), AccessShareLock, nullptr) : NIL)
+        if (list_length(parents_of(lfirst_oid(cell))) > 1)
+            return false;
+    return list_length(top) == 1;
+}
+
+bool has_virtual_column(Relation table)
+{
+    for (int i = 1; i <= RelationGetDescr(table)->natts; i++)
+        if (!TupleDescAttr(RelationGetDescr(table), i - 1)->attisdropped && is_virtual(table, static_cast<AttrNumber>(i)))
+            return true;
+    return false;
 }
 
 // Adds a source, or the columns that are used to one that is there already.
@@ -173,17 +196,26 @@ Bitmapset *map_columns(Relation relation, Oid source, Bitmapset *selected)
     return columns;
 }
 
+// Adds the members of the trees of a relation.  Of those that are not read, it matters which statements go on.
+void add_tree(List **sources, Relation relation, bool only, Bitmapset *selected)
+{
+    Oid oid = RelationGetRelid(relation);
+    List *read = only ? list_make1_oid(oid) : find_all_inheritors(oid, AccessShareLock, nullptr);
+    ListCell *top, *cell;
+    foreach (top, tops(oid))
+        foreach (cell, find_all_inheritors(lfirst_oid(top), AccessShareLock, nullptr))
+            add(sources, lfirst_oid(cell), true,
+                list_member_oid(read, lfirst_oid(cell)) ? map_columns(relation, lfirst_oid(cell), selected) : nullptr);
+}
+
 // Adds the source or sources that a relation in the query belongs to.
-void add_relation(List **sources, Oid oid, Bitmapset *selected)
+void add_relation(List **sources, Oid oid, bool only, Bitmapset *selected)
 {
     Relation relation = relation_open(oid, AccessShareLock);
-    ListCell *top, *cell;
 
-    if (source::is_inherited(oid)) {
-        foreach (top, tops(oid))
-            foreach (cell, find_all_inheritors(lfirst_oid(top), AccessShareLock, nullptr))
-                add(sources, lfirst_oid(cell), false, nullptr);
-    } else {
+    if (source::is_inherited(oid))
+        add_tree(sources, relation, only, selected);
+    else {
         Oid source = logged_relation::source_of(relation);
         Bitmapset *columns = map_columns(relation, source, selected);
         add(sources, source, true, columns);
@@ -210,7 +242,7 @@ bool walk(Node *node, void *context)
         auto *rte = lfirst_node(RangeTblEntry, cell);
         // The rule's OLD and NEW are not in FROM.
         if (rte->rtekind == RTE_RELATION && rte->inFromCl)
-            add_relation(static_cast<List **>(context), rte->relid, pg::selected_columns(query, rte));
+            add_relation(static_cast<List **>(context), rte->relid, !rte->inh, pg::selected_columns(query, rte));
     }
     return query_tree_walker(query, pg::walker(walk), context, 0);
 }
@@ -295,6 +327,22 @@ bool is_inherited(Oid table)
     return get_rel_relkind(table) == RELKIND_RELATION && !get_rel_relispartition(table)
            && (has_superclass(table) || find_inheritance_children(table, NoLock) != NIL)
            && !hypertable::is(table) && !OidIsValid(hypertable::of_chunk(table));
+}
+
+bool has_children(Oid table)
+{
+    return find_inheritance_children(table, NoLock) != NIL;
+}
+
+TrackingKey tracking_key(Relation table)
+{
+    Oid oid = RelationGetRelid(table);
+    return is_inherited(oid) && (!is_plain_tree(oid) || has_virtual_column(table)) ? TrackingKey{} : key(table);
+}
+
+Oid top_of(Oid table)
+{
+    return linitial_oid(tops(table));
 }
 
 bool has_foreign_part(Oid relation)

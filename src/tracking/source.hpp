@@ -2,8 +2,8 @@
 //
 // Invariants:
 // - Every relation whose rows can make a difference to the view's query belongs
-//   to one of its sources: the whole partition tree of a partition, all parents
-//   and children of an inheritance tree.
+//   to one of its sources: the whole partition tree of a partition; of an inheritance
+//   tree each member is a source, with its own rows alone.
 // - Analysis reads catalogs and the query tree, never data, and has no effect.
 #pragma once
 
@@ -59,8 +59,15 @@ List *read_by(Query *rewritten);
 // that goes with that of the hypertable.)
 List *members(Oid relation, LOCKMODE lock);
 
-// The tracking key of a table: its primary key, else the narrowest such index.
+// The key of a table: its primary key, else the narrowest such index.
 TrackingKey key(Relation table);
+
+// The key by which rows of a table are logged.  Those of an inheritance tree in which a table has several parents
+// have none, nor those with columns that are generated when they are read.
+TrackingKey tracking_key(Relation table);
+
+// The top of the inheritance tree of a table; the table itself, if it is in none.  Of several tops any one.
+Oid top_of(Oid table);
 
 // The columns of a table's primary key, be it fit for tracking or not, and whether it is
 // checked at once; null if it has none.
@@ -69,6 +76,9 @@ const char *primary_key(Relation table, bool *immediate);
 // Whether a table has parents or children by inheritance, partitions and chunks of
 // hypertables left aside.
 bool is_inherited(Oid table);
+
+// Whether a table has children by inheritance.
+bool has_children(Oid table);
 
 // Whether a table has foreign tables among its partitions or children.
 bool has_foreign_part(Oid relation);

@@ -120,9 +120,7 @@ TrackedSource wanted(Oid relation, const TrackedSource *saved, List *used, bool 
     TrackedSource source{};
     Relation table = relation_open(relation, AccessShareLock);
     bool matview = table->rd_rel->relkind == RELKIND_MATVIEW;
-    TrackingKey key = matview || source::is_inherited(relation) || source::has_foreign_part(relation)
-                          ? TrackingKey{}
-                          : source::key(table);
+    TrackingKey key = matview || source::has_foreign_part(relation) ? TrackingKey{} : source::tracking_key(table);
     source.relation = relation;
     source.on_commit = on_commit;
     source.key_index = key.index;
@@ -134,12 +132,13 @@ TrackedSource wanted(Oid relation, const TrackedSource *saved, List *used, bool 
     return source;
 }
 
-// Whether a member has the triggers that were installed on it, and its chunks have theirs.
+// Whether a member has the triggers that were installed on it, as it still needs them, and its chunks have theirs.
 bool is_intact(List *members, Oid relation)
 {
     const auto *member = source::find<Member>(members, relation);
     return member != nullptr && strcmp(member->fingerprint, triggers::fingerprint(relation)) == 0
-           && !OidIsValid(triggers::uncovered_chunk(relation));
+           && !OidIsValid(triggers::uncovered_chunk(relation))
+           && (get_rel_relispartition(relation) || triggers::tell_rows(relation) == source::is_inherited(relation));
 }
 
 // Whether a table was made by this transaction, and so has had no changes before.

@@ -3,6 +3,7 @@
 #include "query/view.hpp"
 #include "tracking/hypertable.hpp"
 #include "tracking/logged_relation.hpp"
+#include "tracking/source.hpp"
 
 #include <initializer_list>
 
@@ -39,6 +40,8 @@ constexpr Definition chunk_trigger = {"refresh_mv_chunk", TRIGGER_TYPE_AFTER,
                                       TRIGGER_FIRES_ALWAYS};
 constexpr Definition chunk_delete_trigger = {"refresh_mv_chunk_delete", TRIGGER_TYPE_AFTER, TRIGGER_TYPE_DELETE,
                                              true, false, false, TRIGGER_FIRES_ALWAYS};
+constexpr Definition row_trigger = {logged_relation::row_trigger, TRIGGER_TYPE_AFTER, any_change, true, false, false,
+                                    TRIGGER_FIRES_ALWAYS};
 constexpr Definition apply_trigger = {"refresh_mv_apply", TRIGGER_TYPE_AFTER, any_change, true,
                                       false, false, TRIGGER_FIRES_ON_REPLICA};
 
@@ -105,13 +108,13 @@ void check_name(Oid relation, const char *name, Oid function)
                  errhint("Rename it: refresh_mv uses this name for its own trigger.")));
 }
 
-// WHEN (refresh_mv.unseen_row('oid of the hypertable')).
-Node *when_unseen(Oid hypertable)
+// WHEN (refresh_mv.function('oid of the table')).
+Node *when(const char *function, Oid table)
 {
     auto *oid = makeNode(A_Const);
     oid->val.sval.type = T_String;
-    oid->val.sval.sval = psprintf("%u", hypertable);
-    List *name = list_make2(makeString(pstrdup("refresh_mv")), makeString(pstrdup("unseen_row")));
+    oid->val.sval.sval = psprintf("%u", table);
+    List *name = list_make2(makeString(pstrdup("refresh_mv")), makeString(pstrdup(function)));
     return reinterpret_cast<Node *>(makeFuncCall(name, list_make1(oid), COERCE_EXPLICIT_CALL, -1));
 }
 
@@ -201,6 +204,17 @@ void remove_from(Oid relation, const char *only)
         drop(lfirst_oid(cell));
 }
 
+// Puts the trigger on a table that is called for rows of which no statement trigger tells.  Those on parents tell of
+// rows of their children as well, and not of which.
+void install_for_rows(Oid table, bool in_tree, List *arguments, Oid function)
+{
+    remove_from(table, in_tree ? apply_trigger.name : row_trigger.name);
+    if (in_tree)
+        create(table, row_trigger, false, arguments, function, when("untold_row", table));
+    else
+        create(table, apply_trigger, false, arguments, function);
+}
+
 // Puts the row triggers on a hypertable and its chunks.  TimescaleDB gives it to chunks to
 // come, but only those row triggers that are made by a statement to chunks that are there.
 void cover_chunks(Oid table, List *arguments, Oid function)
@@ -209,7 +223,7 @@ void cover_chunks(Oid table, List *arguments, Oid function)
     List *with_table = list_make2(linitial(arguments), makeString(psprintf("%u", table)));
     foreach (cell, lcons_oid(table, hypertable::chunks(table, NoLock))) {
         remove_from(lfirst_oid(cell), apply_trigger.name); // from when it was an ordinary table
-        create(lfirst_oid(cell), chunk_trigger, false, with_table, function, when_unseen(table));
+        create(lfirst_oid(cell), chunk_trigger, false, with_table, function, when("unseen_row", table));
         create(lfirst_oid(cell), chunk_delete_trigger, false, with_table, function);
     }
 }
@@ -242,7 +256,7 @@ void install(Oid member, const Arguments &arguments)
     if (in_chunks)
         cover_chunks(member, list, log_change);
     else if (kind == RELKIND_RELATION)
-        create(member, apply_trigger, false, list, log_change);
+        install_for_rows(member, source::is_inherited(member), list, log_change);
     if (kind == RELKIND_RELATION && get_rel_relispartition(member))
         create(member, move_trigger, false, list, log_change);
     CommandCounterIncrement();
@@ -254,6 +268,15 @@ void remove(Oid member)
     ListCell *cell;
     foreach (cell, lcons_oid(member, hypertable::chunks(member, AccessExclusiveLock)))
         remove_from(lfirst_oid(cell), nullptr);
+}
+
+bool tell_rows(Oid table)
+{
+    bool found = false;
+    for_each_trigger(table, function(), [&](HeapTuple tuple) {
+        found |= strcmp(NameStr(reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgname), row_trigger.name) == 0;
+    });
+    return found;
 }
 
 void depend_on_extension()

@@ -8,6 +8,8 @@
 //     refresh_mv_truncate  AFTER TRUNCATE
 //     refresh_mv_apply     AFTER INSERT OR UPDATE OR DELETE, each row; replica only
 //     refresh_mv_move      BEFORE UPDATE, each row; on partitions only
+//     refresh_mv_row       AFTER INSERT OR UPDATE OR DELETE, each row of which no statement tells; on
+//                          members of inheritance trees, instead of refresh_mv_apply
 //     refresh_mv_chunk     AFTER INSERT OR UPDATE, each row that no statement on the
 //                          hypertable changes
 //     refresh_mv_chunk_delete  AFTER DELETE, each row
@@ -52,6 +54,9 @@ char *fingerprint(Oid member);
 
 // Has all triggers in this database go with the extension, those too that others have made.
 void depend_on_extension();
+
+// Whether a table has the trigger for rows of which no statement tells.
+bool tell_rows(Oid table);
 
 // Text that tells the row triggers of a chunk, or a hypertable, from others; null if it does
 // not have them, or they do not fire.

@@ -15,6 +15,7 @@ import argparse
 import collections
 import os
 import random
+import re
 import sys
 import time
 
@@ -117,7 +118,12 @@ class Scenario(Checks):
         for table in self.tables:
             sources = [table.name, *dice.sample(table.relations, min(len(table.relations), 2))]
             for number, source in enumerate(sources):
-                self.views.append(View(f"v{number}_{source}", f"SELECT * FROM {source}", [table], source))
+                only = "ONLY " if table.tree else ""
+                self.views.append(View(f"v{number}_{source}", f"SELECT * FROM {only}{source}", [table], source, only=only))
+            if table.tree:
+                self.views.append(View(f"all_{table.name}", f"SELECT {table.all_columns} FROM {table.name}", [table]))
+                self.views.append(View(f"below_{table.name}", f"SELECT n, count(*), min(extra) FROM {table.name}_0 GROUP BY n",
+                                       [table]))
         one, two = self.tables
         self.views.append(View("sums", f"SELECT n % 3 AS m, count(*), sum(n) FROM {one.name} GROUP BY 1", [one]))
         self.views.append(View("joined", f"SELECT t.n, u.n AS m FROM {one.name} AS t JOIN {two.name} AS u"
@@ -152,19 +158,22 @@ class Scenario(Checks):
             session.write(f"TRUNCATE {dice.choice(table.relations)} CASCADE",
                           [*unknown, *((below, "TRUNCATE") for below in cascade)])
         elif kind < 0.12:
-            sql = writes.merge(table)
-            session.write(sql, [*unknown, *((table, "MERGE that moves rows") for _ in range(writes.moves))])
+            session.write(writes.merge(table), unknown)
         elif kind < 0.17:
             self.copy(session, table, unknown)
         elif kind < 0.19 and table.part:
             self.attach_or_detach(session, table)
+        elif kind < 0.18 and table.tree:
+            self.inherit_or_not(session, table)
         elif kind < 0.2 and self.features["plpython3u"]:
             session.limited = True
             session.write(writes.limited(table), [*unknown, (table, "a statement ended by its caller")])
         else:
             sql = writes.any(table)
-            if table.part and sql.startswith("WITH one"):
+            if (table.part or table.tree) and sql.startswith("WITH one"):
                 unknown.append((table, "two statements on one tree at the same time"))
+            if table.tree and re.search(r"_(poke|replace|remove)\(", sql):
+                unknown.append((table, "a function writes to the tree while a statement does"))
             session.write(sql, unknown)
 
     def copy(self, session, table, unknown):
@@ -189,6 +198,17 @@ class Scenario(Checks):
             sql = attach
         unknown = [(below, "ATTACH or DETACH") for below in table.everything_below()]
         session.write(sql, unknown)
+
+    def inherit_or_not(self, session, table):
+        """A member leaves the tree, or comes back; perhaps one after the other."""
+        name = f"{table.name}_1"
+        leave, join = f"ALTER TABLE {name} NO INHERIT {table.name}", f"ALTER TABLE {name} INHERIT {table.name}"
+        if self.admin.execute(f"SELECT count(*) FROM pg_inherits WHERE inhrelid = '{name}'::regclass") == [(1,)]:
+            sql = self.dice.choice([leave, f"{leave}; UPDATE {name} SET n = 5 WHERE n % 2 = 1; {join}"])
+            table.detached = name
+        else:
+            sql = join
+        session.write(sql, [(below, "NO INHERIT or INHERIT") for below in table.everything_below()])
 
     def writer_step(self):
         """Some writer goes on."""
@@ -226,10 +246,11 @@ class Scenario(Checks):
 
     def end(self, session, command):
         """Ends a transaction; a view refreshed on commit is up to date then, unless that failed."""
+        has_snapshot = session.snapshot is not None
         if session.end(command):
             for view in self.views:
                 if view.on_commit and not self.prepared:
-                    self.compare_live(view)
+                    self.compare_live(view, has_snapshot)
 
     def finish_prepared(self, name, commit):
         """COMMIT PREPARED or ROLLBACK PREPARED."""

@@ -26,11 +26,12 @@ EXPECTED = {
 class View:
     """A tracked view and what is known of it."""
 
-    def __init__(self, name, query, tables, source=None, *, keyless=False, on_commit=False):
+    def __init__(self, name, query, tables, source=None, *, keyless=False, on_commit=False, only=""):
         self.name = name
         self.query = query
         self.tables = tables    # that it reads
         self.source = source    # the relation whose changes are checked, if any
+        self.rows = f"{only}{source}"  # what to read for its rows
         self.keyless = keyless  # it is a materialized view
         self.on_commit = on_commit
         self.unknown = []       # (time, why) of what makes its changes unknown since its baseline

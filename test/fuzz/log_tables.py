@@ -47,7 +47,7 @@ def reference(value):
 
 
 class Table:
-    """A table or partition tree with what is needed to write to it at random."""
+    """A table, partition tree or inheritance tree with what is needed to write to it at random."""
 
     def __init__(self, name, dice, parent=None):
         self.name = name
@@ -71,6 +71,7 @@ class Table:
         self.generated = dice.random() < (0.1 if self.part else 0.3)
         self.serial = not self.part and dice.random() < 0.3
         self.dropped = dice.random() < 0.4
+        self.tree = not self.part and not parent and dice.random() < 0.4
         self.relations = [name]  # that can be written to: the root, and parts of it
         self.updatable = None    # a view that can be written to
         self.refuses = False     # does a trigger refuse rows?
@@ -115,6 +116,8 @@ class Table:
             yield from self.create_partitions(columns, dice)
         if self.dropped:
             yield f"ALTER TABLE {self.name} DROP COLUMN gone"
+        if self.tree:
+            yield from self.create_members(columns, dice)
         yield from self.create_references(dice)
         if dice.random() < 0.3:
             self.updatable = f"{self.name}_writable"
@@ -147,6 +150,18 @@ class Table:
                     yield f"CREATE TABLE {name}_0_{number} PARTITION OF {name}_0 FOR VALUES {leaf}"
             else:
                 yield f"CREATE TABLE {name}_{part} PARTITION OF {name} {bound}"
+
+    def create_members(self, columns, dice):
+        """Tables that inherit from it, each with a key; one of them was a table before, with the columns in another order."""
+        name = self.name
+        other = [column for column in columns if not column.startswith("gone ")]
+        dice.shuffle(other)
+        for member, body in (("0", f"(extra text) INHERITS ({name})"), ("0_0", f"(more integer) INHERITS ({name}_0)"),
+                             ("1", f"({', '.join(other)}, extra integer)")):
+            self.relations.append(f"{name}_{member}")
+            yield f"CREATE TABLE {name}_{member} {body}"
+            yield f"ALTER TABLE {name}_{member} ADD PRIMARY KEY ({self.key_columns})"
+        yield f"ALTER TABLE {name}_1 INHERIT {name}"
 
     def create_references(self, dice):
         """Its foreign keys."""
@@ -186,10 +201,6 @@ class Table:
 
 class LogWrites(Statements):
     """Makes statements on such tables."""
-
-    def __init__(self, dice):
-        super().__init__(dice)
-        self.moves = False  # may a MERGE have moved rows between partitions?
 
     def target(self, table):
         """Mostly the table itself."""
@@ -263,7 +274,6 @@ class LogWrites(Statements):
     def merge_change(self, table):
         """Of the number, or of the partition."""
         if table.part and self.dice.random() < 0.3:
-            self.moves = True
             return f"p = {self.dice.choice([0, 1, 2, 3, 9])}"
         return self.dice.choice(["n = s.n", "n = t.n + 1", "n = t.n"])
 

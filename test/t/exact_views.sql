@@ -705,10 +705,16 @@ WITH RECURSIVE r AS (SELECT n, label FROM steps WHERE n = 0 UNION ALL SELECT s.n
 SELECT r.n, r.label, (SELECT count(*) FROM orders o WHERE o.customer = r.n) AS orders, EXISTS (SELECT FROM events e WHERE e.customer = r.n) AS has FROM r;
 -- f_union: delta: no column is the same in both arms
 SELECT upper(status) AS label FROM orders UNION SELECT upper(kind) FROM events;
--- f_inherited: full: of an inheritance tree only that it changed is known
+-- i_groups: delta: rows of a table and of its child, with the same keys
 SELECT id % 5 AS rest, sum(amount) AS amount, count(*) AS n FROM ledger GROUP BY 1;
--- f_inherited_joined: delta|full whole(ledger): beside a table whose changes are known
+-- i_joined: delta: joined with another table
 SELECT c.tier, count(*) AS n FROM ledger l JOIN customers c ON c.id = l.id GROUP BY c.tier;
+-- i_rows: keys: a copy
+SELECT * FROM ledger;
+-- i_nullable: keys: on the nullable side
+SELECT c.id, l.amount FROM customers c LEFT JOIN ledger l ON l.id = c.id;
+-- i_exists: keys: as a condition
+SELECT c.id, c.name FROM customers c WHERE EXISTS (SELECT FROM ledger l WHERE l.id = c.id AND l.amount > 1);
 -- f_keyless: full: a table without a key cannot be tracked
 SELECT a, count(*) AS n FROM keyless GROUP BY a;
 -- f_nullable_key: full: a unique column that may be null is no key

@@ -42,21 +42,6 @@ static void smart_goes_by_the_newest_data()
     CHECK(choose_method::choose(smart, empty).approach == Approach::full);
 }
 
-static void what_keep_before_keeps_is_no_matter_of_the_log()
-{
-    ViewStatus status = dated(0);
-    status.tracked = true;
-    status.pending = 3;
-    const Request smart = {RefreshMode::smart, 0, false, false};
-    CHECK(choose_method::choose(smart, status).approach == Approach::by_log);
-    status.keeps_rows = true;
-    Decision decision = choose_method::choose(smart, status);
-    CHECK(decision.approach == Approach::full);
-    CHECK(decision.reason == "3 changes in the log, but keep_before keeps rows that the query does not return");
-    status.pending = 0;
-    CHECK(choose_method::choose(smart, status).approach == Approach::skip);
-}
-
 static void smart_trusts_no_view_whose_old_rows_change()
 {
     ViewStatus status = dated(0);
@@ -94,9 +79,7 @@ static void tracked_views_go_by_their_log()
     status.time_passed = true;
     CHECK(choose_method::choose(smart, status).approach == Approach::by_log);
     CHECK(choose_method::choose(smart, status).reason == "time has passed since the last refresh");
-    status.keeps_rows = true;
-    CHECK(choose_method::choose(smart, status).approach == Approach::full);
-    status.keeps_rows = status.time_passed = false;
+    status.time_passed = false;
     status.unknown = "TRUNCATE";
     CHECK(choose_method::choose(smart, status).approach == Approach::full);
     CHECK(choose_method::choose(smart, status).reason == "TRUNCATE");
@@ -119,7 +102,6 @@ void test_strategy()
     unpopulated_views_are_rebuilt();
     the_mode_asked_for_is_used();
     smart_goes_by_the_newest_data();
-    what_keep_before_keeps_is_no_matter_of_the_log();
     smart_trusts_no_view_whose_old_rows_change();
     views_without_a_date_are_refreshed_whole();
     tracked_views_go_by_their_log();
