@@ -5,6 +5,7 @@
 #include "incremental/incremental.hpp"
 #include "incremental/make_node.hpp"
 #include "log/log_retention.hpp"
+#include "inspect/live_scan.hpp"
 #include "log/open_statements.hpp"
 #include "run/on_commit.hpp"
 #include "run/run.hpp"
@@ -84,6 +85,7 @@ void _PG_init(void)
     });
     once([] { MarkGUCPrefixReserved("refresh_mv"); });
     once([] { logged_relation::watch(); });
+    once([] { live_scan::watch(); });
     once([] { on_commit::watch(); });
     once([] { open_statements::at_commit(capture::log_unfinished); }); // called before on_commit's
 }

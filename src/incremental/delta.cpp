@@ -99,6 +99,20 @@ KeyShape keys_to_find(Work *work, const char **rows)
     return found;
 }
 
+// The state as it will be, of which the touched groups are in memory.
+const char *next_state(Work *work)
+{
+    const GroupShape &shape = work->analysis.groups;
+    return sql_template::fill("(SELECT {old} FROM {state} o WHERE NOT (o.ctid = ANY (SELECT g.place FROM {groups} g"
+                              " WHERE g.place IS NOT NULL)) UNION ALL SELECT {new} FROM {groups} f)",
+                              {{"old", psprintf("o.h, %so.n%s", sql_template::number_all("o.k#, ", shape.nkeys),
+                                                sql_template::number_all(", o.p#", shape.npartials))},
+                               {"new", psprintf("f.h, %sf.n%s", sql_template::number_all("f.k#, ", shape.nkeys),
+                                                sql_template::number_all(", f.p#", shape.npartials))},
+                               {"state", state_tables::groups(work->state)},
+                               {"groups", row_names::groups}});
+}
+
 } // namespace
 
 namespace delta {
@@ -130,7 +144,6 @@ void find_scope(Work *work)
 {
     const GroupShape &shape = work->analysis.groups;
     bool whole = shape.whole || shape.single;
-    const char *rows = whole ? state_tables::groups(work->state) : row_names::groups;
     const char *touched;
 
     if (!find_groups(work))
@@ -142,7 +155,9 @@ void find_scope(Work *work)
     work->scope.method = Method::delta;
     if (work->planned)
         return;
-    write_state(work);
+    const char *rows = !whole ? row_names::groups : work->reading ? next_state(work) : state_tables::groups(work->state);
+    if (!work->reading)
+        write_state(work);
     work->scope.fresh = group_shape::select_rows(work->analysis.query, shape, rows, work->environment);
 }
 

@@ -85,6 +85,9 @@ Prospect prospect(Relation view, const BaselineStatus &baseline, const Gate &gat
 // whatever the view's own functions throw.
 ExactScope scope(Relation view, const BaselineStatus &baseline, const Gate &gate, double *cost);
 
+// The same for whoever only reads: nothing is written, and states are read only where that can be done.
+ExactScope scope_to_read(Relation view, const BaselineStatus &baseline, const Gate &gate, double *cost);
+
 // Releases what a scope holds, once it has been merged.
 void release(ExactScope *scope);
 
