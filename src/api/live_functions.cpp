@@ -73,7 +73,7 @@ Datum refresh_mv_live(PG_FUNCTION_ARGS)
 Datum refresh_mv_live_support(PG_FUNCTION_ARGS)
 {
     return entry([&]() -> Datum {
-        return guard([&] { return live_scan::support(static_cast<Node *>(PG_GETARG_POINTER(0))); });
+        return guard([&] { return live_scan::support(reinterpret_cast<Node *>(PG_GETARG_POINTER(0))); });
     });
 }
 

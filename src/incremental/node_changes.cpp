@@ -30,7 +30,7 @@ Work work_for(const Work *whole, const SubqueryNode *node)
 {
     Work work = *whole;
     work.state.node = node->number;
-    work.analysis = {node->query, node->anchoring, node->groups, NIL, false, nullptr};
+    work.analysis = {node->query, node->anchoring, node->groups, NIL, false, nullptr, false};
     work.changes = node_changes::read_by(node->anchoring, whole->changes);
     work.signs = NIL;
     work.by_terms = false;

@@ -317,7 +317,7 @@ bool is_gone(const LiveRows &rows, ItemPointer tid)
 
 Oid view_of_type(Oid type)
 {
-    Oid relation = OidIsValid(type) && get_typtype(type) == TYPTYPE_COMPOSITE ? typeidTypeRelid(type) : InvalidOid;
+    Oid relation = OidIsValid(type) && get_typtype(type) == TYPTYPE_COMPOSITE ? get_typ_typrelid(type) : InvalidOid;
     return OidIsValid(relation) && get_rel_relkind(relation) == RELKIND_MATVIEW ? relation : InvalidOid;
 }
 

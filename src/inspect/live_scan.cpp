@@ -33,7 +33,8 @@ struct LiveScan {
     MemoryContext memory; // of what is found
     bool started;
     LiveRows rows;
-    QueryDesc *stored; // null: its rows are not read, or not any more
+    QueryDesc *stored; // null: the rows that the view holds are not among them
+    bool stored_read;  // all of these
     TupleTableSlot *fresh;
 };
 
@@ -167,7 +168,12 @@ const CustomPathMethods path_methods = {"refresh_mv live", make_plan, nullptr};
 // Whether a query mentions rows as a whole, which the scan has not got.
 bool needs_whole_rows(const RelOptInfo *rel)
 {
-    return rel->min_attr <= 0 && !bms_is_empty(rel->attr_needed[0 - rel->min_attr]);
+    Bitmapset *columns = nullptr;
+    ListCell *cell;
+    pull_varattnos(reinterpret_cast<Node *>(rel->reltarget->exprs), rel->relid, &columns);
+    foreach (cell, rel->baserestrictinfo)
+        pull_varattnos(reinterpret_cast<Node *>(lfirst_node(RestrictInfo, cell)->clause), rel->relid, &columns);
+    return bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, columns);
 }
 
 // Plans a call of the function as a scan of its own, instead of whatever else there is.
@@ -256,6 +262,7 @@ bool next_stored(LiveScan *scan, TupleTableSlot *into)
         found = true;
     }
     MemoryContextSwitchTo(old);
+    scan->stored_read = !found; // to ask once more would be to begin again
     return found;
 }
 
@@ -313,7 +320,7 @@ TupleTableSlot *next_row(ScanState *state)
     ExecClearTuple(slot);
     if (!scan->started)
         start(scan);
-    if (scan->stored != nullptr && next_stored(scan, slot))
+    if (scan->stored != nullptr && !scan->stored_read && next_stored(scan, slot))
         return slot;
     next_fresh(scan, slot);
     return slot;
@@ -360,6 +367,7 @@ void rescan(CustomScanState *state)
         stop(scan);
     if (scan->started && scan->stored != nullptr)
         ExecReScan(scan->stored->planstate);
+    scan->stored_read = false;
     if (scan->started && scan->rows.fresh != nullptr)
         tuplestore_rescan(scan->rows.fresh);
     ExecScanReScan(&state->ss);
