@@ -17,6 +17,7 @@ struct Obstacle {
     const char *reason;
     bool untracked;
     bool costly;
+    bool by_query; // the query tells them sooner
 };
 
 // ---- what is no part of a snapshot ----
@@ -165,18 +166,33 @@ void take(LiveRows *rows, Relation view, const Diff *diff)
     ExecDropSingleTupleTableSlot(row);
 }
 
+// Whether a view is to be read otherwise than as it is.
+bool has_changed(const BaselineStatus &baseline)
+{
+    return baseline.pending > 0 || baseline.time_has_passed();
+}
+
 // Why a view's rows cannot be told by its changes, whatever these are.
 Obstacle obstacle_of(const OpenView &view, const BaselineStatus &baseline)
 {
     if (!RelationIsPopulated(view.relation))
-        return {"it has not been populated", false, false};
+        return {"it has not been populated", false, false, false};
     if (!baseline.tracked)
-        return {"it is not tracked", true, false};
+        return {"it is not tracked", true, false, false};
     if (baseline.unknown != nullptr)
-        return {baseline.unknown, false, false};
-    if ((baseline.pending > 0 || baseline.time_has_passed()) && view.settings.keep_before != nullptr)
-        return {"keep_before keeps rows that its query does not return", false, false};
+        return {baseline.unknown, false, false, false};
+    if (has_changed(baseline) && view.settings.keep_before != nullptr)
+        return {"keep_before keeps rows that its query does not return", false, false, false};
     return {};
+}
+
+// How long the query is expected to take for the rows that satisfy a condition: a dashboard that reads one day should
+// not wait for the changes of all.  Negative without a condition.
+double query_ms(Relation view, Node *condition)
+{
+    if (condition == nullptr)
+        return -1;
+    return gate::query_ms(query::cost(query::select_fresh(view, query::rewritten(view), condition))) * gate::cost_limit;
 }
 
 // Finds the rows by the view's changes.
@@ -186,18 +202,26 @@ Obstacle find_by_changes(const OpenView &view, const LiveQuestion &question, Liv
     BaselineStatus baseline{};
     Gate gate{};
     double cost = 0;
+    bool bounded = false; // by what the query would take
     Obstacle obstacle = guard([&] {
         sources = checked_sources(view.relation);
         baseline = baseline::look_to_read(view.relation, view.settings.tracked);
         Obstacle found = obstacle_of(view, baseline);
-        if (found.reason == nullptr && (baseline.pending > 0 || baseline.time_has_passed()))
-            gate = gate::of(view.relation, baseline.experience, baseline.pending);
+        if (found.reason != nullptr || !has_changed(baseline))
+            return found;
+        gate = gate::of(view.relation, baseline.experience, baseline.pending);
+        double most = query_ms(view.relation, question.condition);
+        bounded = most >= 0 && most / gate.rate < gate.limit;
+        if (bounded)
+            gate.limit = most / gate.rate;
+        if (most >= 0 && most < gate::changes_ms(baseline.experience, baseline.pending))
+            return Obstacle{"its query takes less", false, false, true};
         return found;
     });
     if (obstacle.reason != nullptr)
         return obstacle;
     *rows = {"stored", true, baseline.pending, nullptr, 0, rows->fresh, 0};
-    if (baseline.pending == 0 && !baseline.time_has_passed())
+    if (!has_changed(baseline))
         return {};
 
     ExactScope scope = incremental::scope_to_read(view.relation, baseline, gate, &cost);
@@ -210,7 +234,8 @@ Obstacle find_by_changes(const OpenView &view, const LiveQuestion &question, Liv
         }
         incremental::release(&scope);
         check_same_partitions(view.relation, sources);
-        return {scope.reason, false, scope.reason != nullptr && cost > gate.limit};
+        bool costly = scope.reason != nullptr && cost > gate.limit;
+        return {scope.reason, false, costly, costly && bounded};
     });
 }
 
@@ -292,7 +317,7 @@ LiveRows find(const LiveQuestion &question)
     });
     Obstacle obstacle = try_by_changes(view, question, &rows);
     guard([&] {
-        if (obstacle.reason != nullptr && !question.fallback)
+        if (obstacle.reason != nullptr && !question.fallback && !obstacle.by_query)
             refuse(view.relation, obstacle);
         if (obstacle.reason != nullptr)
             find_by_query(view.relation, question.condition, &rows);

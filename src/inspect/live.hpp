@@ -12,6 +12,8 @@
 //   locked, and has to be what the snapshot shows: else SQLSTATE 40001, at any isolation level.
 // - Nothing is written and no lock is taken but AccessShareLock, so that it works in a read-only transaction and on a
 //   standby.  States are read where that can be done without waiting, and never written; a lock on them is not kept.
+// - Where the query is expected to take less for the rows with a condition than the changes do, it is run: it tells the
+//   same.
 // - The caller may read the view; its query runs as the view's owner, in a security-restricted operation.  Conditions
 //   of the caller that are evaluated there must call nothing but leakproof functions.
 #pragma once
