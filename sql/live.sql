@@ -188,7 +188,7 @@ BEGIN
 END $$;
 CREATE FUNCTION pg_temp.mine() RETURNS int LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RAISE WARNING 'called as %', current_user;
+    ASSERT current_user = 'refresh_mv_reader';
     RETURN -1;
 END $$;
 CREATE TABLE secrets (id int PRIMARY KEY, x int);
@@ -244,7 +244,7 @@ SELECT * FROM "daily now" WHERE day = '2026-03-01';
 SELECT way($$SELECT * FROM "daily now" WHERE day = '2026-03-01'$$);
 SELECT refresh_mv.create_live_view('total', 'suite.total_now', fallback => true);
 SELECT pg_get_viewdef('total_now');
-SELECT relacl FROM pg_class WHERE oid = 'live_shown'::regclass;
+SELECT has_table_privilege('refresh_mv_reader', 'live_shown', 'SELECT') AS granted;
 SELECT error_of($$SELECT refresh_mv.create_live_view('daily', 'daily')$$);
 SELECT error_of($$SELECT refresh_mv.create_live_view('orders', 'live_orders')$$);
 SELECT error_of($$SELECT refresh_mv.create_live_view('daily', 'a.b.c')$$);
