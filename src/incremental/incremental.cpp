@@ -146,14 +146,17 @@ bool is_concerned(Work *work)
     return work->scope.reason == nullptr && node_changes::concern(work);
 }
 
-// Why the states cannot be read without writing them, or waiting for whoever makes them anew; null if they can.
+// Why the states cannot be read without waiting for whoever makes them anew; null if they can.
 const char *obstacle_to_reading(Work *work)
 {
-    if (work->analysis.nodes != NIL)
-        return "its subqueries have states, which would have to be written";
-    return state_tables::lock_if_free(work->state, work->analysis.groups.npartials)
-               ? nullptr
-               : "the state of its groups is being made anew";
+    bool free = !analysis::has_groups(work->analysis)
+                || state_tables::lock_if_free(work->state, work->analysis.groups.npartials);
+    ListCell *cell;
+    foreach (cell, work->analysis.nodes) {
+        auto *node = static_cast<SubqueryNode *>(lfirst(cell));
+        free = free && state_tables::lock_if_free({work->state.view, node->number}, node->groups.npartials);
+    }
+    return free ? nullptr : "the state of its groups is being made anew";
 }
 
 // Finds the method, or an obstacle. No query is run but those for changed rows.
@@ -233,7 +236,7 @@ void find_whole_scope(Work *work)
         work->scope.reason = reason;
         return;
     }
-    work->scope.fresh = analysis::has_groups(work->analysis) && !work->planned ? query_over_new_groups(work) : fresh;
+    work->scope.fresh = analysis::has_groups(work->analysis) && !work->planned && !work->reading ? query_over_new_groups(work) : fresh;
 }
 
 // Anchors the query that reads the nodes as suits all changes best, theirs included, and as its state allows.

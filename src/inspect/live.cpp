@@ -198,6 +198,7 @@ double query_ms(Relation view, Node *condition)
 // Finds the rows by the view's changes.
 Obstacle find_by_changes(const OpenView &view, const LiveQuestion &question, LiveRows *rows)
 {
+    query::StandIns states;
     List *sources = nullptr;
     BaselineStatus baseline{};
     Gate gate{};
