@@ -59,6 +59,11 @@ VIEWS = {
         WHERE o.customer = c.id AND o.amount > 20)"""),
     "busy": (True, "SELECT day, count(*) AS n FROM orders GROUP BY day HAVING count(*) > 99"),
     "of_parts": (True, "SELECT part, count(*) AS n, sum(n) AS sum FROM parts GROUP BY part"),
+    "rollup": (False, "SELECT customer % 7 AS seventh, day, count(*) AS n FROM orders GROUP BY ROLLUP (1, 2)"),
+    "top": (False, """SELECT c.name, sum(o.amount) AS amount FROM orders o JOIN customers c ON c.id = o.customer
+        GROUP BY c.name ORDER BY 2 DESC NULLS LAST, 1 LIMIT 10"""),
+    "above": (False, """SELECT day, sum(amount) AS amount FROM orders GROUP BY day
+        HAVING sum(amount) > (SELECT sum(amount) / 40 FROM orders)"""),
     "of_view": (True, "SELECT name, count(*) AS n, sum(amount) AS amount FROM joined GROUP BY name"),
 }
 INDEXES = """
