@@ -18,6 +18,9 @@ import time
 import psycopg2
 from psycopg2 import errorcodes
 
+sys.dont_write_bytecode = True  # nothing is left in this folder
+
+# pylint: disable=wrong-import-position
 import exact
 
 SCENARIOS = 10 if os.environ.get("TEST_LONG") else 1
