@@ -31,13 +31,14 @@ struct Putter {
     DestReceiver pub;
     const LiveRows *rows;
     ReturnSetInfo *result;
+    int64 near; // for live::is_gone()
 };
 
 bool put_stored(TupleTableSlot *slot, DestReceiver *self)
 {
     auto *putter = reinterpret_cast<Putter *>(self);
     slot_getallattrs(slot);
-    if (!live::is_gone(*putter->rows, DatumGetItemPointer(slot->tts_values[0])))
+    if (!live::is_gone(*putter->rows, DatumGetItemPointer(slot->tts_values[0]), &putter->near))
         tuplestore_putvalues(putter->result->setResult, putter->result->setDesc, slot->tts_values + 1, slot->tts_isnull + 1);
     return true;
 }
@@ -45,7 +46,7 @@ bool put_stored(TupleTableSlot *slot, DestReceiver *self)
 void put(FunctionCallInfo fcinfo, Oid view, const LiveRows &rows)
 {
     auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
-    Putter putter = {query::row_receiver(put_stored), &rows, result};
+    Putter putter = {query::row_receiver(put_stored), &rows, result, 0};
     TupleTableSlot *slot = MakeSingleTupleTableSlot(result->setDesc, &TTSOpsMinimalTuple);
     if (rows.stored)
         query::run(live::stored_rows(view, nullptr), &putter.pub, 0);

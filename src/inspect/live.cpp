@@ -335,10 +335,22 @@ Query *stored_rows(Oid view, Node *condition)
     return query;
 }
 
-bool is_gone(const LiveRows &rows, ItemPointer tid)
+bool is_gone(const LiveRows &rows, ItemPointer tid, int64 *near)
 {
-    return rows.gone_count > 0
-           && bsearch(tid, rows.gone, static_cast<size_t>(rows.gone_count), sizeof(ItemPointerData), by_place) != nullptr;
+    auto is_before = [&](int64 i) { return ItemPointerCompare(&rows.gone[i], tid) < 0; };
+    int64 first = 0; // those before it are before the row
+    int64 end = rows.gone_count;
+    bool is_next = (*near == 0 || is_before(*near - 1)) && (*near == end || !is_before(*near));
+    while (!is_next && first < end) {
+        int64 middle = first + (end - first) / 2;
+        if (is_before(middle))
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    if (!is_next)
+        *near = first;
+    return *near < rows.gone_count && ItemPointerEquals(&rows.gone[*near], tid);
 }
 
 Oid view_of_type(Oid type)

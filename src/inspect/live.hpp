@@ -48,9 +48,10 @@ void lock(Oid view);
 // in the current memory context.
 LiveRows find(const LiveQuestion &question);
 
-// A query for ctid and columns of the rows that the view holds, and whether one of them is gone.
+// A query for ctid and columns of the rows that the view holds, and whether one of them is gone; near is where the last
+// one was looked for, 0 for the first, so that rows that come in their order are found at once.
 Query *stored_rows(Oid view, Node *condition);
-bool is_gone(const LiveRows &rows, ItemPointer tid);
+bool is_gone(const LiveRows &rows, ItemPointer tid, int64 *near);
 
 // The materialized view whose rows have a type; InvalidOid if it is none.
 Oid view_of_type(Oid type);

@@ -35,6 +35,7 @@ struct LiveScan {
     LiveRows rows;
     QueryDesc *stored; // null: the rows that the view holds are not among them
     bool stored_read;  // all of these
+    int64 near;        // for live::is_gone()
     TupleTableSlot *fresh;
 };
 
@@ -152,6 +153,7 @@ Plan *make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlis
         columns = lappend(columns, makeTargetEntry(reinterpret_cast<Expr *>(var), i, nullptr, false));
     }
     List *conditions = conditions_of(rel, &values);
+    root->glob->relationOids = lappend_oid(root->glob->relationOids, call.view); // to be planned anew with it
     scan->scan.plan.targetlist = tlist;
     scan->scan.plan.qual = extract_actual_clauses(clauses, false);
     scan->flags = path->flags;
@@ -252,7 +254,7 @@ bool next_stored(LiveScan *scan, TupleTableSlot *into)
         TupleTableSlot *slot = ExecProcNode(scan->stored->planstate);
         if (TupIsNull(slot))
             break;
-        if (live::is_gone(scan->rows, DatumGetItemPointer(slot_getattr(slot, 1, &null))))
+        if (live::is_gone(scan->rows, DatumGetItemPointer(slot_getattr(slot, 1, &null)), &scan->near))
             continue;
         slot_getallattrs(slot);
         auto natts = static_cast<size_t>(into->tts_tupleDescriptor->natts);
@@ -295,6 +297,7 @@ void stop(LiveScan *scan)
     if (scan->rows.fresh != nullptr)
         tuplestore_end(scan->rows.fresh);
     scan->rows = {};
+    scan->near = 0;
     scan->started = false;
     MemoryContextReset(scan->memory);
 }
