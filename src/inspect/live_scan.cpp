@@ -428,14 +428,14 @@ void watch()
 Datum support(Node *request)
 {
     if (!IsA(request, SupportRequestRows))
-        PG_RETURN_POINTER(nullptr);
+        return 0;
     auto *rows = reinterpret_cast<SupportRequestRows *>(request);
     if (rows->node == nullptr || !IsA(rows->node, FuncExpr))
-        PG_RETURN_POINTER(nullptr);
+        return 0;
     auto *call = reinterpret_cast<FuncExpr *>(rows->node);
     Oid view = call->args == NIL ? InvalidOid : live::view_of_type(exprType(static_cast<Node *>(linitial(call->args))));
     if (!OidIsValid(view))
-        PG_RETURN_POINTER(nullptr);
+        return 0;
     live::lock(view); // before the query's snapshot is taken, as other queries lock what they read
     rows->rows = Max(class_row(view).form.reltuples, 1);
     PG_RETURN_POINTER(rows);
