@@ -436,7 +436,8 @@ Datum support(Node *request)
     Oid view = call->args == NIL ? InvalidOid : live::view_of_type(exprType(static_cast<Node *>(linitial(call->args))));
     if (!OidIsValid(view))
         return 0;
-    live::lock(view); // before the query's snapshot is taken, as other queries lock what they read
+    if (pg_class_aclcheck(view, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
+        live::lock(view); // before the query's snapshot is taken, as other queries lock what they read
     rows->rows = Max(class_row(view).form.reltuples, 1);
     PG_RETURN_POINTER(rows);
 }
