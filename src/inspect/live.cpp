@@ -207,6 +207,7 @@ Obstacle find_by_changes(const OpenView &view, const LiveQuestion &question, Liv
     Obstacle obstacle = guard([&] {
         sources = checked_sources(view.relation);
         baseline = baseline::look_to_read(view.relation, view.settings.tracked);
+        rows->changes = baseline.pending;
         Obstacle found = obstacle_of(view, baseline);
         if (found.reason != nullptr || !has_changed(baseline))
             return found;
@@ -278,8 +279,9 @@ bool keep_row(TupleTableSlot *slot, DestReceiver *self)
 void find_by_query(Relation view, Node *condition, LiveRows *rows)
 {
     Filler filler = {query::row_receiver(keep_row), rows};
+    checked_sources(view); // once more, since the locks have gone
     tuplestore_clear(rows->fresh);
-    *rows = {"query", false, 0, nullptr, 0, rows->fresh, 0};
+    *rows = {"query", false, rows->changes, nullptr, 0, rows->fresh, 0};
     query::run(query::select_fresh(view, query::rewritten(view), condition), &filler.pub, CURSOR_OPT_PARALLEL_OK);
 }
 

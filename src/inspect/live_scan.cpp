@@ -61,11 +61,12 @@ Call call_in(const RangeTblEntry *rte)
     if (!IsA(expr, FuncExpr) || expr->funcid < FirstNormalObjectId || list_length(expr->args) != 2
         || function->funccolnames != NIL || expr->funcid != live_function())
         return call;
+    auto *row = static_cast<Const *>(linitial(expr->args));
     auto *fallback = static_cast<Const *>(lsecond(expr->args));
-    if (!IsA(fallback, Const) || fallback->constisnull)
+    if (!IsA(row, Const) || !IsA(fallback, Const) || fallback->constisnull)
         return call;
     call.function = expr->funcid;
-    call.view = live::view_of_type(exprType(static_cast<Node *>(linitial(expr->args))));
+    call.view = live::view_of_type(row->consttype);
     call.fallback = DatumGetBool(fallback->constvalue);
     return call;
 }
