@@ -31,7 +31,7 @@ ORDERS = 4000
 SETUP = f"""
     CREATE EXTENSION refresh_mv;
     CREATE TABLE customers (id integer PRIMARY KEY, region integer, name text NOT NULL);
-    CREATE TABLE orders (id bigint PRIMARY KEY, customer integer, day date NOT NULL, amount numeric, note text);
+    CREATE TABLE orders (id bigint PRIMARY KEY, customer integer, day date NOT NULL, amount numeric(12, 4), note text);
     CREATE TABLE parts (id integer, part integer, n bigint, PRIMARY KEY (part, id)) PARTITION BY LIST (part);
     CREATE TABLE parts_0 PARTITION OF parts FOR VALUES IN (0);
     CREATE TABLE parts_1 PARTITION OF parts DEFAULT;
