@@ -184,7 +184,8 @@ def write(load, session, dice, number):
 def refresh(_load, session, dice, _number):
     """A refresh; the next one comes after some changes."""
     result = session.execute(dice.choice(REFRESHES).format(view=dice.choice(list(VIEWS))))
-    faulty.require(not result or result[0][0] is not False, result)
+    failed = result and result[0][0] is False
+    faulty.require(not failed or "deadlock detected" in result[0][1], result)  # with one that writes after its own refresh
     time.sleep(dice.random() * 0.2)
 
 
