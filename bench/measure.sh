@@ -25,7 +25,8 @@ export BENCH=1
 # shellcheck source=/dev/null
 source "$(dirname "${BASH_SOURCE[0]}")/../test/lib/setup.sh"
 
-settings=("shared_buffers = 1GB" "max_wal_size = 8GB")
+# A quarter of the memory for the server, as its manual has it.
+settings=("shared_buffers = $(awk '/^MemTotal/ { printf "%d", $2 / 4096 }' /proc/meminfo)MB" "max_wal_size = 8GB")
 rounds=3 csv='' wrong='' size='' views='' changes='' forms=''
 declare -A refresh=()
 

@@ -4,9 +4,10 @@
 #include "capture/capture.hpp"
 #include "incremental/incremental.hpp"
 #include "incremental/make_node.hpp"
-#include "log/log_retention.hpp"
 #include "inspect/live_scan.hpp"
+#include "log/log_retention.hpp"
 #include "log/open_statements.hpp"
+#include "query/hashed_joins.hpp"
 #include "run/on_commit.hpp"
 #include "run/run.hpp"
 #include "tracking/logged_relation.hpp"
@@ -86,6 +87,7 @@ void _PG_init(void)
     once([] { MarkGUCPrefixReserved("refresh_mv"); });
     once([] { logged_relation::watch(); });
     once([] { live_scan::watch(); });
+    once([] { hashed_joins::install(); });
     once([] { on_commit::watch(); });
     once([] { open_statements::at_commit(capture::log_unfinished); }); // called before on_commit's
 }

@@ -1,5 +1,6 @@
 #include "incremental/delta.hpp"
 
+#include "incremental/first_rows.hpp"
 #include "incremental/group_state.hpp"
 #include "incremental/key_shape.hpp"
 #include "incremental/net.hpp"
@@ -170,10 +171,13 @@ void find_scope(Work *work)
     work->scope.method = Method::delta;
     if (work->planned)
         return;
-    const char *rows = !whole ? row_names::groups : work->reading ? psprintf("(%s)", next_state(work, row_names::groups)) : state_tables::groups(work->state);
+    Query *first = whole && first_rows::suit_groups(work) ? first_rows::of_groups(work, keys, touched) : nullptr;
+    const char *rows = !whole          ? row_names::groups
+                       : work->reading ? psprintf("(%s)", next_state(work, row_names::groups))
+                                       : state_tables::groups(work->state);
     if (!work->reading)
         write_state(work);
-    work->scope.fresh = group_shape::select_rows(work->analysis.query, shape, rows, work->environment);
+    work->scope.fresh = first != nullptr ? first : group_shape::select_rows(work->analysis.query, shape, rows, work->environment);
 }
 
 } // namespace delta

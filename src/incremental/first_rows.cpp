@@ -22,6 +22,15 @@ bool shows_order(Query *query)
     return query->sortClause != NIL;
 }
 
+// Whether a query has a number of first rows, in an order that is shown.
+bool is_limited(Query *query)
+{
+    return query->limitCount != nullptr && IsA(query->limitCount, Const)
+           && !reinterpret_cast<Const *>(query->limitCount)->constisnull && query->limitOffset == nullptr
+           && query->rowMarks == NIL && query->setOperations == nullptr && shows_order(query)
+           && !query::returns_rows(query) && !checkExprHasSubLink(reinterpret_cast<Node *>(query->targetList));
+}
+
 // The number of rows that a query is limited to.
 int64 limit_of(const Query *query)
 {
@@ -102,6 +111,49 @@ Query *known(Work *work)
     return known;
 }
 
+// The touched groups' rows, of which there is no limit.
+Query *touched_rows(Work *work)
+{
+    Query *rows = group_shape::select_rows(work->analysis.query, work->analysis.groups, row_names::groups, work->environment);
+    List *outputs = NIL;
+    ListCell *cell;
+    foreach (cell, rows->targetList)
+        if (!lfirst_node(TargetEntry, cell)->resjunk)
+            outputs = lappend(outputs, lfirst(cell));
+    rows->targetList = outputs;
+    rows->sortClause = NIL;
+    rows->limitCount = nullptr;
+    rows->limitOption = LIMIT_OPTION_COUNT;
+    return rows;
+}
+
+// The same of groups: the touched ones as they are, and the view's rows, of which those of touched groups only tell up to
+// where it went.
+Query *known_groups(Work *work, const KeyShape &keys, const char *touched)
+{
+    constexpr char stale[] = "refresh_mv_stale";
+    constexpr char fresh[] = "refresh_mv_touched_rows";
+    Query *query = work->analysis.query;
+    const char *view = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(work->view)),
+                                                  RelationGetRelationName(work->view));
+    char *names = sql_template::number_all(", c#", RelationGetDescr(work->view)->natts) + strlen(", ");
+    work->run_and_show(key_shape::select_held(work->view, keys.keys, keys.nkeys, touched, work->environment), stale);
+    Query *known = ephemeral_rows::over(
+        sql_template::fill(
+            "SELECT u.*, pg_catalog.sum(u.n) OVER (ORDER BY {order}) AS upto FROM"
+            " (SELECT {held}1, CASE WHEN v.ctid = ANY (SELECT s.ctid FROM {stale} s) THEN 0 ELSE 1 END FROM {view} v"
+            "  UNION ALL SELECT t.*, 0, 1 FROM {fresh} t({names})) u({names}, held, n)",
+            {{"order", order_of(query)},
+             {"held", view_columns(work->view)},
+             {"stale", stale},
+             {"view", view},
+             {"fresh", fresh},
+             {"names", names}}),
+        fresh, touched_rows(work), work->environment);
+    sort_alike(linitial_node(WindowClause, known->windowClause)->orderClause, query);
+    return known;
+}
+
 // Whether enough rows are known up to the place of the old last one.
 bool are_enough(Work *work)
 {
@@ -136,22 +188,35 @@ namespace first_rows {
 
 bool suit(const Work *work)
 {
-    Query *query = work->analysis.query;
-    if (!work->by_terms || query->limitCount == nullptr || !IsA(query->limitCount, Const)
-        || reinterpret_cast<Const *>(query->limitCount)->constisnull || query->limitOffset != nullptr
-        || query->rowMarks != NIL || query->setOperations != nullptr)
+    if (!work->by_terms || !is_limited(work->analysis.query))
         return false;
-    Query joined = *query;
+    Query joined = *work->analysis.query;
     joined.limitCount = nullptr;
-    return query::only_joins(&joined) && shows_order(query) && !query::returns_rows(query)
-           && !checkExprHasSubLink(reinterpret_cast<Node *>(query->targetList));
+    return query::only_joins(&joined);
+}
+
+bool suit_groups(const Work *work)
+{
+    const GroupShape &shape = work->analysis.groups;
+    Query *query = work->analysis.query;
+    bool shows_keys = shape.nkeys > 0;
+    for (int i = 0; i < shape.nkeys; i++)
+        shows_keys &= shape.keys[i].carried || shape.keys[i].output != 0;
+    return shows_keys && is_limited(query) && query->distinctClause == NIL && !query->hasWindowFuncs
+           && !query->hasTargetSRFs && !checkExprHasSubLink(query->havingQual);
+}
+
+Query *of_groups(Work *work, const KeyShape &keys, const char *touched)
+{
+    work->run_and_show(known_groups(work, keys, touched), known_rows);
+    return are_enough(work) ? first_of(work) : nullptr;
 }
 
 void find_scope(Work *work)
 {
     int terms;
     Query *joined = signed_terms::joined_rows(work->analysis.query, work->analysis.anchoring, work->signs, work->passage,
-                                              outputs_of(work->analysis.query), work->environment, &terms);
+                                              outputs_of(work->analysis.query), work->result(), work->environment, &terms);
     if (!work->run_affordable(joined, row_names::joined_rows) || !work->run_affordable(known(work), known_rows))
         return;
     if (!are_enough(work)) {

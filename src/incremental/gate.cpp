@@ -92,7 +92,7 @@ static void learn_changes(Experience *experience, int64 changes, double ms, bool
 
 void learn_exact(Experience *experience, int64 changes, double cost, double ms, bool given_up)
 {
-    if (changes > many_changes / 10)
+    if (changes > many_changes)
         learn_changes(experience, changes, ms, given_up);
     double rate = Max(ms - fixed_ms, 0) / Max(cost, 1);
     bool paid = ms <= Max(experience->full_ms, least_ms);
@@ -100,6 +100,8 @@ void learn_exact(Experience *experience, int64 changes, double cost, double ms, 
     if (cost < least_cost && paid)
         return;
     rate = Max(rate, usual_exact_rate / 10);
+    if (!given_up) // one that had to wait for something else is not to keep the next ones out
+        rate = Min(rate, 4 * Max(experience->exact_rate, usual_exact_rate));
     experience->exact_rate = experience->exact_rate > 0 ? (experience->exact_rate + rate) / 2 : rate;
 }
 

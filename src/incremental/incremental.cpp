@@ -22,7 +22,8 @@ constexpr double cost_of_change = 1;
 
 // Gives the many small queries of a refresh the memory of a maintenance command, a share
 // for each of the sorts and hash tables that a query has at a time; and does not compile
-// them, until the view is closed.  What they look up is in memory, mostly.
+// them, until the view is closed.  What they look up is in memory, mostly.  How often a key occurs in rows that are
+// in memory is not known: a merge join by some of the keys would go through all that share these, again and again.
 void set_options()
 {
     constexpr double cached_page = 1.1;
@@ -30,7 +31,8 @@ void set_options()
     if (random_page_cost > cached_page * seq_page_cost)
         set_config_option("random_page_cost", psprintf("%g", cached_page * seq_page_cost), PGC_USERSET, PGC_S_SESSION,
                           GUC_ACTION_SAVE, true, 0, false);
-    set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+    for (const char *name : {"jit", "enable_mergejoin"})
+        set_config_option(name, "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
     if (work_mem < share)
         set_config_option("work_mem", psprintf("%d", share), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
                           false);

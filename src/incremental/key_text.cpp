@@ -34,6 +34,16 @@ char *same(const GroupShape &shape, const char *a, const char *b)
     return text.data;
 }
 
+char *same_by_hash(const GroupShape &shape, const char *a, const char *b)
+{
+    bool nulls = false;
+    for (int i = 0; i < shape.nkeys; i++)
+        nulls |= !shape.keys[i].not_null;
+    return nulls ? psprintf(" AND %s = %s%s", hash(shape, psprintf("%s.", a)), hash(shape, psprintf("%s.", b)),
+                            same(shape, a, b))
+                 : same(shape, a, b);
+}
+
 char *group_by(const GroupShape &shape, const char *more)
 {
     char *keys = list(shape, "u.");

@@ -17,6 +17,9 @@ char *value_hash(const GroupShape &shape, const char *prefix);
 // " AND a.k1 = b.k1" for all keys, NULLs being equal where there can be any.
 char *same(const GroupShape &shape, const char *a, const char *b);
 
+// The same for many rows on both sides: by the hash, too, if there can be NULLs, which no join can go by.
+char *same_by_hash(const GroupShape &shape, const char *a, const char *b);
+
 // GROUP BY the keys of u, and more.
 char *group_by(const GroupShape &shape, const char *more);
 

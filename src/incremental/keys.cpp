@@ -27,7 +27,7 @@ bool show_by_terms(Work *work, const KeyShape &shape)
     for (int i = 0; i < shape.nkeys; i++)
         keys = lappend(keys, shape.keys[i].expr);
     Query *joined = signed_terms::joined_rows(work->analysis.query, work->analysis.anchoring, work->signs, work->passage, keys,
-                                              work->environment, &terms);
+                                              work->result(), work->environment, &terms);
     char *columns = sql_template::number_all(", t.c# AS k#", shape.nkeys) + strlen(", ");
     Query *distinct = ephemeral_rows::over(psprintf("SELECT DISTINCT %s FROM %s t", columns, row_names::joined_rows),
                                            row_names::joined_rows, joined, work->environment);
@@ -107,7 +107,7 @@ bool find_signed_rows(Work *work, const KeyShape &all)
         if (!lfirst_node(TargetEntry, cell)->resjunk)
             outputs = lappend(outputs, lfirst_node(TargetEntry, cell)->expr);
     Query *joined = signed_terms::joined_rows(work->analysis.query, work->analysis.anchoring, work->signs,
-                                              work->passage, outputs, work->environment, &terms);
+                                              work->passage, outputs, work->result(), work->environment, &terms);
     if (joined == nullptr || !work->run_affordable(joined, row_names::joined_rows)
         || !fit(work, ephemeral_rows::shown(work->environment, row_names::joined_rows).count))
         return false;

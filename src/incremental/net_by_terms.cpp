@@ -151,16 +151,46 @@ Query *extremes(const Search &search, int partial)
         name, values, search.work->environment);
 }
 
-// The rows that have the touched values of a partial aggregate now, counted; shown under a name. False if
-// that is not affordable.
+// The changes of the table of which a partial aggregate's values are the key; null if there are none, or values are
+// something else.
+const SignedChanges *changes_of_values(const Search &search, const PartialAggregate &members)
+{
+    Work *work = search.work;
+    auto *var = castNode(Var, reinterpret_cast<Node *>(members.value));
+    Instance *instance = instance::find(work->analysis.anchoring.instances, work->analysis.query, var->varno);
+    const SignedChanges *signs = signed_terms::signs_of(work->signs, instance);
+    if (signs == nullptr || signs->changes->bag || list_length(signs->changes->source->key) != 1)
+        return nullptr;
+    const char *key = static_cast<char *>(linitial(signs->changes->source->key));
+    return get_attnum(instance->relation, key) == var->varattno ? signs : nullptr;
+}
+
+// The touched values of which it is not clear whether rows have them, before and now: those that are the key of a row
+// that has come, or has gone, had none, or have none.
+const char *unclear_values(const Search &search, const PartialAggregate &members, const char *touched)
+{
+    const SignedChanges *signs = changes_of_values(search, members);
+    if (signs == nullptr)
+        return psprintf("SELECT DISTINCT u.v AS k1 FROM %s u", touched);
+    return sql_template::fill("SELECT x.k1 FROM (SELECT u.v AS k1, false AS signed FROM {touched} u"
+                              " UNION ALL SELECT d.{key}, true FROM {signs} d) x GROUP BY x.k1"
+                              " HAVING pg_catalog.bool_or(NOT x.signed)"
+                              " AND pg_catalog.count(*) FILTER (WHERE x.signed) <> 1",
+                              {{"touched", touched},
+                               {"key", quote_identifier(static_cast<char *>(linitial(signs->changes->source->key)))},
+                               {"signs", signs->rows.name}});
+}
+
+// The rows that have the unclear ones of the touched values of a partial aggregate now, counted; shown under a name.
+// False if that is not affordable.
 bool show_present(const Search &search, int partial, const char *touched, const char *name)
 {
     const PartialAggregate &members = search.shape.partials[partial];
     Key key = {members.value, nullptr, 0, false};
     Query *query = search.work->query();
 
-    const char *distinct = psprintf("SELECT DISTINCT u.v AS k1 FROM %s u", touched);
-    search.work->run_and_show(query::unchecked(distinct, search.work->environment), row_names::redo);
+    search.work->run_and_show(query::unchecked(unclear_values(search, members, touched), search.work->environment),
+                              row_names::redo);
     key_shape::restrict_to(query, &key, 1, row_names::redo, search.work->environment);
     group_shape::select_values(query, search.shape, members);
     return search.work->run_affordable(query, name);
@@ -177,13 +207,13 @@ Query *members(const Search &search, int partial)
         || !show_present(search, partial, touched, present))
         return nullptr;
     return query::unchecked(
-        sql_template::fill("SELECT {keys}pg_catalog.count(*) FILTER (WHERE p.n = u.n) AS a,"
-                           " pg_catalog.count(*) FILTER (WHERE p.n IS NULL) AS b"
+        sql_template::fill("SELECT {keys}pg_catalog.count(*) FILTER (WHERE p.n = u.n OR (p.n IS NULL AND u.n > 0)) AS a,"
+                           " pg_catalog.count(*) FILTER (WHERE p.n IS NULL AND u.n < 0) AS b"
                            " FROM {touched} u LEFT JOIN {present} p ON p.v = u.v{same_keys}{group_by}",
                            {{"keys", key_text::list(search.shape, "u.")},
                             {"touched", touched},
                             {"present", present},
-                            {"same_keys", key_text::same(search.shape, "p", "u")},
+                            {"same_keys", key_text::same_by_hash(search.shape, "p", "u")},
                             {"group_by", key_text::group_by(search.shape, "")}}),
         search.work->environment);
 }
@@ -206,7 +236,7 @@ Query *together(const Search &search, Query *sums, Query **apart)
         const char *alias = psprintf("x%d", i + 1);
         ephemeral_rows::stand_in(environment, name(i), apart[i]);
         appendStringInfoString(&columns, sql_template::number(", x#.a AS a#, x#.b AS b#", i + 1));
-        appendStringInfo(&joins, " LEFT JOIN %s %s ON true%s", name(i), alias, key_text::same(search.shape, alias, "u"));
+        appendStringInfo(&joins, " LEFT JOIN %s %s ON true%s", name(i), alias, key_text::same_by_hash(search.shape, alias, "u"));
     }
     Query *query = query::unchecked(psprintf("SELECT %su.n%s FROM refresh_mv_sums u%s",
                                              key_text::list(search.shape, "u."), columns.data, joins.data),
@@ -224,7 +254,7 @@ bool find_joined(Search *search)
     Work *work = search->work;
     bool once = true;
     search->joined = signed_terms::joined_rows(work->analysis.query, work->analysis.anchoring, work->signs, work->passage,
-                                               expressions(search), work->environment, &search->terms);
+                                               expressions(search), work->result(), work->environment, &search->terms);
     for (int i = 0; i < search->shape.npartials; i++)
         once &= way_of(*search, search->shape.partials[i]) == Way::sum;
     if (once) {

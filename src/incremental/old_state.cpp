@@ -104,7 +104,7 @@ char *old_bag(const Instance *instance, const NetChanges *changes, const Parts *
               QueryEnvironment *environment)
 {
     const char *columns = instance::all_columns(instance);
-    const char *name = row_names::unused_old(environment);
+    const char *name = row_names::unused(environment, "old");
     Query *query = query::unchecked(
         psprintf("SELECT %s FROM %s", columns, from_parts(instance, parts, TableState::before)), environment);
     NamedRows left = entry([&] { return net_changes::without_gained(changes, query, name, environment); });
@@ -123,7 +123,7 @@ char *old_bag(const Instance *instance, const NetChanges *changes, const Parts *
 char *old_rows_to_find(const Instance *instance, const NetChanges *changes, const Parts *parts,
                          QueryEnvironment *environment)
 {
-    const char *name = row_names::unused_old(environment);
+    const char *name = row_names::unused(environment, "old");
     const char *columns = instance::used_columns(instance);
     const char *text = psprintf("SELECT %s FROM %s t WHERE t.%s AND %s", columns, changes->rows.name,
                                 net_changes::existed_column(changes), in_any_parts(instance, parts, TableState::before));

@@ -108,9 +108,9 @@ const char *kept(const Instance *instance, const SignedChanges *signs)
                     net_changes::is_among(signs->changes, signs->changes->source->key, signs->rows.name));
 }
 
-const char *images(const SignedChanges *signs, const char *test)
+const char *images(const SignedChanges *signs, const NamedRows &rows, const char *test)
 {
-    return psprintf("%s t WHERE t.%s %s 0", signs->rows.name, net_changes::existed_column(signs->changes), test);
+    return psprintf("%s t WHERE t.%s %s 0", rows.name, net_changes::existed_column(signs->changes), test);
 }
 
 } // namespace
@@ -128,21 +128,21 @@ bool are_of(Query *query, int rti)
     return join != nullptr && !contain_subplans(join->quals) && !contain_vars_of_level(join->quals, 1);
 }
 
-Expr *read(Query *query, const Instance *instance, const SignedChanges *signs, Part part, QueryEnvironment *environment,
-           Relids *inner)
+Expr *read(Query *query, const Instance *instance, const SignedChanges *signs, const NamedRows &few, Part part,
+           QueryEnvironment *environment, Relids *inner)
 {
     int rti = static_cast<int>(instance->rti);
     JoinExpr *join = find_join(query, rti);
     const char *columns = instance::used_columns(instance);
     if (part == Part::before) {
         instance::replace(instance, psprintf("SELECT %s FROM %s UNION ALL SELECT %s FROM %s", columns,
-                                             kept(instance, signs), columns, images(signs, "<")),
+                                             kept(instance, signs), columns, images(signs, signs->rows, "<")),
                           environment);
         return nullptr;
     }
     if (part == Part::matches) {
         instance::replace(instance, psprintf("SELECT %s, t.%s FROM %s t", columns,
-                                             net_changes::existed_column(signs->changes), signs->rows.name),
+                                             net_changes::existed_column(signs->changes), few.name),
                           environment);
         pg::make_inner(query, join, inner);
         return reinterpret_cast<Expr *>(
@@ -154,9 +154,9 @@ Expr *read(Query *query, const Instance *instance, const SignedChanges *signs, P
     };
     bool found = part == Part::found;
     bool by_index = has_index(instance->relation, rti, join->quals);
-    add(images(signs, found ? ">" : "<"), true);
+    add(images(signs, few, found ? ">" : "<"), true);
     if (found)
-        add(images(signs, "<"), false);
+        add(images(signs, signs->rows, "<"), false);
     const char *others = found ? kept(instance, signs) : psprintf("%s t", instance::qualified_name(instance->relation));
     add(looked_for(others, by_index), false);
     query->hasSubLinks = true;

@@ -31,9 +31,9 @@ enum class Part { matches, left_alone, found, before };
 // Whether an instance of a query's FROM stands so, and its join can be taken apart.
 bool are_of(Query *query, int rti);
 
-// Has a query join such rows only, or with before what o was; returns their sign, or null if it is 1 for all.  Joins that
-// are inner now are added.
-Expr *read(Query *query, const Instance *instance, const SignedChanges *signs, Part part, QueryEnvironment *environment,
-           Relids *inner);
+// Has a query join such rows only, or with before what o was; returns their sign, or null if it is 1 for all.  Of D
+// those count that are given as few (a part that is not before).  Joins that are inner now are added.
+Expr *read(Query *query, const Instance *instance, const SignedChanges *signs, const NamedRows &few, Part part,
+           QueryEnvironment *environment, Relids *inner);
 
 } // namespace refresh_mv::optional_rows

@@ -50,13 +50,13 @@ inline const char *in_state(const char *name, TableState state)
     return state == TableState::now ? now(name) : before(name);
 }
 
-// The old rows of a materialized view, under a name that is not used yet.
-inline const char *unused_old(QueryEnvironment *environment)
+// More rows of a kind, under a name that is not used yet.
+inline const char *unused(QueryEnvironment *environment, const char *kind)
 {
     const char *name;
     int number = 0;
     do
-        name = psprintf("refresh_mv_old_%d", number++);
+        name = psprintf("refresh_mv_%s_%d", kind, number++);
     while (get_ENR(environment, name) != nullptr);
     return name;
 }

@@ -1,7 +1,9 @@
 #include "incremental/signed_terms.hpp"
 
+#include "incremental/few_rows.hpp"
 #include "incremental/from_clause.hpp"
 #include "incremental/optional_rows.hpp"
+#include "incremental/references.hpp"
 #include "query/normalize.hpp"
 #include "query/query.hpp"
 #include "query/sql_template.hpp"
@@ -29,17 +31,41 @@ struct Term {
     List *signs;
     QueryEnvironment *environment;
     const Difference *difference; // of a condition that has moved; null: of none
+    NamedRows *few = nullptr;     // what is read in the place of each instance, if it is a few rows
+    bool *tested = nullptr;       // which unchanged instances those that refer to them look after
 };
 
 using signed_terms::signs_of;
 
-Role role_of(const Term *term, const Instance *instance)
+int place_of(const Term *term, const Instance *instance)
 {
     ListCell *cell;
     foreach (cell, term->instances)
         if (lfirst(cell) == instance)
-            return term->roles[foreach_current_index(cell)];
-    return Role::now;
+            return foreach_current_index(cell);
+    return -1;
+}
+
+Role role_of(const Term *term, const Instance *instance)
+{
+    int place = place_of(term, instance);
+    return place < 0 ? Role::now : term->roles[place];
+}
+
+const NamedRows &few_of(const Term *term, const Instance *instance)
+{
+    return term->few[place_of(term, instance)];
+}
+
+// Whether a few rows are read in the place of an instance, or decide what is.
+bool is_few(Role role)
+{
+    return role == Role::changed || role == Role::old || role == Role::less;
+}
+
+bool is_few_optional(Role role)
+{
+    return role == Role::matches || role == Role::left_alone || role == Role::found;
 }
 
 // ---- what a query reads through FROM ----
@@ -78,8 +104,7 @@ bool holds_few(const Term *term, Query *query)
         Instance *instance = instance::find(term->instances, query, static_cast<int>(rti));
         Role role = instance != nullptr ? role_of(term, instance) : Role::now;
         Query *below = joined_below(rte);
-        found |= role == Role::changed || role == Role::old || role == Role::less
-                 || (below != nullptr && holds_few(term, below));
+        found |= is_few(role) || (below != nullptr && holds_few(term, below));
     });
     return found;
 }
@@ -139,6 +164,58 @@ Var *sign_column(RangeTblEntry *rte, Index rti, AttrNumber number)
     return makeVar(static_cast<int>(rti), number, INT4OID, -1, InvalidOid, 0);
 }
 
+// ---- few rows ----
+
+// The tests that what a term reads in an instance's place does not refer to changed rows where the term reads unchanged
+// ones, on t.
+const char *reference_tests(Term *term, const Instance *instance, bool optional)
+{
+    StringInfoData tests;
+    ListCell *cell;
+    initStringInfo(&tests);
+    foreach (cell, term->instances) {
+        auto *other = static_cast<Instance *>(lfirst(cell));
+        if (role_of(term, other) != Role::unchanged)
+            continue;
+        const SignedChanges *signs = signs_of(term->signs, other);
+        List *columns = references::columns(instance, other, signs->changes->source->key, optional);
+        if (columns == NIL)
+            continue;
+        appendStringInfo(&tests, " AND NOT (%s)", net_changes::is_among(signs->changes, columns, signs->rows.name));
+        term->tested[foreach_current_index(cell)] = true;
+    }
+    return tests.data;
+}
+
+// Finds the few rows; returns whether the term has no joined rows since there are none in the place of an instance.
+bool find_few(Term *term, ephemeral_rows::Result result)
+{
+    auto count = static_cast<size_t>(list_length(term->instances)) + 1;
+    bool empty = false;
+    ListCell *cell;
+    term->few = static_cast<NamedRows *>(palloc0(sizeof(NamedRows) * count));
+    term->tested = static_cast<bool *>(palloc0(sizeof(bool) * count));
+    foreach (cell, term->instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        Role role = role_of(term, instance);
+        bool optional = is_few_optional(role);
+        if (!is_few(role) && !optional)
+            continue;
+        const SignedChanges *signs = signs_of(term->signs, instance);
+        const char *tests = reference_tests(term, instance, optional);
+        const char *old = role == Role::old ? psprintf(" AND t.%s < 0", net_changes::existed_column(signs->changes)) : "";
+        NamedRows *few = &term->few[foreach_current_index(cell)];
+        *few = few_rows::of(instance, signs, !optional, psprintf("%s%s", tests, old), result, term->environment);
+        empty |= few->count == 0;
+    }
+    return empty;
+}
+
+bool is_tested(const Term *term, const Instance *instance)
+{
+    return term->tested[place_of(term, instance)];
+}
+
 // ---- roles ----
 
 // DISTINCT ON the key, which is: the planner knows nothing of rows in memory, but that.
@@ -157,11 +234,11 @@ Expr *read_few(const Term *term, const Instance *instance, Role role)
     const char *sign = net_changes::existed_column(signs->changes);
     // A subquery that is merged with the one around it loses its row-level security.
     const char *fence = rte->securityQuals != NIL ? " OFFSET 0" : "";
-    const char *text = sql_template::fill(role == Role::old ? "SELECT {distinct}{columns} FROM {rows} t WHERE t.{sign} < 0{fence}"
+    const char *text = sql_template::fill(role == Role::old ? "SELECT {distinct}{columns} FROM {rows} t{fence}"
                                                             : "SELECT {columns}, t.{sign} FROM {rows} t{fence}",
                                           {{"columns", instance::used_columns(instance)},
                                            {"sign", sign},
-                                           {"rows", signs->rows.name},
+                                           {"rows", few_of(term, instance).name},
                                            {"fence", fence},
                                            {"distinct", said_to_be_unique(signs->changes)}});
     instance::replace(instance, text, term->environment);
@@ -268,9 +345,9 @@ Expr *apply(const Term *term, Query *query)
         if (instance != nullptr) {
             Role role = role_of(term, instance);
             if (role == Role::unchanged) {
-                if (query != term->query) // or else without_changed() does it
+                if (query != term->query && !is_tested(term, instance)) // or else without_changed() does it
                     read_unchanged(term, instance);
-            } else if (role == Role::changed || role == Role::old || role == Role::less)
+            } else if (is_few(role))
                 sign = times(sign, read_few(term, instance, role));
         } else if (below != nullptr) {
             Expr *inner = apply(term, below);
@@ -317,7 +394,7 @@ Query *without_changed(const Term *term, int expressions)
     initStringInfo(&tests);
     foreach (cell, term->instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
-        if (role_of(term, instance) == Role::unchanged && instance->query == term->query)
+        if (role_of(term, instance) == Role::unchanged && instance->query == term->query && !is_tested(term, instance))
             appendStringInfoString(&tests, add_test(term, instance));
     }
     if (tests.len == 0)
@@ -360,8 +437,8 @@ Expr *apply_to_optional(const Term *term, Relids *inner)
     foreach (cell, term->instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
         if (is_part(role_of(term, instance), &part))
-            sign = times(sign, optional_rows::read(term->query, instance, signs_of(term->signs, instance), part,
-                                                   term->environment, inner));
+            sign = times(sign, optional_rows::read(term->query, instance, signs_of(term->signs, instance), few_of(term, instance),
+                                                   part, term->environment, inner));
     }
     return sign;
 }
@@ -386,15 +463,34 @@ Query *joined_by(const Term *term, List *expressions)
     return without_changed(term, list_length(expressions));
 }
 
-// The joined rows of a query with those roles, as of a time.
-Query *term_query(Query *original, const Role *roles, List *signs, const Passage &passage, List *expressions,
-                  QueryEnvironment *environment)
+// All terms of a query being made.
+struct Terms {
+    Query *original;
+    const Anchoring &anchoring;
+    List *signs;
+    const Passage &passage;
+    List *expressions;
+    ephemeral_rows::Result result;
+    QueryEnvironment *environment;
+    List *all = NIL;
+    Query *empty = nullptr; // one that has no rows
+};
+
+// Adds the joined rows of a query with those roles, as of the time before.
+void add_term(Terms *terms, const Role *roles)
 {
-    auto *query = static_cast<Query *>(copyObjectImpl(original));
-    if (passage.passed)
-        query = castNode(Query, time_conditions::at(reinterpret_cast<Node *>(query), passage.before));
-    Term term = {query, instance::all(query), roles, signs, environment, nullptr};
-    return joined_by(&term, expressions);
+    auto *query = static_cast<Query *>(copyObjectImpl(terms->original));
+    if (terms->passage.passed)
+        query = castNode(Query, time_conditions::at(reinterpret_cast<Node *>(query), terms->passage.before));
+    Term term = {query, instance::all(query), roles, terms->signs, terms->environment, nullptr};
+    bool empty = find_few(&term, terms->result);
+    if (empty && terms->empty != nullptr)
+        return;
+    Query *joined = joined_by(&term, terms->expressions);
+    if (empty)
+        terms->empty = joined;
+    else
+        terms->all = lappend(terms->all, joined);
 }
 
 // The rows that are joined, or are not any more, because a condition has moved.
@@ -406,12 +502,12 @@ Query *moved_rows(Query *original, const Passage &passage, int condition, List *
     return joined_by(&term, expressions);
 }
 
-// The roles of the terms in which one changed instance has a role: those after it are taken apart, in all ways, but for
+// Adds the terms in which one changed instance has a role: those after it are taken apart, in all ways, but for
 // optional ones, which are as they were.
-void add_terms_with(List **terms, Query *query, const Anchoring &anchoring, List *changed, int place, Role role,
-                    List *signs, const Passage &passage, List *expressions, QueryEnvironment *environment)
+void add_terms_with(Terms *terms, List *changed, int place, Role role)
 {
-    int count = list_length(anchoring.instances);
+    List *instances = terms->anchoring.instances;
+    int count = list_length(instances);
     auto *roles = static_cast<Role *>(palloc(sizeof(Role) * static_cast<size_t>(count)));
     int after = list_length(changed) - place - 1;
 
@@ -422,8 +518,8 @@ void add_terms_with(List **terms, Query *query, const Anchoring &anchoring, List
         roles[list_nth_int(changed, place)] = role;
         for (int i = 0; i < after; i++) {
             int number = list_nth_int(changed, place + 1 + i);
-            auto *instance = static_cast<Instance *>(list_nth(anchoring.instances, number));
-            const SignedChanges *own = signs_of(signs, instance);
+            auto *instance = static_cast<Instance *>(list_nth(instances, number));
+            const SignedChanges *own = signs_of(terms->signs, instance);
             bool few = taken & (1 << i);
             roles[number] = instance->optional    ? Role::before
                             : own->changes->bag   ? (few ? Role::less : Role::now)
@@ -431,26 +527,54 @@ void add_terms_with(List **terms, Query *query, const Anchoring &anchoring, List
                                                   : Role::unchanged;
             possible &= instance->optional ? !few : roles[number] != Role::old || own->changes->existed > 0;
         }
-        Term term = {query, anchoring.instances, roles, signs, environment, nullptr};
-        if (possible && !is_empty(&term, query))
-            *terms = lappend(*terms, term_query(query, roles, signs, passage, expressions, environment));
+        Term term = {terms->original, instances, roles, terms->signs, terms->environment, nullptr};
+        if (possible && !is_empty(&term, terms->original))
+            add_term(terms, roles);
     }
 }
 
-// The terms of one changed instance.
-void add_terms(List **terms, Query *query, const Anchoring &anchoring, List *changed, int place, List *signs,
-               const Passage &passage, List *expressions, QueryEnvironment *environment)
+// Adds the terms of one changed instance.
+void add_terms(Terms *terms, List *changed, int place)
 {
-    auto *instance = static_cast<Instance *>(list_nth(anchoring.instances, list_nth_int(changed, place)));
-    auto add = [&](Role role) {
-        add_terms_with(terms, query, anchoring, changed, place, role, signs, passage, expressions, environment);
-    };
+    auto *instance = static_cast<Instance *>(list_nth(terms->anchoring.instances, list_nth_int(changed, place)));
     if (!instance->optional)
-        return add(Role::changed);
-    add(Role::matches);
-    add(Role::found);
-    if (signs_of(signs, instance)->changes->existed > 0)
-        add(Role::left_alone);
+        return add_terms_with(terms, changed, place, Role::changed);
+    add_terms_with(terms, changed, place, Role::matches);
+    add_terms_with(terms, changed, place, Role::found);
+    if (signs_of(terms->signs, instance)->changes->existed > 0)
+        add_terms_with(terms, changed, place, Role::left_alone);
+}
+
+// Whether the changed rows of an instance refer to those of another.
+bool refers(const Anchoring &anchoring, List *signs, int from, int to)
+{
+    auto *instance = static_cast<Instance *>(list_nth(anchoring.instances, from));
+    auto *other = static_cast<Instance *>(list_nth(anchoring.instances, to));
+    const NetChanges *changes = signs_of(signs, other)->changes;
+    return !changes->bag && references::columns(instance, other, changes->source->key, false) != NIL;
+}
+
+// Those to which others refer, after these: what they were is read by the few rows that refer to unchanged ones then,
+// which are none, mostly, instead of by all that refer to them.
+List *by_reference(const Anchoring &anchoring, List *signs, List *numbers)
+{
+    List *ordered = NIL;
+    ListCell *cell, *other;
+    while (numbers != NIL) {
+        int next = linitial_int(numbers);
+        foreach (cell, numbers) {
+            bool referred = false;
+            foreach (other, numbers)
+                referred |= refers(anchoring, signs, lfirst_int(other), lfirst_int(cell));
+            if (referred)
+                continue;
+            next = lfirst_int(cell);
+            break;
+        }
+        ordered = lappend_int(ordered, next);
+        numbers = list_delete_int(numbers, next);
+    }
+    return ordered;
 }
 
 // The numbers of the instances that have changed, the optional ones first: where others are what changes, these are as
@@ -467,7 +591,7 @@ List *changed_instances(const Anchoring &anchoring, List *signs)
         List **list = instance->optional ? &optional : &linear;
         *list = lappend_int(*list, foreach_current_index(cell));
     }
-    return list_concat(optional, linear);
+    return list_concat(optional, by_reference(anchoring, signs, linear));
 }
 
 // How many terms there are: the ways in which a few rows can be in the place of changed instances, so that rows
@@ -557,18 +681,20 @@ Bitmapset *columns_read(const Anchoring &anchoring, const NetChanges *changes)
 }
 
 Query *joined_rows(Query *query, const Anchoring &anchoring, List *signs, const Passage &passage, List *expressions,
-                   QueryEnvironment *environment, int *terms)
+                   ephemeral_rows::Result result, QueryEnvironment *environment, int *count)
 {
-    List *all = NIL;
+    Terms terms = {query, anchoring, signs, passage, expressions, result, environment};
     ListCell *cell;
 
     List *changed = changed_instances(anchoring, signs);
     for (int i = 0; i < list_length(changed); i++)
-        add_terms(&all, query, anchoring, changed, i, signs, passage, expressions, environment);
+        add_terms(&terms, changed, i);
     foreach (cell, passage.moved)
-        all = lappend(all, moved_rows(query, passage, lfirst_int(cell), expressions, environment));
-    *terms = list_length(all);
-    return all == NIL ? nullptr : together(all, environment);
+        terms.all = lappend(terms.all, moved_rows(query, passage, lfirst_int(cell), expressions, environment));
+    if (terms.all == NIL && terms.empty != nullptr)
+        terms.all = list_make1(terms.empty);
+    *count = list_length(terms.all);
+    return terms.all == NIL ? nullptr : together(terms.all, environment);
 }
 
 } // namespace signed_terms

@@ -47,9 +47,9 @@ bool have_signs(const Anchoring &anchoring, List *changes);
 
 // A query for the expressions, as c1, c2, ..., of the joined rows that a query has gained and
 // lost, and the sign.  It is not modified; the expressions are over its FROM.  signs as a list of
-// SignedChanges *; passage as what the time has done since.  *terms says how many terms it has: null if there is none, since nothing
-// that the query reads has changed.
+// SignedChanges *; passage as what the time has done since; by result the few rows are found that terms read, and
+// shown.  *terms says how many terms it has: null if there is none, since nothing that the query reads has changed.
 Query *joined_rows(Query *query, const Anchoring &anchoring, List *signs, const Passage &passage, List *expressions,
-                   QueryEnvironment *environment, int *terms);
+                   ephemeral_rows::Result result, QueryEnvironment *environment, int *terms);
 
 } // namespace refresh_mv::signed_terms

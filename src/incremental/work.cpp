@@ -46,6 +46,11 @@ Query *Work::query() const
     return static_cast<Query *>(copyObjectImpl(analysis.query));
 }
 
+ephemeral_rows::Result Work::result() const
+{
+    return result_of(imagined);
+}
+
 bool Work::refuse(const char *reason)
 {
     scope.reason = reason;
@@ -106,7 +111,7 @@ bool Work::find_moved()
             PlannedStmt *plan = query::plan(probe, 0);
             if (!affordable(query::cost(plan)))
                 return false;
-            NamedRows rows = result_of(imagined)(plan, "refresh_mv_moved", environment);
+            NamedRows rows = result()(plan, "refresh_mv_moved", environment);
             ephemeral_rows::release(&rows);
             if (rows.count == 0 && !imagined)
                 continue;
@@ -119,7 +124,7 @@ bool Work::find_moved()
 
 bool Work::find_parts()
 {
-    parts = affected_parts::find(analysis.query, analysis.anchoring, changes, signs, limit, result_of(imagined), environment,
+    parts = affected_parts::find(analysis.query, analysis.anchoring, changes, signs, limit, result(), environment,
                                  cost, &scope.reason);
     return parts != nullptr;
 }

@@ -38,6 +38,10 @@ struct Work {
     // A copy of the view's query.
     Query *query() const;
 
+    // How to find rows that others are made of, even if these are only planned: they are expected if the changes are
+    // imagined.
+    ephemeral_rows::Result result() const;
+
     // There is no scope, for a reason; returns false.
     bool refuse(const char *reason);
 

@@ -1,6 +1,7 @@
 #include "query/query.hpp"
 
 #include "query/deparse.hpp"
+#include "query/hashed_joins.hpp"
 
 namespace refresh_mv::query {
 
@@ -71,7 +72,7 @@ static void check_tree(Query *query, int cursor_options)
     auto *read = static_cast<Query *>(stringToNode(nodeToString(query)));
     Assert(equal(read, query));
     raw_parser(deparse::text(query), RAW_PARSE_DEFAULT);
-    pg::plan_query(read, command, cursor_options);
+    hashed_joins::planned(read, command, cursor_options);
 }
 #endif
 
@@ -133,7 +134,7 @@ PlannedStmt *plan(Query *query, int cursor_options)
 #ifdef USE_ASSERT_CHECKING
     check_tree(query, cursor_options);
 #endif
-    return pg::plan_query(query, command, cursor_options);
+    return hashed_joins::planned(query, command, cursor_options);
 }
 
 void run(PlannedStmt *plan, DestReceiver *receiver, QueryEnvironment *environment)

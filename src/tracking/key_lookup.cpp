@@ -4,13 +4,14 @@
 
 namespace refresh_mv::key_lookup {
 
-// Whether the scan can go on from key to key of so many ordered ones.
+// Whether the scan can go on from key to key: of a single column, if there are so many ordered ones that it pays.
 static bool can_walk(Relation table, Relation index, double ordered)
 {
     constexpr double far = 16; // rows, to pass which takes as long as a search
     double rows = class_row(RelationGetRelid(table)).form.reltuples;
-    return rows > 0 && rows <= far * ordered && index->rd_index->indnkeyatts == 1
-           && index->rd_opfamily[0] == INTEGER_BTREE_FAM_OID && (index->rd_indoption[0] & INDOPTION_DESC) == 0;
+    int last = index->rd_index->indnkeyatts - 1;
+    return index->rd_opfamily[last] == INTEGER_BTREE_FAM_OID && (index->rd_indoption[last] & INDOPTION_DESC) == 0
+           && (last > 0 || (rows > 0 && rows <= far * ordered));
 }
 
 static int64 integer(Datum value, int16 width)
@@ -19,30 +20,46 @@ static int64 integer(Datum value, int16 width)
 }
 
 // Moves the scan on by an entry of the index.
-static void step(KeyLookup *lookup)
+static void step(KeyLookup *lookup, int last)
 {
     bool null;
     lookup->placed = index_getnext_tid(lookup->scan, ForwardScanDirection) != nullptr;
     if (lookup->placed)
-        lookup->current = integer(index_getattr(lookup->scan->xs_itup, 1, lookup->scan->xs_itupdesc, &null),
-                                  TupleDescAttr(lookup->scan->xs_itupdesc, 0)->attlen);
+        lookup->current = integer(index_getattr(lookup->scan->xs_itup, last + 1, lookup->scan->xs_itupdesc, &null),
+                                  TupleDescAttr(lookup->scan->xs_itupdesc, last)->attlen);
+}
+
+// Sets the columns of the key to be searched but for the last one.  Whether they are sure to be what they were.
+static bool set_others(KeyLookup *lookup, const Datum *values, int last)
+{
+    TupleDesc desc = RelationGetDescr(lookup->index);
+    bool same = true;
+    for (int i = 0; i < last; i++) {
+        Datum value = values[lookup->index->rd_index->indkey.values[i] - 1];
+        same &= TupleDescAttr(desc, i)->attbyval && value == lookup->keys[i].sk_argument;
+        lookup->keys[i].sk_argument = value;
+    }
+    return same;
 }
 
 // The row with a key, to which the scan goes on if it is greater than the last one, and near.
-static TupleTableSlot *walk_to(KeyLookup *lookup, Datum value)
+static TupleTableSlot *walk_to(KeyLookup *lookup, const Datum *values)
 {
-    constexpr int most_steps = 200;
-    int64 key = integer(value, TupleDescAttr(RelationGetDescr(lookup->index), 0)->attlen);
-    lookup->placed &= key > lookup->last;
+    int last = lookup->index->rd_index->indnkeyatts - 1;
+    int most_steps = last == 0 ? 200 : 20;
+    Datum value = values[lookup->index->rd_index->indkey.values[last] - 1];
+    int64 key = integer(value, TupleDescAttr(RelationGetDescr(lookup->index), last)->attlen);
+
+    lookup->placed &= set_others(lookup, values, last) && key > lookup->last;
     lookup->last = key;
     for (int i = 0; i < most_steps && lookup->placed && lookup->current < key; i++)
-        step(lookup);
+        step(lookup, last);
     if (!lookup->placed || lookup->current < key) {
-        lookup->keys[0].sk_argument = value;
-        index_rescan(lookup->scan, lookup->keys, 1, nullptr, 0);
-        step(lookup);
+        lookup->keys[last].sk_argument = value;
+        index_rescan(lookup->scan, lookup->keys, last + 1, nullptr, 0);
+        step(lookup, last);
     }
-    for (; lookup->placed && lookup->current == key; step(lookup))
+    for (; lookup->placed && lookup->current == key; step(lookup, last))
         if (index_fetch_heap(lookup->scan, lookup->row))
             return lookup->row;
     return nullptr;
@@ -70,9 +87,10 @@ KeyLookup begin(const TrackedSource &source, double ordered)
     lookup.index = index_open(source.key_index, AccessShareLock);
     int count = lookup.index->rd_index->indnkeyatts;
     lookup.walks = can_walk(lookup.table, lookup.index, ordered);
-    StrategyNumber strategy = lookup.walks ? BTGreaterEqualStrategyNumber : BTEqualStrategyNumber;
-    lookup.keys = static_cast<ScanKeyData *>(palloc(sizeof(ScanKeyData) * static_cast<size_t>(count)));
+    lookup.keys = static_cast<ScanKeyData *>(palloc0(sizeof(ScanKeyData) * static_cast<size_t>(count)));
     for (int i = 0; i < count; i++) {
+        bool is_bound = lookup.walks && i == count - 1;
+        StrategyNumber strategy = is_bound ? BTGreaterEqualStrategyNumber : BTEqualStrategyNumber;
         Oid type = lookup.index->rd_opcintype[i];
         Oid comparison = get_opfamily_member(lookup.index->rd_opfamily[i], type, type, static_cast<int16>(strategy));
         ScanKeyEntryInitialize(&lookup.keys[i], 0, static_cast<AttrNumber>(i + 1), strategy, type,
@@ -88,7 +106,7 @@ TupleTableSlot *find(KeyLookup *lookup, const Datum *values)
 {
     int count = lookup->index->rd_index->indnkeyatts;
     if (lookup->walks)
-        return walk_to(lookup, values[lookup->index->rd_index->indkey.values[0] - 1]);
+        return walk_to(lookup, values);
     for (int i = 0; i < count; i++)
         lookup->keys[i].sk_argument = values[lookup->index->rd_index->indkey.values[i] - 1];
     index_rescan(lookup->scan, lookup->keys, count, nullptr, 0);

@@ -1,7 +1,8 @@
 // Rows of a table by its key, found in the index, one after the other, without a plan.
 //
 // Keys that come in the order of the index, and close to each other, are not searched from its root each time: the
-// scan goes on to them.
+// scan goes on to them.  Of keys of several columns these are those that differ in the last one alone, such as the lines
+// of an order.
 #pragma once
 
 #include "tracking/registry.hpp"
@@ -14,10 +15,10 @@ struct KeyLookup {
     IndexScanDesc scan;
     ScanKeyData *keys;
     TupleTableSlot *row;
-    bool walks;    // from key to key, which are of one integer column
-    bool placed;   // the scan is at an entry
-    int64 current; // of this key
-    int64 last;    // that was looked up
+    bool walks;    // from key to key, of which the last column is an integer
+    bool placed;   // the scan is at an entry with the same other columns as the key that was looked up last
+    int64 current; // the entry's last column
+    int64 last;    // that key's
 };
 
 namespace key_lookup {
