@@ -572,6 +572,62 @@ $$;
 COMMENT ON FUNCTION refresh_mv.graph() IS
     'Returns the materialized views and what they read, as the text of a Mermaid graph.';
 
+CREATE FUNCTION refresh_mv_internal.live_support(internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_live_support' LANGUAGE C STRICT;
+COMMENT ON FUNCTION refresh_mv_internal.live_support(internal) IS
+    'Tells the planner how many rows live() returns, and locks what it reads as other queries do.';
+
+CREATE FUNCTION refresh_mv.live(view anyelement, fallback boolean DEFAULT false) RETURNS SETOF anyelement
+AS 'MODULE_PATHNAME', 'refresh_mv_live' LANGUAGE C STABLE PARALLEL UNSAFE
+COST 10000 ROWS 1000 SUPPORT refresh_mv_internal.live_support;
+COMMENT ON FUNCTION refresh_mv.live(anyelement, boolean) IS
+    'Returns the rows of a tracked materialized view as of now, given as NULL::view: those that it holds, with what the '
+    'changes since its last refresh make different. Writes nothing. Where they do not tell that, fails, or with fallback '
+    'runs the view''s query. SELECT on the view suffices.';
+
+CREATE FUNCTION refresh_mv.create_live_view(view regclass, name text, fallback boolean DEFAULT false) RETURNS regclass
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    parts  text[] := parse_ident(name);
+    target text;
+    mv     record;
+    reader record;
+BEGIN
+    SELECT c.oid, c.relname, c.relkind, c.relowner, n.nspname, c.relacl INTO mv
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = view;
+    IF mv.relkind IS DISTINCT FROM 'm' THEN
+        RAISE EXCEPTION USING ERRCODE = 'wrong_object_type',
+            MESSAGE = format('"%s" is not a materialized view', coalesce(mv.relname, view::text)),
+            HINT = 'Name a materialized view.';
+    END IF;
+    IF cardinality(parts) > 2 OR fallback IS NULL OR parts IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_name',
+            MESSAGE = 'the name of a live view consists of its name, or of a schema and its name',
+            HINT = 'Without a schema it is made beside the materialized view.';
+    END IF;
+    target := format('%I.%I', CASE WHEN cardinality(parts) = 2 THEN parts[1] ELSE mv.nspname END, parts[cardinality(parts)]);
+    EXECUTE format('CREATE VIEW %s AS SELECT %s FROM refresh_mv.live(NULL::%I.%I%s) l', target,
+                   (SELECT string_agg(format('l.%I', a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
+                    WHERE a.attrelid = view AND a.attnum > 0 AND NOT a.attisdropped),
+                   mv.nspname, mv.relname, CASE WHEN fallback THEN ', true' ELSE '' END);
+    EXECUTE format('COMMENT ON VIEW %s IS %L', target,
+                   format('%I.%I as of now, by refresh_mv.live()', mv.nspname, mv.relname));
+    -- Whoever reads it needs SELECT on the materialized view, too: who has that gets the other.
+    IF pg_has_role(mv.relowner, 'USAGE') THEN
+        FOR reader IN SELECT DISTINCT grantee FROM aclexplode(mv.relacl)
+                      WHERE privilege_type = 'SELECT' AND grantee <> mv.relowner LOOP
+            EXECUTE format('GRANT SELECT ON %s TO %s', target,
+                           CASE WHEN reader.grantee = 0 THEN 'PUBLIC' ELSE reader.grantee::regrole::text END);
+        END LOOP;
+    END IF;
+    RETURN target::regclass;
+END
+$$;
+COMMENT ON FUNCTION refresh_mv.create_live_view(regclass, text, boolean) IS
+    'Creates an ordinary view that shows a materialized view as of now, as live() does, and grants SELECT on it to those '
+    'who have that on the materialized view. Without a schema in its name it is made beside that.';
+
 CREATE FUNCTION refresh_mv.explain(
     view regclass, verbose boolean DEFAULT false,
     OUT method text, OUT possible boolean, OUT chosen boolean, OUT cost double precision,

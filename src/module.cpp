@@ -5,6 +5,7 @@
 #include "capture/merge_moves.hpp"
 #include "incremental/incremental.hpp"
 #include "incremental/make_node.hpp"
+#include "inspect/live_scan.hpp"
 #include "log/log_retention.hpp"
 #include "log/open_statements.hpp"
 #include "query/hashed_joins.hpp"
@@ -86,6 +87,7 @@ void _PG_init(void)
     });
     once([] { MarkGUCPrefixReserved("refresh_mv"); });
     once([] { logged_relation::watch(); });
+    once([] { live_scan::watch(); });
     once([] { hashed_joins::install(); });
     once([] { merge_moves::watch(); });
     once([] { on_commit::watch(); });

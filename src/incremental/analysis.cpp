@@ -65,9 +65,11 @@ bool find_nodes(Analysis *analysis, Oid view, bool was_split, analysis::Make mak
 }
 
 // Analyses a query, as of a time if there is one; again without joined rows if these are not made.
-Analysis analyse(Relation view, List *changed, const Moment *as_of, const char *without_rows, analysis::Make make)
+Analysis analyse(Relation view, List *changed, const Moment *as_of, const char *without_rows, analysis::Make make,
+                 bool stateless = false)
 {
     Analysis analysis{};
+    analysis.stateless = stateless;
     analysis.query = query::rewritten(view);
     query::check_rights(analysis.query); // what reads changes in the place of tables asks for none
     analysis.without_rows = without_rows;
@@ -81,9 +83,9 @@ Analysis analyse(Relation view, List *changed, const Moment *as_of, const char *
     bool timed = time_conditions::reads_time(reinterpret_cast<Node *>(whole));
     if (as_of != nullptr)
         whole = castNode(Query, time_conditions::at(reinterpret_cast<Node *>(whole), *as_of));
-    analysis.query = timed ? whole : nodes::split(whole);
+    analysis.query = timed || stateless ? whole : nodes::split(whole);
     analysis.anchoring = anchor::choose(analysis.query, NIL);
-    if (!timed && !find_nodes(&analysis, RelationGetRelid(view), analysis.query != whole, make)) {
+    if (!timed && !stateless && !find_nodes(&analysis, RelationGetRelid(view), analysis.query != whole, make)) {
         state_tables::drop(RelationGetRelid(view));
         return analyse(view, changed, as_of, analysis.without_rows, make);
     }
@@ -100,6 +102,11 @@ namespace analysis {
 Analysis of(Relation view, List *changed, const Moment *as_of, const char *baseline)
 {
     return analyse(view, changed, as_of, reason_in(baseline), nullptr);
+}
+
+Analysis without_states(Relation view, List *changed, const Moment *as_of)
+{
+    return analyse(view, changed, as_of, nullptr, nullptr, true);
 }
 
 Analysis make(Relation view, Make make)
@@ -124,7 +131,8 @@ const char *explained(const Analysis &analysis, const char *obstacle)
 
 bool has_groups(const Analysis &analysis)
 {
-    return analysis.groups.obstacle == nullptr && obstacle(analysis) == nullptr && !analysis.incomplete;
+    return analysis.groups.obstacle == nullptr && obstacle(analysis) == nullptr && !analysis.incomplete
+           && !analysis.stateless;
 }
 
 bool has_state(const Analysis &analysis)

@@ -15,6 +15,7 @@ struct Analysis {
     List *nodes;     // SubqueryNode *, each of which reads the states of earlier ones at most
     bool incomplete; // the state of the last node does not exist, nor is it known what is above it
     const char *without_rows; // why joined rows are no nodes, though they could be; null: they are
+    bool stateless;  // neither nodes nor groups are looked for in states
 };
 
 namespace analysis {
@@ -27,6 +28,9 @@ using Make = const char *(*)(State state, const SubqueryNode &node);
 // meanwhile.  What reads the time has none.
 Analysis of(Relation view, List *changed, const Moment *as_of, const char *baseline);
 Analysis make(Relation view, Make make);
+
+// The same of the query as it is, without any states: for whoever cannot read them.
+Analysis without_states(Relation view, List *changed, const Moment *as_of);
 
 // Why no changes can be taken in, whatever has changed; null if some can.
 const char *obstacle(const Analysis &analysis);

@@ -100,6 +100,27 @@ KeyShape keys_to_find(Work *work, const char **rows)
     return found;
 }
 
+// "t.h, t.k1, .., t.n, t.p1, .."
+const char *state_columns(const GroupShape &shape, const char *t)
+{
+    return psprintf("%s.h, %s%s.n%s", t, sql_template::number_all(psprintf("%s.k#, ", t), shape.nkeys), t,
+                    sql_template::number_all(psprintf(", %s.p#", t), shape.npartials));
+}
+
+// A text for the state as it will be, of which the touched groups are in memory, as rows of that name.
+const char *next_state(Work *work, const char *groups)
+{
+    const GroupShape &shape = work->analysis.groups;
+    return sql_template::fill("SELECT {old} FROM {state} {o} WHERE NOT ({o}.ctid = ANY (SELECT g.place FROM {groups} g"
+                              " WHERE g.place IS NOT NULL)) UNION ALL SELECT {new} FROM {groups} f WHERE {there}",
+                              {{"old", state_columns(shape, query::own_relation)},
+                               {"new", state_columns(shape, "f")},
+                               {"o", query::own_relation},
+                               {"state", state_tables::groups(work->state)},
+                               {"groups", groups},
+                               {"there", shape.single ? "true" : "f.n > 0"}});
+}
+
 } // namespace
 
 namespace delta {
@@ -127,11 +148,18 @@ void write_state(Work *work)
     UpdateActiveSnapshotCommandId();
 }
 
+void pretend_state(Work *work)
+{
+    const char *name = psprintf("refresh_mv_groups_%d", work->state.node);
+    work->run_and_show(query::unchecked(psprintf("SELECT * FROM %s", row_names::groups), work->environment), name);
+    query::add_stand_in(state_tables::groups_oid(work->state),
+                        query::unchecked(next_state(work, name), work->environment));
+}
+
 void find_scope(Work *work)
 {
     const GroupShape &shape = work->analysis.groups;
     bool whole = shape.whole || shape.single;
-    const char *rows = whole ? state_tables::groups(work->state) : row_names::groups;
     const char *touched;
 
     if (!find_groups(work))
@@ -144,7 +172,11 @@ void find_scope(Work *work)
     if (work->planned)
         return;
     Query *first = whole && first_rows::suit_groups(work) ? first_rows::of_groups(work, keys, touched) : nullptr;
-    write_state(work);
+    const char *rows = !whole          ? row_names::groups
+                       : work->reading ? psprintf("(%s)", next_state(work, row_names::groups))
+                                       : state_tables::groups(work->state);
+    if (!work->reading)
+        write_state(work);
     work->scope.fresh = first != nullptr ? first : group_shape::select_rows(work->analysis.query, shape, rows, work->environment);
 }
 

@@ -12,6 +12,9 @@ bool find_groups(Work *work);
 // Brings the state up to date.
 void write_state(Work *work);
 
+// Has queries read the state as if that had been done.
+void pretend_state(Work *work);
+
 // Finds the scope of a refresh whose signs or parts are known, and brings the state up to date.
 void find_scope(Work *work);
 

@@ -27,12 +27,20 @@ double full_cost(Relation view)
     return query::checked_cost(query::rewritten(view)) + query::cost(query::select_held(view, nullptr));
 }
 
+double changes_ms(const Experience &experience, int64 changes)
+{
+    return fixed_ms + static_cast<double>(changes) * Max(experience.change_ms, least_change_ms);
+}
+
+double query_ms(double cost)
+{
+    return cost * usual_full_rate;
+}
+
 // Whether so many changes take too long, whatever they are.
 static bool too_many(const Gate &gate, const Experience &experience, int64 changes)
 {
-    double change_ms = Max(experience.change_ms, least_change_ms);
-    return changes > many_changes
-           && fixed_ms + static_cast<double>(changes) * change_ms > cost_limit * Max(gate.full_ms, least_ms);
+    return changes > many_changes && changes_ms(experience, changes) > cost_limit * Max(gate.full_ms, least_ms);
 }
 
 // What a full refresh is expected to take, by the last one: it reads and compares as much again, and writes about as

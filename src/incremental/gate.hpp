@@ -41,6 +41,10 @@ double exact_ms(const Gate &gate, double cost);
 // How long it may take at most, before it is given up.
 double patience_ms(const Gate &gate);
 
+// How long it takes at least to take in so many changes; and how long to run a query with such a cost.
+double changes_ms(const Experience &experience, int64 changes);
+double query_ms(double cost);
+
 // Takes in what a full refresh has taken that wrote so many rows; or an exact one of so many changes, or one that was given up; and that
 // one was refused, before or after it had taken a good part of a full refresh's time.
 void learn_full(Experience *experience, double ms, double rows);

@@ -63,6 +63,15 @@ void analyse_for(Work *work, const char *groups)
         work->analysis = analysis::of(work->view, NIL, nullptr, groups);
 }
 
+// The same for whoever only reads: by the state of its groups if that is wanted, and else without any.
+void analyse_to_read(Work *work, const char *groups)
+{
+    if (groups != nullptr)
+        analyse_for(work, groups);
+    else
+        work->analysis = analysis::without_states(work->view, changed_relations(work->changes), nullptr);
+}
+
 // A standby cannot read a state, and so not tell whether a crash has emptied it.
 bool is_there(State state)
 {
@@ -88,7 +97,8 @@ void stop_time(Work *work)
     if (!work->passage.passed || work->passage.moved != NIL)
         return;
     for (List *changed : {changed_relations(work->changes), static_cast<List *>(NIL)}) {
-        Analysis stopped = analysis::of(work->view, changed, work->as_of, nullptr);
+        Analysis stopped = work->analysis.stateless ? analysis::without_states(work->view, changed, work->as_of)
+                                                    : analysis::of(work->view, changed, work->as_of, nullptr);
         if (strcmp(analysis::fingerprint(stopped), analysis::fingerprint(work->analysis)) != 0)
             continue;
         work->analysis = stopped;
@@ -138,12 +148,27 @@ bool is_concerned(Work *work)
     return work->scope.reason == nullptr && node_changes::concern(work);
 }
 
+// Why the states cannot be read without waiting for whoever makes them anew; null if they can.
+const char *obstacle_to_reading(Work *work)
+{
+    bool free = !analysis::has_groups(work->analysis)
+                || state_tables::lock_if_free(work->state, work->analysis.groups.npartials);
+    ListCell *cell;
+    foreach (cell, work->analysis.nodes) {
+        auto *node = static_cast<SubqueryNode *>(lfirst(cell));
+        free = free && state_tables::lock_if_free({work->state.view, node->number}, node->groups.npartials);
+    }
+    return free ? nullptr : "the state of its groups is being made anew";
+}
+
 // Finds the method, or an obstacle. No query is run but those for changed rows.
 void find_method(Work *work, const char *groups)
 {
     bool stateful = analysis::has_state(work->analysis);
     const char *obstacle = find_obstacle(work);
 
+    if (obstacle == nullptr && stateful && work->reading)
+        obstacle = obstacle_to_reading(work);
     if (obstacle == nullptr && stateful && !has_usable_state(work, groups))
         obstacle = "there is no state of its groups yet";
     if (obstacle == nullptr && !is_concerned(work))
@@ -157,8 +182,8 @@ void find_method(Work *work, const char *groups)
 }
 
 // Begins a refresh: reads the changes, and finds the method.  What refresh carries out and what explain
-// tells is decided here, for both.
-void begin(Work *work, const BaselineStatus &baseline)
+// tells is decided here, for both.  groups as the baseline has it, or null to read without any state.
+void begin(Work *work, const BaselineStatus &baseline, const char *groups)
 {
     const char *reason = nullptr;
 
@@ -181,8 +206,8 @@ void begin(Work *work, const BaselineStatus &baseline)
     else
         guard([&] {
             set_options();
-            analyse_for(work, baseline.groups);
-            find_method(work, baseline.groups);
+            work->reading ? analyse_to_read(work, groups) : analyse_for(work, groups);
+            find_method(work, groups);
         });
 }
 
@@ -214,7 +239,7 @@ void find_whole_scope(Work *work)
         work->scope.reason = reason;
         return;
     }
-    work->scope.fresh = analysis::has_groups(work->analysis) && !work->planned ? query_over_new_groups(work) : fresh;
+    work->scope.fresh = analysis::has_groups(work->analysis) && !work->planned && !work->reading ? query_over_new_groups(work) : fresh;
 }
 
 // Anchors the query that reads the nodes as suits all changes best, theirs included, and as its state allows.
@@ -305,7 +330,7 @@ Prospect prospect(Relation view, const BaselineStatus &baseline, const Gate &gat
     work.cost = &cost;
     work.limit = gate.limit;
     work.environment = environment;
-    begin(&work, baseline);
+    begin(&work, baseline, baseline.groups);
     return {work.scope.reason, work.scope.method, work.changes};
 }
 
@@ -317,7 +342,7 @@ ExactScope scope(Relation view, const BaselineStatus &baseline, const Gate &gate
     work.cost = cost;
     work.limit = gate.limit;
     work.environment = work.scope.environment = guard([] { return create_queryEnv(); });
-    begin(&work, baseline);
+    begin(&work, baseline, baseline.groups);
     if (work.scope.reason == nullptr && work.scope.method != Method::skip)
         guard([&] {
             find_scope(&work, work.scope.method);
@@ -325,6 +350,36 @@ ExactScope scope(Relation view, const BaselineStatus &baseline, const Gate &gate
                 work.scope.groups = analysis::fingerprint(work.analysis);
         });
     return work.scope;
+}
+
+// Finds the scope for whoever only reads, by the state of such groups or (null) by none.
+static ExactScope try_to_read(Relation view, const BaselineStatus &baseline, const char *groups, const Gate &gate,
+                              double *cost)
+{
+    Work work{};
+    work.view = view;
+    work.state.view = RelationGetRelid(view);
+    work.cost = cost;
+    work.limit = gate.limit;
+    work.reading = true;
+    work.environment = work.scope.environment = guard([] { return create_queryEnv(); });
+    begin(&work, baseline, groups);
+    if (work.scope.reason == nullptr && work.scope.method != Method::skip)
+        guard([&] { find_scope(&work, work.scope.method); });
+    return work.scope;
+}
+
+ExactScope scope_to_read(Relation view, const BaselineStatus &baseline, const Gate &gate, double *cost)
+{
+    bool readable = baseline.groups != nullptr && !RecoveryInProgress();
+    if (!readable)
+        return try_to_read(view, baseline, nullptr, gate, cost);
+    ExactScope scope = try_to_read(view, baseline, baseline.groups, gate, cost);
+    if (scope.reason == nullptr)
+        return scope;
+    guard([&] { release(&scope); });
+    *cost = 0;
+    return try_to_read(view, baseline, nullptr, gate, cost);
 }
 
 ExactPlan plan(Relation view, const ExactQuestion &question)

@@ -87,6 +87,10 @@ Prospect prospect(Relation view, const BaselineStatus &baseline, const Gate &gat
 // whatever the view's own functions throw.
 ExactScope scope(Relation view, const BaselineStatus &baseline, const Gate &gate, double *cost);
 
+// The same for whoever only reads: nothing is written, and states are read only where that can be done.  As long as
+// queries of the scope are planned, there have to be query::StandIns: for the states as they would have been written.
+ExactScope scope_to_read(Relation view, const BaselineStatus &baseline, const Gate &gate, double *cost);
+
 // Releases what a scope holds, once it has been merged.
 void release(ExactScope *scope);
 

@@ -30,7 +30,7 @@ Work work_for(const Work *whole, const SubqueryNode *node)
 {
     Work work = *whole;
     work.state.node = node->number;
-    work.analysis = {node->query, node->anchoring, node->groups, NIL, false, nullptr};
+    work.analysis = {node->query, node->anchoring, node->groups, NIL, false, nullptr, false};
     work.changes = node_changes::read_by(node->anchoring, whole->changes);
     work.signs = NIL;
     work.by_terms = false;
@@ -157,7 +157,9 @@ NetChanges *changes_of(Work *whole, Work *work, const SubqueryNode *node)
     }
     NetChanges *changes = net_changes::none(source, psprintf("refresh_mv_node_%d", node->number));
     compare_groups(work, changes, columns_above(whole, node, changes));
-    if (!whole->planned)
+    if (whole->reading)
+        delta::pretend_state(work);
+    else if (!whole->planned)
         delta::write_state(work);
     ephemeral_rows::show(work->environment, changes->rows);
     return changes;

@@ -3,7 +3,8 @@
 //
 // Invariants:
 // - A node's changes are found from those of base tables and of earlier nodes, as the delta method finds them.
-// - Afterwards, unless this is only planned, its state is that of the tables as they are.
+// - Afterwards, unless this is only planned, its state is that of the tables as they are; of whoever only reads, to the
+//   queries that are planned.
 // - A group whose columns that are read stay the same has no change.
 #pragma once
 

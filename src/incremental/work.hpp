@@ -27,6 +27,7 @@ struct Work {
     List *changes;
     bool by_terms;
     bool imagined;      // so are the changes
+    bool reading;       // states, too, are to stay as they are
     bool stateful;      // the states are there, so that even what is only planned can look at those of nodes
     List *signs;        // SignedChanges *, of all changes, if they can be had
     const Parts *parts; // if not

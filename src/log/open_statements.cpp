@@ -175,7 +175,7 @@ bool has_row(Oid source)
 
 bool is_open(Oid source, CmdType kind)
 {
-    return find(source, kind) != nullptr;
+    return (kind == CMD_UNKNOWN ? first_after(-1, source) : find(source, kind)) != nullptr;
 }
 
 bool any()

@@ -77,8 +77,61 @@ static void check_tree(Query *query, int cursor_options)
 }
 #endif
 
+static List *stand_ins = NIL;
+
+StandIns::StandIns() : outer_(stand_ins)
+{
+    stand_ins = NIL;
+}
+
+StandIns::~StandIns()
+{
+    stand_ins = outer_;
+}
+
+void add_stand_in(Oid relation, Query *query)
+{
+    auto *stand_in = static_cast<StandIn *>(palloc(sizeof(StandIn)));
+    *stand_in = {relation, query};
+    stand_ins = lappend(stand_ins, stand_in);
+}
+
+// Puts the stand-ins in the place of their relations.
+static bool put_stand_ins(Node *node, void *context)
+{
+    ListCell *entry, *cell;
+    if (node == nullptr)
+        return false;
+    if (!IsA(node, Query))
+        return expression_tree_walker(node, pg::walker(put_stand_ins), context);
+    auto *query = reinterpret_cast<Query *>(node);
+    query_tree_walker(query, pg::walker(put_stand_ins), context, 0);
+    foreach (entry, query->rtable) {
+        auto *rte = lfirst_node(RangeTblEntry, entry);
+        if (rte->rtekind != RTE_RELATION || (rte->alias != nullptr && strcmp(rte->alias->aliasname, own_relation) == 0))
+            continue;
+        foreach (cell, stand_ins) {
+            auto *stand_in = static_cast<StandIn *>(lfirst(cell));
+            if (stand_in->relation != rte->relid)
+                continue;
+            rte->subquery = static_cast<Query *>(copyObjectImpl(stand_in->query));
+            rte->rtekind = RTE_SUBQUERY;
+            rte->security_barrier = false;
+            rte->relid = InvalidOid;
+            rte->relkind = 0;
+            rte->rellockmode = 0;
+            rte->inh = false;
+            pg::drop_permissions(rte);
+            break;
+        }
+    }
+    return false;
+}
+
 PlannedStmt *plan(Query *query, int cursor_options)
 {
+    if (stand_ins != NIL)
+        put_stand_ins(reinterpret_cast<Node *>(query), nullptr);
     partition_bounds::read_partitions(query);
 #ifdef USE_ASSERT_CHECKING
     check_tree(query, cursor_options);

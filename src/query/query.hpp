@@ -30,6 +30,27 @@ DestReceiver row_receiver(bool (*receive)(TupleTableSlot *, DestReceiver *));
 // the named rows of the environment, if there is one.
 void run(PlannedStmt *plan, DestReceiver *receiver, QueryEnvironment *environment = nullptr);
 
+// Relations in the place of which queries are read, as if they held what these return: of each a StandIn *.  The query
+// has the relation's columns; itself it reads that under the alias own_relation, in whose place nothing is put.
+struct StandIn {
+    Oid relation;
+    Query *query;
+};
+constexpr char own_relation[] = "refresh_mv_as_it_is";
+
+// While it lasts, relations that are added have a stand-in in all queries that are planned.
+class StandIns {
+public:
+    StandIns();
+    ~StandIns();
+    StandIns(const StandIns &) = delete;
+    StandIns &operator=(const StandIns &) = delete;
+
+private:
+    List *outer_;
+};
+void add_stand_in(Oid relation, Query *query);
+
 // Plans a query and runs it.
 PlannedStmt *plan(Query *query, int cursor_options);
 void run(Query *query, DestReceiver *receiver, int cursor_options,

@@ -61,6 +61,10 @@ extern "C" {
 #endif
 #include "commands/defrem.h"
 #include "commands/event_trigger.h"
+#include "commands/explain.h"
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#endif
 #include "commands/extension.h"
 #include "commands/matview.h"
 #include "commands/sequence.h"
@@ -77,11 +81,13 @@ extern "C" {
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "nodes/extensible.h"
 #include "nodes/makefuncs.h"
 #if PG_VERSION_NUM >= 160000
 #include "nodes/multibitmapset.h"
 #endif
 #include "nodes/nodeFuncs.h"
+#include "nodes/supportnodes.h"
 #include "optimizer/clauses.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
@@ -188,6 +194,19 @@ inline auto mutator(Mutator function)
     return reinterpret_cast<Node *(*)()>(reinterpret_cast<void (*)()>(function));
 }
 #endif
+
+// Fails unless the current role may execute a function.
+inline void check_may_execute(Oid function)
+{
+#if PG_VERSION_NUM >= 160000
+    AclResult result = object_aclcheck(ProcedureRelationId, function, GetUserId(), ACL_EXECUTE);
+#else
+    AclResult result = pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE);
+#endif
+    if (result != ACLCHECK_OK)
+        aclcheck_error(result, OBJECT_FUNCTION, get_func_name(function));
+    InvokeFunctionExecuteHook(function);
+}
 
 // Whether the role may refresh the view: its owner may, and from 17 on
 // whoever holds MAINTAIN.

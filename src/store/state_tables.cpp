@@ -86,9 +86,28 @@ const char *values(State state, int partial)
     return psprintf("refresh_mv.group_values_%s_%d", suffix(state), partial + 1);
 }
 
+// The table of a qualified name; InvalidOid if there is none.
+static Oid table_named(const char *name)
+{
+    return get_relname_relid(strchr(name, '.') + 1, get_namespace_oid("refresh_mv", false));
+}
+
 Oid groups_oid(State state)
 {
-    return get_relname_relid(strchr(groups(state), '.') + 1, get_namespace_oid("refresh_mv", false));
+    return table_named(groups(state));
+}
+
+bool lock_if_free(State state, int partials)
+{
+    Oid table = groups_oid(state);
+    if (!OidIsValid(table) || !ConditionalLockRelationOid(table, AccessShareLock) || table != groups_oid(state))
+        return false;
+    for (int i = 0; i < partials; i++) {
+        table = table_named(values(state, i));
+        if (OidIsValid(table) && !ConditionalLockRelationOid(table, AccessShareLock))
+            return false;
+    }
+    return true;
 }
 
 void create(const char *name, List *columns)

@@ -29,6 +29,10 @@ const char *values(State state, int partial);
 // The table of a state's groups; InvalidOid if there is none.
 Oid groups_oid(State state);
 
+// Locks the tables of a state for reading, with those of the values of so many partial aggregates; false if any of them
+// is being dropped, or is gone.
+bool lock_if_free(State state, int partials);
+
 // Makes a table of such a name.  Not by a command: that would start the database's event
 // triggers, which may have objections.
 void create(const char *name, List *columns);

@@ -15,20 +15,25 @@ namespace refresh_mv {
 
 namespace {
 
-// A statement on a source that runs while the view is refreshed (from its row
+// The source that a statement is changing, or null: one that runs while the view is refreshed (from its row
 // trigger, say) has changed rows and has not logged them.
-void check_no_open_statement(List *sources)
+const char *changing(List *sources)
 {
     ListCell *cell;
-    foreach (cell, sources) {
-        Oid relation = static_cast<Source *>(lfirst(cell))->relation;
-        if (open_statements::is_open(relation))
-            ereport(ERROR,
-                    (errcode(ERRCODE_OBJECT_IN_USE),
-                     errmsg("cannot refresh a tracked materialized view while a statement is changing table \"%s\"",
-                            get_rel_name(relation)),
-                     errhint("Refresh it after the statement, or on commit.")));
-    }
+    foreach (cell, sources)
+        if (open_statements::is_open(static_cast<Source *>(lfirst(cell))->relation))
+            return get_rel_name(static_cast<Source *>(lfirst(cell))->relation);
+    return nullptr;
+}
+
+void check_no_open_statement(List *sources)
+{
+    const char *table = changing(sources);
+    if (table != nullptr)
+        ereport(ERROR,
+                (errcode(ERRCODE_OBJECT_IN_USE),
+                 errmsg("cannot refresh a tracked materialized view while a statement is changing table \"%s\"", table),
+                 errhint("Refresh it after the statement, or on commit.")));
 }
 
 // Rows that are applied one by one are logged by a row trigger.  While any of a source's row
@@ -65,7 +70,8 @@ const char *reason(const Standing &standing, const BaselineStatus &baseline)
 
 namespace baseline {
 
-BaselineStatus look(Relation view, bool tracked)
+// The same for a refresh, or for whoever only reads.
+static BaselineStatus look(Relation view, bool tracked, bool reading)
 {
     BaselineStatus baseline{};
     baseline.tracked = tracked;
@@ -75,7 +81,8 @@ BaselineStatus look(Relation view, bool tracked)
     Query *query = query::rewritten(view);
     Constancy constancy = determinism::analyse_tracked(query, view->rd_rel->relowner);
     List *sources = source::read_by(query);
-    check_no_open_statement(sources);
+    if (!reading)
+        check_no_open_statement(sources);
     if (constancy.depends_on != nullptr)
         baseline.unknown = psprintf("its result depends on more than data: %s", constancy.depends_on);
     else {
@@ -93,7 +100,11 @@ BaselineStatus look(Relation view, bool tracked)
     baseline.files = source_files::fingerprint(baseline.sources);
     Standing standing = registry::standing(RelationGetRelid(view), baseline.sources);
     baseline.other_meaning = standing.meaning != nullptr && strcmp(standing.meaning, baseline.meaning) != 0;
-    baseline.unknown = unlogged_rows(sources);
+    baseline.unknown = changing(sources);
+    if (baseline.unknown != nullptr)
+        baseline.unknown = psprintf("a statement is changing table \"%s\"", baseline.unknown);
+    else
+        baseline.unknown = unlogged_rows(sources);
     if (baseline.unknown == nullptr)
         baseline.unknown = reason(standing, baseline);
     baseline.pending = standing.pending;
@@ -103,6 +114,16 @@ BaselineStatus look(Relation view, bool tracked)
     baseline.experience = standing.experience;
     baseline.as_of = standing.as_of;
     return baseline;
+}
+
+BaselineStatus look(Relation view, bool tracked)
+{
+    return look(view, tracked, false);
+}
+
+BaselineStatus look_to_read(Relation view, bool tracked)
+{
+    return look(view, tracked, true);
 }
 
 void save(Oid view, const BaselineStatus &baseline, const char *groups, const char *kept)

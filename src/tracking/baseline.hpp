@@ -39,6 +39,9 @@ namespace baseline {
 // yet in the log.
 BaselineStatus look(Relation view, bool tracked);
 
+// The same for whoever only reads: such changes are not known.
+BaselineStatus look_to_read(Relation view, bool tracked);
+
 // Makes the active snapshot the baseline of a view that now holds what its query
 // returns under it, from the bound of what keep_before keeps on (null: all of it), with the state of such
 // groups (null: none), and removes log entries that nobody needs any more.

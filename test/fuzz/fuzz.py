@@ -372,6 +372,7 @@ def summarize(report, seconds):
     print(f"delta and keys: {exact} of {exact + whole} refreshes by smart or on commit of tracked views with changes")
     print("why full:", *(f"{number} {reason}" for reason, number in report.reasons.most_common(15)), sep="\n  ")
     print("queries refused by PostgreSQL:", sum(report.refused.values()), "of", report.attempts, dict(report.refused))
+    print("live():", dict(report.live))
     print("not tracked:", *report.untracked.most_common(10), sep="\n  ")
     print("errors of refreshes:", dict(report.expected), "of queries alone:", dict(report.uncomparable))
     return 2 * exact >= whole + exact and 3 * sum(report.refused.values()) <= report.attempts

@@ -66,6 +66,8 @@ class Runner:
                 return None
             self.last = self.main.execute("SELECT coalesce(max(id), 0) FROM refresh_mv.journal")[0][0]
             before = self.outside(step) if step.mode == "window" else None
+            for view in sorted(existing.intersection(step.views)):
+                self.compare_live(view)
         error = None if step.kind == "look" else session.attempt(step.text(existing), step.guarded)
         self.errors[-1] = error and error[0]
         if error and error[0].startswith(NEVER) and error[0] != "57014":
@@ -99,6 +101,25 @@ class Runner:
         if difference:
             rows = [f"  {abs(n)} {'missing' if n > 0 else 'extra'}: {row}" for n, row in difference[:8]]
             raise Failure("wrong", "\n".join([f"{view} is wrong after {how}:", *rows]), view, query)
+
+    def compare_live(self, view):
+        """Fails if live() tells other rows than the view's query returns; it may refuse to tell."""
+        query = self.query(view)
+        source = f"refresh_mv.live(NULL::{view})"
+        source = source if self.report.comparisons % 2 else f"(SELECT * FROM {source} OFFSET 0)"
+        error = self.main.attempt(f"SELECT sum(n), r FROM (SELECT v::text AS r, -1 AS n FROM {source} v"
+                                  f" UNION ALL SELECT v::text, 1 FROM ({query}) v) d"
+                                  " GROUP BY r HAVING sum(n) <> 0 ORDER BY r")
+        if error:
+            if not error[0].startswith("22") and error[0] not in ("55000", "53400", "40001", "55P03"):
+                raise Failure(f"live {error[0]}", f"{view}: {error[1]}", view, query)
+            self.report.live[error[0]] += 1
+            return
+        self.report.live["told"] += 1
+        self.report.comparisons += 1
+        if self.main.rows:
+            rows = [f"  {abs(n)} {'missing' if n > 0 else 'extra'}: {row}" for n, row in self.main.rows[:8]]
+            raise Failure("live", "\n".join([f"live() of {view} is wrong:", *rows]), view, query)
 
     def outside(self, step):
         """A condition for the rows that a window of these days cannot reach, and these rows as text."""
@@ -199,6 +220,7 @@ class Runner:
         for view, stale, unknown, _ in self.main.execute(STANDING):
             if stale is False and unknown is None:
                 self.compare(view, "the status says that it is not stale")
+            self.compare_live(view)
         orphans = self.main.execute(ORPHANS)
         if orphans:
             raise Failure("orphans", f"tables are left: {orphans}")
@@ -214,6 +236,7 @@ class Report:
         self.comparisons = 0
         self.attempts, self.views, self.schemas = 0, 0, 0
         self.refused = collections.Counter()         # SQLSTATE
+        self.live = collections.Counter()            # SQLSTATE, or that live() has told the rows
 
     def count(self, mode, method, reason, success, tracked):
         """Counts a refresh of a view."""

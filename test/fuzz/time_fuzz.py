@@ -16,6 +16,8 @@ import random
 import sys
 import time
 
+import psycopg2
+
 sys.dont_write_bytecode = True  # nothing is left in this folder
 
 # pylint: disable=wrong-import-position
@@ -244,6 +246,22 @@ class Scenario:
         """Ends with what was found."""
         raise AssertionError(f"{view} {what}:\n  {self.views[view]}")
 
+    def compare_live(self, view, query):
+        """Compares what live() tells of a view with its query, unless it refuses to tell."""
+        self.execute("SAVEPOINT live")
+        try:
+            live = f"SELECT * FROM refresh_mv.live(NULL::{view})"
+            difference = self.execute(f"(SELECT 'extra', d::text FROM (({live}) EXCEPT ALL ({query})) d)"
+                                      f" UNION ALL (SELECT 'missing', d::text FROM (({query}) EXCEPT ALL ({live})) d)")
+            self.methods["live"] += 1
+            if difference:
+                self.fail(view, f"is told wrong by live(): {difference[:5]}")
+        except psycopg2.Error as error:
+            if error.pgcode not in ("55000", "53400") and not (error.pgcode or "").startswith("22"):
+                raise
+            self.execute("ROLLBACK TO live")
+            self.methods[f"live refused: {error.diag.message_detail}"] += 1
+
     def refresh(self):
         """Refreshes all views, and compares each with its query in the same transaction."""
         self.execute("SELECT refresh_materialized_views_smart('{bag}')")
@@ -255,6 +273,7 @@ class Scenario:
             if self.dice.random() < 0.1:
                 self.execute(f"SELECT count(*) FROM refresh_mv.explain('{view}', verbose => true)")
             self.execute("BEGIN")
+            self.compare_live(view, query)
             self.execute(f"SELECT refresh_materialized_views_smart('{{{view}}}')")
             (method, reason), = self.execute("SELECT method, reason FROM refresh_mv.journal ORDER BY id DESC LIMIT 1")
             difference = self.execute(f"(SELECT 'extra', d::text FROM (TABLE {view} EXCEPT ALL ({query})) d)"
