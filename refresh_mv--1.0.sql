@@ -234,6 +234,14 @@ COMMENT ON FUNCTION refresh_mv.refresh_where(regclass, text) IS
     'Refreshes the rows of a materialized view that satisfy a condition on its columns. Returns how many '
     'were written. Fails for others than the owner, or if rows outside could change too.';
 
+CREATE FUNCTION refresh_mv.replace_query(
+    view regclass, query text,
+    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
+AS 'MODULE_PATHNAME', 'refresh_mv_replace_query' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.replace_query(regclass, text) IS
+    'Gives a materialized view another query, which returns the columns that it has, and perhaps more after them. All '
+    'that depends on the view stays. Returns how many rows were written. Fails for others than the owner.';
+
 CREATE FUNCTION refresh_mv.configure(
     view regclass, date_column text DEFAULT '', window_days integer DEFAULT -1,
     keep_before interval DEFAULT '-1 days', enabled boolean DEFAULT NULL,

@@ -27,7 +27,8 @@ const char *name_of(Caller caller)
 {
     return caller == Caller::function    ? "function"
            : caller == Caller::procedure ? "procedure"
-                                         : "on commit";
+           : caller == Caller::commit    ? "on commit"
+                                         : "replace_query";
 }
 
 // What stopped a stage; sqlstate 0 if nothing did.
@@ -163,12 +164,13 @@ public:
         finish(outcome, obstacle.sqlstate == 0 && prepared.hindrance == view::Hindrance::none);
     }
 
-    // The same for a condition; failures are thrown.
-    void refresh_where(Oid oid, const std::string &condition)
+    // The same by a function that does it; failures are thrown.
+    template <class Refresh>
+    void refresh_by(Oid oid, Refresh &&refresh)
     {
         Outcome outcome = start(oid);
         try {
-            outcome.refreshed = refresh::refresh_where(oid, condition);
+            outcome.refreshed = refresh();
         } catch (const PgError &error) {
             if (is_view_timeout(error))
                 throw Error{ERRCODE_QUERY_CANCELED, view_timeout, "", ""};
@@ -428,7 +430,23 @@ std::vector<Outcome> where(const Call &call, const std::string &condition, const
         Run run(call, limits);
         guard([&] { view::prepare_existing(call.views[0]); });
         run.take_snapshot();
-        run.refresh_where(call.views[0], condition);
+        run.refresh_by(call.views[0], [&] { return refresh::refresh_where(call.views[0], condition); });
+        guard([] { PopActiveSnapshot(); });
+        return run.end();
+    });
+}
+
+std::vector<Outcome> replaced(const Call &call, const Limits &limits)
+{
+    return with_progress([&] {
+        Run run(call, limits);
+        guard([&] { view::prepare_existing(call.views[0]); });
+        run.take_snapshot();
+        run.refresh_by(call.views[0], [&] {
+            Refreshed done = refresh::refresh(call.views[0], call.request);
+            done.reason = "its query was replaced";
+            return done;
+        });
         guard([] { PopActiveSnapshot(); });
         return run.end();
     });

@@ -21,8 +21,8 @@
 
 namespace refresh_mv {
 
-// Who called; commit: the transaction, at its end.
-enum class Caller { function, procedure, commit };
+// Who called; commit: the transaction, at its end; replacement: whoever gave a view another query.
+enum class Caller { function, procedure, commit, replacement };
 
 struct Call {
     Request request;
@@ -64,6 +64,9 @@ std::vector<Outcome> one_by_one(const Call &call, const Limits &limits);
 // Merges the rows of the call's one view that satisfy a condition.  A failure
 // is thrown.
 std::vector<Outcome> where(const Call &call, const std::string &condition, const Limits &limits);
+
+// Fills a view by the query that it has just been given.  A failure is thrown.
+std::vector<Outcome> replaced(const Call &call, const Limits &limits);
 
 Summary summary(const std::vector<Outcome> &outcomes, double seconds);
 

@@ -19,6 +19,7 @@ extern "C" {
 #include "access/xlog.h"
 #include "catalog/catalog.h"
 #include "catalog/dependency.h"
+#include "catalog/heap.h"
 #include "catalog/index.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
@@ -640,6 +641,23 @@ inline void forget_nulling([[maybe_unused]] Query *query, [[maybe_unused]] Relid
             rte->joinaliasvars = remove(rte->joinaliasvars);
     }
 #endif
+}
+
+// Makes an analysed query what the rule of a view has for its action: before 16 with entries
+// of the range table for the view itself.
+inline Query *as_rule_action([[maybe_unused]] Relation view, Query *query)
+{
+#if PG_VERSION_NUM < 160000
+    ParseState *state = make_parsestate(nullptr);
+    for (const char *name : {"new", "old"}) {
+        RangeTblEntry *rte =
+            addRangeTableEntryForRelation(state, view, AccessShareLock, makeAlias(name, NIL), false, false)->p_rte;
+        rte->requiredPerms = 0;
+        query->rtable = lcons(rte, query->rtable);
+    }
+    OffsetVarNodes(reinterpret_cast<Node *>(query), 2, 0);
+#endif
+    return query;
 }
 
 // Adds a plain relation to a query that reads it without asking for any
