@@ -35,6 +35,9 @@ CREATE TABLE refresh_mv.settings (
     work_mem          integer,
     tracked           boolean NOT NULL DEFAULT false,
     on_commit         boolean NOT NULL DEFAULT false,
+    notify            boolean NOT NULL DEFAULT false,
+    feed_keep         interval,
+    max_lag           interval,
     PRIMARY KEY (view_schema, view_name)
 );
 SELECT pg_catalog.pg_extension_config_dump('refresh_mv.settings', '');
@@ -123,6 +126,24 @@ CREATE TABLE refresh_mv.names (
 COMMENT ON TABLE refresh_mv.names IS
     'What the views that have settings or a history were called last, so that both can follow a view that '
     'is renamed.';
+
+-- Part 0 of an entry says what the view was after the refresh, the others have its rows.
+CREATE TABLE refresh_mv.feed_entries (
+    view       oid NOT NULL,
+    mark       bigint NOT NULL,      -- rises in the order of commits, of each view
+    part       integer NOT NULL,
+    at         timestamptz NOT NULL,
+    run        bigint,
+    file       oid,
+    columns    text,
+    start_over text,                 -- why the changes are not known; null: they are the rows
+    gone       text[],
+    came       text[],
+    PRIMARY KEY (view, mark, part)
+);
+COMMENT ON TABLE refresh_mv.feed_entries IS
+    'The rows that left views and came, as text, by refreshes of views whose feed_keep is set. Users read it through '
+    'refresh_mv.feed().';
 
 CREATE TABLE refresh_mv.sources (
     relation  oid PRIMARY KEY,
@@ -245,12 +266,99 @@ COMMENT ON FUNCTION refresh_mv.replace_query(regclass, text) IS
 CREATE FUNCTION refresh_mv.configure(
     view regclass, date_column text DEFAULT '', window_days integer DEFAULT -1,
     keep_before interval DEFAULT '-1 days', enabled boolean DEFAULT NULL,
-    statement_timeout text DEFAULT '', lock_timeout text DEFAULT '', work_mem text DEFAULT '')
+    statement_timeout text DEFAULT '', lock_timeout text DEFAULT '', work_mem text DEFAULT '',
+    notify boolean DEFAULT NULL, feed_keep interval DEFAULT '-1 days', max_lag interval DEFAULT '-1 days')
 RETURNS void
 AS 'MODULE_PATHNAME', 'refresh_mv_configure' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION refresh_mv.configure(regclass, text, integer, interval, boolean, text, text, text) IS
+COMMENT ON FUNCTION refresh_mv.configure(
+    regclass, text, integer, interval, boolean, text, text, text, boolean, interval, interval) IS
     'Changes the settings of a materialized view: those that are named, and NULL resets one. Timeouts and '
     'memory are given with units, as for SET. Fails for others than the owner.';
+
+-- Of each view with a feed that the caller may read: its last entry, and whether the view still is what that says.
+CREATE VIEW refresh_mv.feeds WITH (security_barrier) AS
+SELECT c.oid AS view, l.mark, l.at,
+       coalesce(l.file = c.relfilenode AND l.columns = (
+           SELECT pg_catalog.string_agg(a.attname || ' ' || a.atttypid::text || ' ' || a.atttypmod::text, ',' ORDER BY a.attnum)
+           FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0), false) AS current
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN refresh_mv.settings s ON s.view_schema = n.nspname AND s.view_name = c.relname
+LEFT JOIN LATERAL (
+    SELECT e.mark, e.at, e.file, e.columns FROM refresh_mv.feed_entries e
+    WHERE e.view = c.oid AND e.part = 0 ORDER BY e.mark DESC LIMIT 1) l ON true
+WHERE c.relkind = 'm' AND s.feed_keep IS NOT NULL AND pg_catalog.has_table_privilege(c.oid, 'SELECT');
+GRANT SELECT ON refresh_mv.feeds TO PUBLIC;
+COMMENT ON VIEW refresh_mv.feeds IS
+    'The views that have a feed, and that the caller may read: the mark of the last entry, when that was made, and whether '
+    'the view still has its columns and its file.';
+
+CREATE VIEW refresh_mv.feed_rows WITH (security_barrier) AS
+SELECT e.view, e.mark, e.part, e.at, e.run, e.start_over, e.gone, e.came
+FROM refresh_mv.feed_entries e WHERE pg_catalog.has_table_privilege(e.view, 'SELECT');
+GRANT SELECT ON refresh_mv.feed_rows TO PUBLIC;
+COMMENT ON VIEW refresh_mv.feed_rows IS
+    'The entries of feeds of views that the caller may read; refresh_mv.feed() puts them in order.';
+
+-- All is read under one snapshot: that of the calling statement.
+CREATE FUNCTION refresh_mv.feed(
+    view regclass, since bigint DEFAULT NULL,
+    OUT mark bigint, OUT run bigint, OUT at timestamptz, OUT change text, OUT row_text text, OUT reason text)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    of_view CONSTANT oid := feed.view;
+    after CONSTANT bigint := feed.since;
+    last record;
+BEGIN
+    IF of_view IS NULL THEN
+        RAISE EXCEPTION 'view must not be null' USING ERRCODE = 'null_value_not_allowed';
+    ELSIF (SELECT c.relkind FROM pg_class c WHERE c.oid = of_view) IS DISTINCT FROM 'm' THEN
+        RAISE EXCEPTION '"%" is not a materialized view', of_view::regclass
+            USING ERRCODE = 'wrong_object_type', HINT = 'Name materialized views only.';
+    ELSIF NOT has_table_privilege(of_view, 'SELECT') THEN
+        RAISE EXCEPTION 'permission denied for materialized view %', (SELECT c.relname FROM pg_class c WHERE c.oid = of_view)
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    SELECT f.mark, f.at, f.current INTO last FROM refresh_mv.feeds f WHERE f.view = of_view;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'materialized view "%" has no feed', (SELECT c.relname FROM pg_class c WHERE c.oid = of_view)
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = format('Its owner begins one by SELECT refresh_mv.configure(%L, feed_keep => ''1 day'').',
+                                of_view::regclass);
+    END IF;
+    reason := CASE
+        WHEN after IS NULL THEN 'no mark was given'
+        WHEN last.mark IS NULL THEN 'the view has not been refreshed since it has a feed here'
+        WHEN NOT last.current THEN 'the view has other columns, or another file, than after its last refresh'
+        WHEN NOT EXISTS (SELECT FROM refresh_mv.feed_rows r WHERE r.view = of_view AND r.mark = after AND r.part = 0)
+            THEN 'the mark is none of those that are kept'
+        ELSE (SELECT r.start_over FROM refresh_mv.feed_rows r
+              WHERE r.view = of_view AND r.mark > after AND r.part = 0 AND r.start_over IS NOT NULL
+              ORDER BY r.mark DESC LIMIT 1) END;
+    IF reason IS NOT NULL THEN
+        RETURN QUERY SELECT last.mark, NULL::bigint, last.at, 'start over', NULL::text, reason;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT h.mark, h.run, h.at, c.change, c.row_text, NULL::text
+        FROM refresh_mv.feed_rows h
+        JOIN refresh_mv.feed_rows p ON p.view = h.view AND p.mark = h.mark AND p.part > 0
+        CROSS JOIN LATERAL (
+            SELECT 'left', g.row_text, 0, g.number FROM unnest(p.gone) WITH ORDINALITY g (row_text, number)
+            UNION ALL
+            SELECT 'came', n.row_text, 1, n.number FROM unnest(p.came) WITH ORDINALITY n (row_text, number)
+        ) c (change, row_text, side, number)
+        WHERE h.view = of_view AND h.mark > after AND h.part = 0
+        ORDER BY h.mark, p.part, c.side, c.number;
+END
+$$;
+COMMENT ON FUNCTION refresh_mv.feed(regclass, bigint) IS
+    'Returns the rows that left a materialized view and came, as text, after the refresh with that mark: all of them, once, '
+    'in order. Where they are not known it returns one row that says "start over". Fails for those who may not read the '
+    'view, and if its feed_keep is not set.';
 
 CREATE FUNCTION refresh_mv.trust(function regprocedure, trusted boolean DEFAULT true) RETURNS void
 AS 'MODULE_PATHNAME', 'refresh_mv_trust' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -994,6 +1102,11 @@ AS 'MODULE_PATHNAME', 'refresh_mv_log_everything' LANGUAGE C STRICT VOLATILE;
 COMMENT ON FUNCTION refresh_mv_internal.log_everything(oid, text) IS
     'Logs that anything may have changed in a source, or about a tracked view.';
 
+CREATE FUNCTION refresh_mv_internal.filled_anew(view oid, reason text) RETURNS void
+AS 'MODULE_PATHNAME', 'refresh_mv_filled_anew' LANGUAGE C STRICT VOLATILE;
+COMMENT ON FUNCTION refresh_mv_internal.filled_anew(oid, text) IS
+    'Tells who listens to a view, or reads its feed, that core has filled it anew.';
+
 CREATE FUNCTION refresh_mv_internal.drop_groups(view oid) RETURNS void
 AS 'MODULE_PATHNAME', 'refresh_mv_drop_groups' LANGUAGE C STRICT VOLATILE;
 COMMENT ON FUNCTION refresh_mv_internal.drop_groups(oid) IS
@@ -1030,8 +1143,8 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['settings', 'trusted', 'state', 'journal', 'names', 'sources', 'members',
-                                'tracked', 'uses', 'log'] LOOP
+    FOREACH name IN ARRAY ARRAY['settings', 'trusted', 'state', 'journal', 'names', 'feed_entries', 'sources',
+                                'members', 'tracked', 'uses', 'log'] LOOP
         EXECUTE format('CREATE TRIGGER keep_out BEFORE INSERT OR UPDATE OR DELETE ON refresh_mv.%1$I'
                        ' FOR EACH ROW EXECUTE FUNCTION refresh_mv_internal.keep_out();'
                        'ALTER TABLE refresh_mv.%1$I ENABLE REPLICA TRIGGER keep_out;'
@@ -1154,6 +1267,12 @@ BEGIN
                 'SELECT NULL::tid, $1::oid AS view, $2 AS view_schema, $3 AS view_name',
                 moved.oid::text, moved.view_schema, moved.view_name);
         END LOOP;
+        PERFORM refresh_mv_internal.filled_anew(c.oid, 'it was refreshed by REFRESH MATERIALIZED VIEW')
+        FROM pg_event_trigger_ddl_commands() d
+        JOIN pg_class c ON c.oid = d.objid
+        JOIN pg_namespace ns ON ns.oid = c.relnamespace
+        JOIN refresh_mv.settings s ON s.view_schema = ns.nspname AND s.view_name = c.relname
+        WHERE s.notify OR s.feed_keep IS NOT NULL;
     END IF;
 END
 $$;
@@ -1176,7 +1295,7 @@ BEGIN
             dropped.schema_name, dropped.object_name) FROM unnest(ARRAY['settings', 'journal']) t;
         PERFORM refresh_mv_internal.change_rows(t, format(
             'SELECT ctid FROM refresh_mv.%I WHERE view = $1::oid FOR UPDATE', t), dropped.objid::text)
-        FROM unnest(ARRAY['names', 'state', 'tracked', 'uses']) t;
+        FROM unnest(ARRAY['names', 'state', 'tracked', 'uses', 'feed_entries']) t;
         PERFORM refresh_mv_internal.drop_groups(dropped.objid);
     END LOOP;
 

@@ -6,6 +6,7 @@
 #include "api/result_rows.hpp"
 #include "api/trust.hpp"
 #include "query/view.hpp"
+#include "refresh/listeners.hpp"
 #include "run/replace_query.hpp"
 #include "run/run.hpp"
 #include "server/bridge.hpp"
@@ -25,6 +26,7 @@ PG_FUNCTION_INFO_V1(refresh_mv_refresh_where);
 PG_FUNCTION_INFO_V1(refresh_mv_replace_query);
 PG_FUNCTION_INFO_V1(refresh_mv_configure);
 PG_FUNCTION_INFO_V1(refresh_mv_trust);
+PG_FUNCTION_INFO_V1(refresh_mv_filled_anew);
 }
 
 namespace {
@@ -213,6 +215,12 @@ Datum refresh_mv_configure(PG_FUNCTION_ARGS)
         guard([&] { configure::configure(view, fcinfo); });
         PG_RETURN_VOID();
     });
+}
+
+Datum refresh_mv_filled_anew(PG_FUNCTION_ARGS)
+{
+    listeners::filled_anew(PG_GETARG_OID(0), 0, text_to_cstring(PG_GETARG_TEXT_PP(1)));
+    PG_RETURN_VOID();
 }
 
 Datum refresh_mv_trust(PG_FUNCTION_ARGS)

@@ -5,6 +5,7 @@
 #include "query/query.hpp"
 #include "query/view.hpp"
 #include "query/view_locks.hpp"
+#include "refresh/listeners.hpp"
 #include "server/bridge.hpp"
 #include "tracking/track.hpp"
 
@@ -68,7 +69,10 @@ RowCounts replace(Oid view, const std::string &text, const run::Limits &limits)
         Call call = {{RefreshMode::full, 0, false, true}, {view}, {}, true, Caller::replacement};
         rows = run::replaced(call, limits)[0].refreshed.rows;
     }
-    guard([&] { LockRelationOid(view, AccessExclusiveLock); });
+    guard([&] {
+        listeners::follow_columns(view);
+        LockRelationOid(view, AccessExclusiveLock);
+    });
     return rows;
 }
 

@@ -156,8 +156,7 @@ public:
         else if (prepared.hindrance != view::Hindrance::none)
             outcome.refreshed.reason = reason_to_skip(prepared);
         else {
-            Obstacle met = attempt(
-                oid, call_.source, [&] { outcome.refreshed = refresh::refresh(oid, call_.request); });
+            Obstacle met = attempt(oid, call_.source, [&] { outcome.refreshed = refresh::refresh(oid, request()); });
             if (met.sqlstate != 0)
                 fail(outcome, met);
         }
@@ -177,6 +176,14 @@ public:
             throw;
         }
         finish(outcome, true);
+    }
+
+    // What was asked for, in this run.
+    Request request() const
+    {
+        Request request = call_.request;
+        request.run = id_;
+        return request;
     }
 
     // The views whose tracking is to be made whole again.
@@ -430,7 +437,7 @@ std::vector<Outcome> where(const Call &call, const std::string &condition, const
         Run run(call, limits);
         guard([&] { view::prepare_existing(call.views[0]); });
         run.take_snapshot();
-        run.refresh_by(call.views[0], [&] { return refresh::refresh_where(call.views[0], condition); });
+        run.refresh_by(call.views[0], [&] { return refresh::refresh_where(call.views[0], condition, run.request().run); });
         guard([] { PopActiveSnapshot(); });
         return run.end();
     });
@@ -443,7 +450,7 @@ std::vector<Outcome> replaced(const Call &call, const Limits &limits)
         guard([&] { view::prepare_existing(call.views[0]); });
         run.take_snapshot();
         run.refresh_by(call.views[0], [&] {
-            Refreshed done = refresh::refresh(call.views[0], call.request);
+            Refreshed done = refresh::refresh(call.views[0], run.request());
             done.reason = "its query was replaced";
             return done;
         });

@@ -55,6 +55,7 @@ extern "C" {
 #include "catalog/pg_ts_template.h"
 #include "catalog/pg_type.h"
 #include "catalog/toasting.h"
+#include "commands/async.h"
 #if PG_VERSION_NUM >= 190000
 #include "commands/repack.h"
 #else
@@ -125,6 +126,7 @@ extern "C" {
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
+#include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"

@@ -441,7 +441,7 @@ List *unread_sources()
     MemoryContext memory = CurrentMemoryContext;
 
     SPI_connect();
-    for (const char *table : {"tracked", "uses", "state"})
+    for (const char *table : {"tracked", "uses", "state", "feed_entries"})
         statement::change(table,
                        psprintf("SELECT ctid FROM refresh_mv.%s WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c"
                                 " WHERE c.oid OPERATOR(pg_catalog.=) view) FOR UPDATE", table),
