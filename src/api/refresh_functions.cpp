@@ -162,6 +162,8 @@ Datum refresh_mv_run(PG_FUNCTION_ARGS)
             throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "wait must not be null", "", ""};
         Call call = arguments::call(fcinfo, arguments::request(fcinfo, 0, 1), 2, 3);
         call.wait = PG_GETARG_BOOL(4);
+        call.by_lag = PG_ARGISNULL(2) && call.request.mode == RefreshMode::smart;
+        call.next_call = arguments::span(fcinfo, 5, "every");
         call.source = Caller::procedure;
         call.request.may_swap = true;
 

@@ -183,12 +183,12 @@ void add_key(Listeners *listeners, TupleTableSlot *row)
     for (int i = 0; i < listeners->key.count; i++)
         values[i] = slot_getattr(row, listeners->key.columns[i], &nulls[i]);
     HeapTuple key = heap_form_tuple(listeners->key_desc, values, nulls);
-    char *text = TextDatumGetCString(DirectFunctionCall1(row_to_json, HeapTupleGetDatum(key)));
+    char *json = TextDatumGetCString(DirectFunctionCall1(row_to_json, HeapTupleGetDatum(key)));
     foreach (cell, listeners->keys)
-        if (strcmp(static_cast<char *>(lfirst(cell)), text) == 0)
+        if (strcmp(static_cast<char *>(lfirst(cell)), json) == 0)
             return;
-    listeners->keys = lappend(listeners->keys, text);
-    listeners->key_bytes += strlen(text) + 1;
+    listeners->keys = lappend(listeners->keys, json);
+    listeners->key_bytes += strlen(json) + 1;
     listeners->all_keys = listeners->key_bytes < most_bytes;
 }
 

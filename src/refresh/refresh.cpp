@@ -481,7 +481,8 @@ Refreshed refresh(Oid oid, const Request &request)
             note_partial(view, baseline, merged.rows);
         view::close(&view);
     });
-    return {merged.method, decision.reason, decision.trouble, merged.rows, baseline.damaged};
+    return {merged.method, decision.reason, decision.trouble, merged.rows, baseline.damaged,
+            merged.method == Method::window ? 0 : baseline.oldest};
 }
 
 // Opens a view of which a part is to be refreshed, and finds that part.

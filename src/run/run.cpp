@@ -2,6 +2,7 @@
 
 #include "query/view.hpp"
 #include "refresh/refresh.hpp"
+#include "run/targets.hpp"
 #include "server/bridge.hpp"
 #include "server/messages.hpp"
 #include "server/progress.hpp"
@@ -163,6 +164,14 @@ public:
         finish(outcome, obstacle.sqlstate == 0 && prepared.hindrance == view::Hindrance::none);
     }
 
+    // Leaves a view for such a reason.
+    void leave(Oid oid, const std::string &reason)
+    {
+        Outcome outcome = start(oid);
+        outcome.refreshed.reason = reason;
+        finish(outcome, false);
+    }
+
     // The same by a function that does it; failures are thrown.
     template <class Refresh>
     void refresh_by(Oid oid, Refresh &&refresh)
@@ -308,10 +317,18 @@ private:
                              outcome.success,
                              outcome.success ? nullptr : unpack_sql_state(outcome.sqlstate),
                              outcome.success ? text_or_null(done.trouble) : outcome.error.c_str(),
-                             name_of(call_.source)});
+                             name_of(call_.source), lag_of(outcome)});
             if (prepared && !IsolationUsesXactSnapshot())
                 history::purge(outcome.view, limits_.history_days);
         }); });
+    }
+
+    // How old the first change was that a refresh took in when it ended.
+    static int64 lag_of(const Outcome &outcome)
+    {
+        if (!outcome.success || outcome.refreshed.method == Method::none || outcome.refreshed.oldest == 0)
+            return -1;
+        return Max(outcome.started + outcome.duration - outcome.refreshed.oldest, 0);
     }
 
     void warn_of_limits(const Outcome &outcome) const
@@ -403,11 +420,19 @@ std::vector<Outcome> together(const Call &call, const Limits &limits)
     });
 }
 
-std::vector<Outcome> one_by_one(const Call &call, const Limits &limits)
+std::vector<Outcome> one_by_one(const Call &asked, const Limits &limits)
 {
     return with_progress([&] {
+        TimestampTz began = GetCurrentTimestamp();
+        Call call = targets::plan(asked);
         Run run(call, limits);
         for (Oid oid : call.views) {
+            std::string reason = targets::reason_to_leave(call, oid, began);
+            if (!reason.empty()) {
+                run.leave(oid, reason);
+                guard([] { SPI_commit(); });
+                continue;
+            }
             view::Prepared prepared{};
             auto prepare = [&] {
                 return attempt(oid, call.source, [&] {

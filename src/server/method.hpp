@@ -114,6 +114,7 @@ struct Refreshed {
     std::string trouble;
     RowCounts rows;
     bool damaged; // the view is tracked, and its tracking is not whole
+    int64_t oldest = 0; // when the first change was logged that it took in, as TimestampTz; 0: there was none, or it is not known
 };
 
 // What became of a view in a call.  Times are microseconds, as TimestampTz.

@@ -651,7 +651,8 @@ inline Query *as_rule_action([[maybe_unused]] Relation view, Query *query)
 {
 #if PG_VERSION_NUM < 160000
     ParseState *state = make_parsestate(nullptr);
-    for (const char *name : {"new", "old"}) {
+    static const char *const names[] = {"new", "old"};
+    for (const char *name : names) {
         RangeTblEntry *rte =
             addRangeTableEntryForRelation(state, view, AccessShareLock, makeAlias(name, NIL), false, false)->p_rte;
         rte->requiredPerms = 0;

@@ -97,6 +97,7 @@ BaselineStatus look(Relation view, bool tracked)
     if (baseline.unknown == nullptr)
         baseline.unknown = reason(standing, baseline);
     baseline.pending = standing.pending;
+    baseline.oldest = standing.oldest;
     baseline.groups = standing.groups;
     baseline.entries = standing.entries;
     baseline.experience = standing.experience;
