@@ -279,10 +279,11 @@ COMMENT ON FUNCTION refresh_mv.configure(
     'Changes the settings of a materialized view: those that are named, and NULL resets one. Timeouts and '
     'memory are given with units, as for SET. Fails for others than the owner.';
 
--- Of each view with a feed that the caller may read: its last entry, and whether the view still is what that says.
+-- Of each view with a feed that the caller may read: its last entry, and whether the view still is what that says: the
+-- file is the one there is now, not under the snapshot, which shows the rows of another file without their entry.
 CREATE VIEW refresh_mv.feeds WITH (security_barrier) AS
 SELECT c.oid AS view, l.mark, l.at,
-       coalesce(l.file = c.relfilenode AND l.columns = (
+       coalesce(l.file = pg_catalog.pg_relation_filenode(c.oid) AND l.columns = (
            SELECT pg_catalog.string_agg(a.attname || ' ' || a.atttypid::text || ' ' || a.atttypmod::text, ',' ORDER BY a.attnum)
            FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0), false) AS current
 FROM pg_catalog.pg_class c
@@ -343,7 +344,7 @@ BEGIN
               WHERE r.view = of_view AND r.mark > after AND r.part = 0 AND r.start_over IS NOT NULL
               ORDER BY r.mark DESC LIMIT 1) END;
     IF reason IS NOT NULL THEN
-        RETURN QUERY SELECT last.mark, NULL::bigint, last.at, 'start over', NULL::text, reason;
+        RETURN QUERY SELECT CASE WHEN last.current THEN last.mark END, NULL::bigint, last.at, 'start over', NULL::text, reason;
         RETURN;
     END IF;
     RETURN QUERY

@@ -23,7 +23,7 @@ ANALYZE v;
 CREATE VIEW belongings AS
 SELECT 'dependent' AS what, pg_describe_object(classid, objid, objsubid) AS name
 FROM pg_depend WHERE refobjid = 'v'::regclass AND deptype <> 'i' AND objid <> (SELECT oid FROM pg_rewrite WHERE ev_class = 'v'::regclass)
-UNION ALL SELECT 'acl', relacl::text FROM pg_class WHERE oid = 'v'::regclass
+UNION ALL SELECT 'acl', replace(relacl::text, 'wdDxtm', 'wdDxt') FROM pg_class WHERE oid = 'v'::regclass
 UNION ALL SELECT 'acl of ' || attname, attacl::text FROM pg_attribute WHERE attrelid = 'v'::regclass AND attacl IS NOT NULL
 UNION ALL SELECT 'options', reloptions::text FROM pg_class WHERE oid = 'v'::regclass
 UNION ALL SELECT 'comment', description FROM pg_description WHERE objoid = 'v'::regclass
@@ -37,7 +37,7 @@ SELECT what, CASE WHEN what <> 'oid' THEN name END AS name FROM before ORDER BY 
 SELECT remember('v');
 SELECT * FROM refresh_mv.replace_query('v', $$SELECT day, sum(CASE WHEN day > '2020-01-17' THEN n + 1 ELSE n END) AS n, count(*) AS sales FROM sale GROUP BY day;$$);
 SELECT rows_written('v'), rows_gone('v'), check_view('v');
-SELECT pg_get_viewdef('v');
+SELECT pg_get_viewdef('v') LIKE '%WHEN %day > ''2020-01-17''::date% THEN %n + 1% ELSE %' AS shown;
 SELECT method, mode, reason, rows_updated, success, source FROM refresh_mv.history WHERE view = 'suite.v';
 -- The same query: none.
 SELECT remember('v');
@@ -53,7 +53,7 @@ SELECT * FROM refresh_mv.replace_query('v', $$
            CASE WHEN day < '2020-01-03' THEN 1::positive END AS positive,
            CASE WHEN day < '2020-01-03' THEN ARRAY[1.50::numeric(4,2)] END AS list
     FROM sale GROUP BY day$$);
-SELECT rows_written('v'), rows_gone('v'), check_view('v');
+SELECT count(*) AS written, check_view('v') FROM v WHERE NOT EXISTS (SELECT FROM remembered r WHERE (r.tid, r.xid) = (v.ctid, v.xmin::text));
 SELECT attname, format_type(atttypid, atttypmod), attcollation::regcollation, attnum, attislocal, attnotnull, attndims
 FROM pg_attribute WHERE attrelid = 'v'::regclass AND attnum > 0 ORDER BY attnum;
 SELECT * FROM v ORDER BY day LIMIT 4;
@@ -66,7 +66,6 @@ SELECT * FROM belongings EXCEPT SELECT * FROM before;
 CREATE INDEX v_notes ON v (notes);
 COMMENT ON COLUMN v.notes IS 'all notes';
 UPDATE sale SET n = n + 1, note = repeat('long ', 2000) || id WHERE id = 1;
-SELECT success, refresh_type FROM refresh_materialized_views('{v}');
 SELECT success, refresh_type FROM refresh_materialized_views(views => '{v}');
 SELECT check_view('v'), check_btrees('v'), same_by_index('v_notes', $$SELECT count(*) FROM v WHERE notes > 'm'$$);
 REFRESH MATERIALIZED VIEW v;
@@ -105,8 +104,9 @@ SELECT query, e.* FROM unnest(ARRAY[
     $$SELECT day, sum(n) AS total, count(*) AS sales FROM sale GROUP BY day$$,
     $$SELECT count(*) AS sales, day, sum(n) AS n FROM sale GROUP BY day$$,
     $$SELECT day, sum(n)::int AS n, count(*) AS sales FROM sale GROUP BY day$$,
-    $$SELECT day, sum(n) AS n, count(*) AS sales, NULL::text AS notes, NULL::text AS "Odd ""name""", 1::positive, NULL::numeric[] FROM sale GROUP BY day$$,
-    $$SELECT day, n, sales, notes, "Odd ""name""", positive, list::numeric(5,2)[] AS list FROM suite.above, plain$$
+    $$SELECT day, sum(n) AS n, count(*) AS sales, NULL::text AS notes, NULL::text AS "Odd ""name""", NULL::int AS positive, NULL::numeric[] AS list FROM sale GROUP BY day$$,
+    $$SELECT day, sum(n) AS n, count(*) AS sales, NULL::text AS notes, NULL::text COLLATE "C" AS "Odd ""name""", NULL::numeric(5, 2) AS positive, NULL::numeric[] AS list FROM sale GROUP BY day$$,
+    $$SELECT day, sum(n) AS n, count(*) AS sales, NULL::text AS notes, NULL::text COLLATE "C" AS "Odd ""name""", NULL::int AS positive, NULL::numeric(5, 2)[] AS list FROM sale GROUP BY day$$
     ]) query, error_of(format('SELECT refresh_mv.replace_query(%L, %L)', 'v', query)) e;
 \pset format aligned
 CREATE MATERIALIZED VIEW small AS SELECT 1 AS one;

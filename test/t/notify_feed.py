@@ -133,7 +133,7 @@ def check_notifications():
         # keys that do not fit, by size of any sort, are not there, and the rest is
         for length, rows in ((20, 150), (200, 30), (200, 60), (7000, 1), (7900, 1), (100, 5000)):
             run(session, "TRUNCATE named")
-            run(session, f"INSERT INTO named SELECT left(i || repeat('ü\"', {length}), {length}), i"
+            run(session, f"INSERT INTO named SELECT left({rows} || '-' || i || repeat('ü\"', {length}), {length}), i"
                          f" FROM generate_series(1, {rows}) AS i")
             run(session, refresh, quoted)
             notes = told(listener)
@@ -238,10 +238,10 @@ def consume(load, view):
         while not last and not load.problems:
             last = time.monotonic() > load.end + 2
             run(session, "BEGIN ISOLATION LEVEL REPEATABLE READ")
-            changes = run(session, f"SELECT mark, change, row_text FROM refresh_mv.feed('{view}', %s)", mark)
             rows = {}
             for (row,) in run(session, f"SELECT v::text FROM {view} AS v"):
                 rows[row] = rows.get(row, 0) + 1
+            changes = run(session, f"SELECT mark, change, row_text FROM refresh_mv.feed('{view}', %s)", mark)
             run(session, "COMMIT")
             load.count("calls of feed()")
             for new_mark, what, row in changes:
