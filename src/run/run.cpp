@@ -425,14 +425,17 @@ std::vector<Outcome> one_by_one(const Call &asked, const Limits &limits)
     return with_progress([&] {
         TimestampTz began = GetCurrentTimestamp();
         Call call = targets::plan(asked);
+        if (asked.by_lag)
+            guard([] { SPI_commit(); });
         Run run(call, limits);
         for (Oid oid : call.views) {
             std::string reason = targets::reason_to_leave(call, oid, began);
-            if (!reason.empty()) {
+            if (!reason.empty())
                 run.leave(oid, reason);
-                guard([] { SPI_commit(); });
+            if (call.by_lag)
+                guard([] { SPI_commit(); }); // the snapshot to refresh under is to be taken after the locks
+            if (!reason.empty())
                 continue;
-            }
             view::Prepared prepared{};
             auto prepare = [&] {
                 return attempt(oid, call.source, [&] {
