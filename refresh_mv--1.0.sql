@@ -572,17 +572,19 @@ COMMENT ON VIEW refresh_mv.outcomes IS
     'The history of each view, summed up: its last success, the failures since, the median duration, the lag of the last '
     'day.';
 
-CREATE VIEW refresh_mv.run_interval AS
-WITH runs AS (
-    SELECT j.run, min(j.started) AS started
-    FROM (SELECT run, started FROM refresh_mv.journal WHERE source = 'procedure' ORDER BY id DESC LIMIT 1000) j
-    GROUP BY j.run ORDER BY 2 DESC LIMIT 21
-), gaps AS (
-    SELECT r.started - lag(r.started) OVER (ORDER BY r.started) AS gap FROM runs r
-)
-SELECT pg_catalog.percentile_disc(0.9) WITHIN GROUP (ORDER BY g.gap) AS gap FROM gaps g WHERE g.gap IS NOT NULL;
-COMMENT ON VIEW refresh_mv.run_interval IS
-    'The time from one call of refresh_mv.run() to the next, by the last ones: nine of ten times it was not longer.';
+-- By view: each role's runs have views of their own.
+CREATE VIEW refresh_mv.run_intervals AS
+SELECT s.view_schema, s.view_name, (
+    SELECT pg_catalog.percentile_disc(0.9) WITHIN GROUP (ORDER BY g.gap)
+    FROM (SELECT r.started - lag(r.started) OVER (ORDER BY r.started) AS gap
+          FROM (SELECT j.started FROM refresh_mv.journal j
+                WHERE j.view_schema = s.view_schema AND j.view_name = s.view_name AND j.source = 'procedure'
+                ORDER BY j.id DESC LIMIT 21) r) g
+    WHERE g.gap IS NOT NULL) AS gap
+FROM refresh_mv.settings s WHERE s.max_lag IS NOT NULL;
+COMMENT ON VIEW refresh_mv.run_intervals IS
+    'For each view with a max_lag the time from one call of refresh_mv.run() to the next, by the last ones: nine of ten '
+    'times it was not longer.';
 
 CREATE FUNCTION refresh_mv.data_through(view regclass) RETURNS date
 AS 'MODULE_PATHNAME', 'refresh_mv_data_through' LANGUAGE C STABLE STRICT;
@@ -671,7 +673,7 @@ CROSS JOIN LATERAL (
     SELECT CASE c.relkind WHEN 'm' THEN refresh_mv.data_through(c.oid) END AS data_through) d
 LEFT JOIN refresh_mv.pending t ON t.view = c.oid
 LEFT JOIN refresh_mv.trusting f ON f.view = c.oid
-CROSS JOIN refresh_mv.run_interval i
+LEFT JOIN refresh_mv.run_intervals i ON i.view_schema = n.nspname AND i.view_name = c.relname
 LEFT JOIN refresh_mv.outcomes o
   ON r.readable AND o.view_schema = n.nspname AND o.view_name = c.relname
 WHERE c.relkind = 'm';

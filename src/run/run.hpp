@@ -31,7 +31,7 @@ struct Call {
     bool wait; // for another session that is refreshing the same view
     Caller source;
     bool by_lag = false;      // views whose max_lag is kept until the next call are left
-    int64 next_call = 0;      // microseconds until that; 0: as the history has it
+    int64 next_call = 0;      // microseconds until that; 0: as the history of each view has it
 };
 
 // What a call gives back.

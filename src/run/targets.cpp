@@ -58,7 +58,7 @@ struct Left {
     double most;
 };
 
-Left look(Oid view, TimestampTz next_call)
+Left look(Oid view, TimestampTz began, int64 next_call)
 {
     Interval *most = view_settings::read(view).max_lag;
     if (most == nullptr || !class_row(view).form.relispopulated)
@@ -66,9 +66,13 @@ Left look(Oid view, TimestampTz next_call)
     TimestampTz since = lagging_since(view);
     if (since == 0) // to see that nothing has changed costs next to nothing
         return {};
+    if (next_call == 0)
+        next_call = history::run_interval(view);
+    if (next_call <= 0)
+        return {};
     TimestampTz latest = DatumGetTimestampTz(
         DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(since), IntervalPGetDatum(most)));
-    if (next_call + history::usual_duration(view) > latest)
+    if (began + next_call + history::usual_duration(view) > latest)
         return {};
     constexpr double second = USECS_PER_SEC;
     return {true, static_cast<double>(Max(GetCurrentTimestamp() - since, 0)) / second,
@@ -95,16 +99,14 @@ Call plan(const Call &call)
     if (!any)
         return planned;
     planned.views = view_order::cheapest_first(call.views, call.edges, costs);
-    if (planned.next_call == 0)
-        planned.next_call = under_snapshot([] { return history::run_interval(); });
     return planned;
 }
 
 std::string reason_to_leave(const Call &call, Oid view, TimestampTz began)
 {
-    if (!call.by_lag || call.next_call <= 0)
+    if (!call.by_lag)
         return "";
-    Left left = under_snapshot([&] { return look(view, began + call.next_call); });
+    Left left = under_snapshot([&] { return look(view, began, call.next_call); });
     if (!left.left)
         return "";
     return format("left for a later run: its lag of %.1f s stays within its max_lag of %.0f s until the next one",

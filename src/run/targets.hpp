@@ -12,7 +12,7 @@
 namespace refresh_mv::targets {
 
 // The call as it is to be carried out by max_lag: views with one come first, those whose refreshes take the least time
-// before others, and how long the next call is away is known.
+// before others.
 Call plan(const Call &call);
 
 // Why a view can be left in a call that began then; empty if it cannot.

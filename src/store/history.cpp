@@ -96,7 +96,7 @@ void purge(Oid view, int days)
 static int64 number_of(Oid view, const char *sql)
 {
     statement::Values values;
-    if (OidIsValid(view) && !view_names::add(&values, view))
+    if (!view_names::add(&values, view))
         return 0;
     SPI_connect();
     statement::execute(sql, values, SPI_OK_SELECT);
@@ -128,10 +128,10 @@ TimestampTz last_success(Oid view)
     return null ? 0 : DatumGetTimestampTz(last);
 }
 
-int64 run_interval()
+int64 run_interval(Oid view)
 {
-    return number_of(InvalidOid, "SELECT (1e6 OPERATOR(pg_catalog.*) pg_catalog.extract('epoch', gap))::pg_catalog.int8"
-                                 " FROM refresh_mv.run_interval");
+    return number_of(view, "SELECT (1e6 OPERATOR(pg_catalog.*) pg_catalog.extract('epoch', gap))::pg_catalog.int8"
+                           " FROM refresh_mv.run_intervals" OF_VIEW);
 }
 
 int consecutive_failures(Oid view)

@@ -43,9 +43,9 @@ int64 usual_duration(Oid view);
 // When the last successful refresh of a view began; 0 if there is none.
 TimestampTz last_success(Oid view);
 
-// The time from one call of refresh_mv.run() to the next, by the last ones: nine of ten times it was not longer, in
-// microseconds.  0 if there were less than two.
-int64 run_interval();
+// The time from one call of refresh_mv.run() to the next for a view with a max_lag, by the last ones: nine of ten times it
+// was not longer, in microseconds.  0 if there were less than two.
+int64 run_interval(Oid view);
 
 // How many times in a row the view's last refreshes have failed.
 int consecutive_failures(Oid view);
