@@ -86,6 +86,15 @@ UPDATE t SET n = n + 1 WHERE id = 1;
 CALL refresh_mv.run('full', every => '1 s');
 TABLE last_run;
 
+-- The snapshot to refresh under is taken after the locks, also where the one to look under would stay.
+SET default_transaction_isolation = 'repeatable read';
+UPDATE t SET n = n + 1 WHERE id = 1;
+CALL refresh_mv.run(every => '1 s');
+SELECT method FROM last_run;
+CALL refresh_mv.run(every => '2 min');
+SELECT method FROM last_run;
+RESET default_transaction_isolation;
+
 -- A view that is not tracked lags behind since its last refresh; one that was never refreshed is.
 CREATE MATERIALIZED VIEW untracked AS SELECT count(*) FROM other;
 SELECT refresh_mv.configure('untracked', max_lag => '1 hour');

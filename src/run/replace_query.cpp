@@ -50,6 +50,22 @@ bool define(Oid view, Query *query)
     return populated;
 }
 
+// Locks out readers.  Whoever waits for that lock keeps new ones waiting behind those who are reading: so first it is
+// tried whether there is a moment without any, unless the caller has limited how long he waits for a lock.
+void lock_out_readers(Oid view)
+{
+    constexpr int tries = 200;
+    constexpr long pause = 10000; // microseconds
+    bool limited = strcmp(GetConfigOption("lock_timeout", false, false), "0") != 0;
+    for (int i = 0; i < tries && !limited; i++) {
+        if (ConditionalLockRelationOid(view, AccessExclusiveLock))
+            return;
+        CHECK_FOR_INTERRUPTS();
+        pg_usleep(pause);
+    }
+    LockRelationOid(view, AccessExclusiveLock);
+}
+
 } // namespace
 
 namespace replace_query {
@@ -71,7 +87,7 @@ RowCounts replace(Oid view, const std::string &text, const run::Limits &limits)
     }
     guard([&] {
         listeners::follow_columns(view);
-        LockRelationOid(view, AccessExclusiveLock);
+        lock_out_readers(view);
     });
     return rows;
 }
