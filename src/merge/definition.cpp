@@ -1,5 +1,7 @@
 #include "merge/definition.hpp"
 
+#include "server/attribute_versions.hpp"
+
 namespace refresh_mv {
 
 namespace {
@@ -71,6 +73,10 @@ void add_columns(Oid view, TupleDesc columns)
             depend(view, column->attnum, CollationRelationId, column->attcollation);
         InvokeObjectPostCreateHook(RelationRelationId, view, column->attnum);
     }
+    CommandCounterIncrement();
+    Relation relation = table_open(view, NoLock);
+    attribute_versions::set(relation, TupleDescAttr(columns, 0)->attnum);
+    table_close(relation, NoLock);
     CommandCounterIncrement();
     NewHeapCreateToastTable(view, 0, ExclusiveLock, InvalidOid);
     CommandCounterIncrement();
