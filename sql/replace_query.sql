@@ -115,7 +115,7 @@ CREATE MATERIALIZED VIEW small_further AS SELECT * FROM small_above;
 CREATE FUNCTION reads_small() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT one FROM small_further; END;
 CREATE TEMP TABLE temporary (one int);
 \pset format unaligned
-SELECT query, e.state, CASE WHEN query NOT LIKE '%temporary%' THEN e.message END AS message, e.detail, e.hint FROM unnest(ARRAY[
+SELECT query, e.state, CASE WHEN query NOT LIKE '%temporary%' THEN e.message END AS message, CASE WHEN query NOT LIKE '%temporary%' THEN e.detail END AS detail, e.hint FROM unnest(ARRAY[
     $$$$, $$;$$, $$SELECT$$, $$SELECT 1; SELECT 2$$, $$DELETE FROM sale$$, $$CREATE TABLE x (y int)$$, $$EXPLAIN SELECT 1$$, $$EXECUTE x$$,
     $$SELEC 1$$, $$SELECT 1 AS one INTO x$$, $$SELECT nothing AS one$$, $$SELECT $1 AS one$$, $$WITH d AS (DELETE FROM sale RETURNING 1 AS one) SELECT one FROM d$$,
     $$SELECT 1 AS one, 2 AS one$$, $$SELECT 1 AS one, 2 AS a, 3 AS a$$, $$SELECT 1 AS one, 2 AS ctid$$, $$SELECT 1 AS one, ROW(1)$$, $$SELECT 1 AS one, NULL::small$$,

@@ -63,7 +63,7 @@ namespace definition {
 void add_columns(Oid view, TupleDesc columns)
 {
     Relation catalog = table_open(AttributeRelationId, RowExclusiveLock);
-    InsertPgAttributeTuples(catalog, columns, view, nullptr, nullptr);
+    pg::insert_columns(catalog, columns, view, attribute_versions::options());
     table_close(catalog, RowExclusiveLock);
     count_columns(view, columns->natts);
     for (int i = 0; i < columns->natts; i++) {
@@ -73,10 +73,6 @@ void add_columns(Oid view, TupleDesc columns)
             depend(view, column->attnum, CollationRelationId, column->attcollation);
         InvokeObjectPostCreateHook(RelationRelationId, view, column->attnum);
     }
-    CommandCounterIncrement();
-    Relation relation = table_open(view, NoLock);
-    attribute_versions::set(relation, TupleDescAttr(columns, 0)->attnum);
-    table_close(relation, NoLock);
     CommandCounterIncrement();
     NewHeapCreateToastTable(view, 0, ExclusiveLock, InvalidOid);
     CommandCounterIncrement();

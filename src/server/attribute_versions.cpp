@@ -4,14 +4,13 @@
 
 namespace refresh_mv::attribute_versions {
 
-void set(Relation relation, AttrNumber first)
+Datum options()
 {
-    using GetNext = XLogRecPtr (*)(void);
-    using Set = void (*)(Relation, AttrNumber, XLogRecPtr);
-    auto get_next = reinterpret_cast<GetNext>(dlsym(RTLD_DEFAULT, "GetNextAttributeVersion"));
-    auto set = reinterpret_cast<Set>(dlsym(RTLD_DEFAULT, "SetAttributeVersions"));
-    if (get_next != nullptr && set != nullptr)
-        set(relation, first, get_next());
+    using Next = XLogRecPtr (*)(void);
+    using Set = Datum (*)(Datum options, bool none, XLogRecPtr version);
+    auto next = reinterpret_cast<Next>(dlsym(RTLD_DEFAULT, "GetNextAttributeVersion"));
+    auto set = reinterpret_cast<Set>(dlsym(RTLD_DEFAULT, "attoptions_set_version"));
+    return next != nullptr && set != nullptr ? set(0, true, next()) : 0;
 }
 
 } // namespace refresh_mv::attribute_versions

@@ -1,13 +1,13 @@
-// Versions of columns, which minor releases of late 2026 have begun to keep (in attoptions, as pg_attver): stored rows
-// of the row type tell by it which columns they were made with.
+// Versions of columns, which minor releases since November 2026 keep in attoptions: values of the row type tell by
+// them which columns they were made with, so later columns must not have lower ones.
 #pragma once
 
 #include "server/pg.hpp"
 
 namespace refresh_mv::attribute_versions {
 
-// Gives the columns of a relation from a number on, which were just added, the version that they should have, if
-// the server that runs has such: whatever the headers were that we were compiled with.
-void set(Relation relation, AttrNumber first);
+// The attoptions of columns that are being added now; 0 if the server that runs keeps no versions, whatever that was for
+// whose headers we were compiled.
+Datum options();
 
 } // namespace refresh_mv::attribute_versions

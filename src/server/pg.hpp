@@ -645,6 +645,25 @@ inline void forget_nulling([[maybe_unused]] Query *query, [[maybe_unused]] Relid
 #endif
 }
 
+// Adds rows to pg_attribute for new columns of a relation, all with such attoptions (0: none).
+inline void insert_columns(Relation catalog, TupleDesc columns, Oid relation, Datum options)
+{
+#if PG_VERSION_NUM >= 170000
+    auto *extra = static_cast<FormExtraData_pg_attribute *>(
+        palloc0(sizeof(FormExtraData_pg_attribute) * static_cast<Size>(columns->natts)));
+    for (int i = 0; i < columns->natts; i++) {
+        extra[i].attstattarget.isnull = true;
+        extra[i].attoptions.value = options;
+        extra[i].attoptions.isnull = options == 0;
+    }
+#else
+    auto *extra = static_cast<Datum *>(palloc(sizeof(Datum) * static_cast<Size>(columns->natts)));
+    for (int i = 0; i < columns->natts; i++)
+        extra[i] = options;
+#endif
+    InsertPgAttributeTuples(catalog, columns, relation, extra, nullptr);
+}
+
 // Makes an analysed query what the rule of a view has for its action: before 16 with entries
 // of the range table for the view itself.
 inline Query *as_rule_action([[maybe_unused]] Relation view, Query *query)
