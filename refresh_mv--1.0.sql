@@ -35,6 +35,9 @@ CREATE TABLE refresh_mv.settings (
     work_mem          integer,
     tracked           boolean NOT NULL DEFAULT false,
     on_commit         boolean NOT NULL DEFAULT false,
+    notify            boolean NOT NULL DEFAULT false,
+    feed_keep         interval,
+    max_lag           interval,
     PRIMARY KEY (view_schema, view_name)
 );
 SELECT pg_catalog.pg_extension_config_dump('refresh_mv.settings', '');
@@ -103,7 +106,8 @@ CREATE TABLE refresh_mv.journal (
     sqlstate       text,
     message        text,
     role           name NOT NULL,
-    source         text NOT NULL
+    source         text NOT NULL,
+    lag            interval        -- from the first change that it took in to its end
 );
 CREATE INDEX journal_view_idx ON refresh_mv.journal (view_schema, view_name, id);
 CREATE INDEX journal_started_idx ON refresh_mv.journal (view_schema, view_name, started);
@@ -124,6 +128,24 @@ CREATE TABLE refresh_mv.names (
 COMMENT ON TABLE refresh_mv.names IS
     'What the views that have settings or a history were called last, so that both can follow a view that '
     'is renamed.';
+
+-- Part 0 of an entry says what the view was after the refresh, the others have its rows.
+CREATE TABLE refresh_mv.feed_entries (
+    view       oid NOT NULL,
+    mark       bigint NOT NULL,      -- rises in the order of commits, of each view
+    part       integer NOT NULL,
+    at         timestamptz NOT NULL,
+    run        bigint,
+    file       oid,
+    columns    text,
+    start_over text,                 -- why the changes are not known; null: they are the rows
+    gone       text[],
+    came       text[],
+    PRIMARY KEY (view, mark, part)
+);
+COMMENT ON TABLE refresh_mv.feed_entries IS
+    'The rows that left views and came, as text, by refreshes of views whose feed_keep is set. Users read it through '
+    'refresh_mv.feed().';
 
 CREATE TABLE refresh_mv.sources (
     relation  oid PRIMARY KEY,
@@ -177,7 +199,8 @@ CREATE TABLE refresh_mv.log (
     nested   boolean NOT NULL,
     records  bigint NOT NULL,
     data     bytea,
-    reason   text
+    reason   text,
+    at       timestamptz NOT NULL
 ) WITH (toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0,
         autovacuum_vacuum_threshold = 10000, vacuum_truncate = false);
 ALTER TABLE refresh_mv.log ALTER COLUMN data SET STORAGE EXTERNAL; -- part of CREATE TABLE from PostgreSQL 16 on
@@ -220,12 +243,14 @@ COMMENT ON FUNCTION @extschema@.refresh_materialized_views(boolean, integer, reg
 
 CREATE PROCEDURE refresh_mv.run(
     mode text DEFAULT 'smart', date_range_days integer DEFAULT 2,
-    views regclass[] DEFAULT NULL, cascade boolean DEFAULT false, wait boolean DEFAULT false)
+    views regclass[] DEFAULT NULL, cascade boolean DEFAULT false, wait boolean DEFAULT false,
+    every interval DEFAULT NULL)
 AS 'MODULE_PATHNAME', 'refresh_mv_run' LANGUAGE C;
-COMMENT ON PROCEDURE refresh_mv.run(text, integer, regclass[], boolean, boolean) IS
+COMMENT ON PROCEDURE refresh_mv.run(text, integer, regclass[], boolean, boolean, interval) IS
     'Refreshes materialized views (NULL: all that the caller may refresh) by mode smart, full or '
     'incremental, and commits after each. Fails at the end if one failed; one that is locked is skipped '
-    'unless it is to wait.';
+    'unless it is to wait. One whose max_lag is kept until the next call is left; every says when that is, if the '
+    'history does not.';
 
 CREATE FUNCTION refresh_mv.refresh_where(
     view regclass, condition text,
@@ -235,15 +260,111 @@ COMMENT ON FUNCTION refresh_mv.refresh_where(regclass, text) IS
     'Refreshes the rows of a materialized view that satisfy a condition on its columns. Returns how many '
     'were written. Fails for others than the owner, or if rows outside could change too.';
 
+CREATE FUNCTION refresh_mv.replace_query(
+    view regclass, query text,
+    OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
+AS 'MODULE_PATHNAME', 'refresh_mv_replace_query' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION refresh_mv.replace_query(regclass, text) IS
+    'Gives a materialized view another query, which returns the columns that it has, and perhaps more after them. All '
+    'that depends on the view stays. Returns how many rows were written. Fails for others than the owner.';
+
 CREATE FUNCTION refresh_mv.configure(
     view regclass, date_column text DEFAULT '', window_days integer DEFAULT -1,
     keep_before interval DEFAULT '-1 days', enabled boolean DEFAULT NULL,
-    statement_timeout text DEFAULT '', lock_timeout text DEFAULT '', work_mem text DEFAULT '')
+    statement_timeout text DEFAULT '', lock_timeout text DEFAULT '', work_mem text DEFAULT '',
+    notify boolean DEFAULT NULL, feed_keep interval DEFAULT '-1 days', max_lag interval DEFAULT '-1 days')
 RETURNS void
 AS 'MODULE_PATHNAME', 'refresh_mv_configure' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION refresh_mv.configure(regclass, text, integer, interval, boolean, text, text, text) IS
+COMMENT ON FUNCTION refresh_mv.configure(
+    regclass, text, integer, interval, boolean, text, text, text, boolean, interval, interval) IS
     'Changes the settings of a materialized view: those that are named, and NULL resets one. Timeouts and '
     'memory are given with units, as for SET. Fails for others than the owner.';
+
+-- Of each view with a feed that the caller may read: its last entry, and whether the view still is what that says: the
+-- file is the one there is now, not under the snapshot, which shows the rows of another file without their entry.
+CREATE VIEW refresh_mv.feeds WITH (security_barrier) AS
+SELECT c.oid AS view, l.mark, l.at,
+       coalesce(l.file = pg_catalog.pg_relation_filenode(c.oid) AND l.columns = (
+           SELECT pg_catalog.string_agg(a.attname || ' ' || a.atttypid::text || ' ' || a.atttypmod::text, ',' ORDER BY a.attnum)
+           FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0), false) AS current
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN refresh_mv.settings s ON s.view_schema = n.nspname AND s.view_name = c.relname
+LEFT JOIN LATERAL (
+    SELECT e.mark, e.at, e.file, e.columns FROM refresh_mv.feed_entries e
+    WHERE e.view = c.oid AND e.part = 0 ORDER BY e.mark DESC LIMIT 1) l ON true
+WHERE c.relkind = 'm' AND s.feed_keep IS NOT NULL AND pg_catalog.has_table_privilege(c.oid, 'SELECT');
+GRANT SELECT ON refresh_mv.feeds TO PUBLIC;
+COMMENT ON VIEW refresh_mv.feeds IS
+    'The views that have a feed, and that the caller may read: the mark of the last entry, when that was made, and whether '
+    'the view still has its columns and its file.';
+
+CREATE VIEW refresh_mv.feed_rows WITH (security_barrier) AS
+SELECT e.view, e.mark, e.part, e.at, e.run, e.start_over, e.gone, e.came
+FROM refresh_mv.feed_entries e WHERE pg_catalog.has_table_privilege(e.view, 'SELECT');
+GRANT SELECT ON refresh_mv.feed_rows TO PUBLIC;
+COMMENT ON VIEW refresh_mv.feed_rows IS
+    'The entries of feeds of views that the caller may read; refresh_mv.feed() puts them in order.';
+
+-- All is read under one snapshot: that of the calling statement.
+CREATE FUNCTION refresh_mv.feed(
+    view regclass, since bigint DEFAULT NULL,
+    OUT mark bigint, OUT run bigint, OUT at timestamptz, OUT change text, OUT row_text text, OUT reason text)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    of_view CONSTANT oid := feed.view;
+    after CONSTANT bigint := feed.since;
+    last record;
+BEGIN
+    IF of_view IS NULL THEN
+        RAISE EXCEPTION 'view must not be null' USING ERRCODE = 'null_value_not_allowed';
+    ELSIF (SELECT c.relkind FROM pg_class c WHERE c.oid = of_view) IS DISTINCT FROM 'm' THEN
+        RAISE EXCEPTION '"%" is not a materialized view', of_view::regclass
+            USING ERRCODE = 'wrong_object_type', HINT = 'Name materialized views only.';
+    ELSIF NOT has_table_privilege(of_view, 'SELECT') THEN
+        RAISE EXCEPTION 'permission denied for materialized view %', (SELECT c.relname FROM pg_class c WHERE c.oid = of_view)
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    SELECT f.mark, f.at, f.current INTO last FROM refresh_mv.feeds f WHERE f.view = of_view;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'materialized view "%" has no feed', (SELECT c.relname FROM pg_class c WHERE c.oid = of_view)
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = format('Its owner begins one by SELECT refresh_mv.configure(%L, feed_keep => ''1 day'').',
+                                of_view::regclass);
+    END IF;
+    reason := CASE
+        WHEN after IS NULL THEN 'no mark was given'
+        WHEN last.mark IS NULL THEN 'the view has not been refreshed since it has a feed here'
+        WHEN NOT last.current THEN 'the view has other columns, or another file, than after its last refresh'
+        WHEN NOT EXISTS (SELECT FROM refresh_mv.feed_rows r WHERE r.view = of_view AND r.mark = after AND r.part = 0)
+            THEN 'the mark is none of those that are kept'
+        ELSE (SELECT r.start_over FROM refresh_mv.feed_rows r
+              WHERE r.view = of_view AND r.mark > after AND r.part = 0 AND r.start_over IS NOT NULL
+              ORDER BY r.mark DESC LIMIT 1) END;
+    IF reason IS NOT NULL THEN
+        RETURN QUERY SELECT CASE WHEN last.current THEN last.mark END, NULL::bigint, last.at, 'start over', NULL::text, reason;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT h.mark, h.run, h.at, c.change, c.row_text, NULL::text
+        FROM refresh_mv.feed_rows h
+        JOIN refresh_mv.feed_rows p ON p.view = h.view AND p.mark = h.mark AND p.part > 0
+        CROSS JOIN LATERAL (
+            SELECT 'left', g.row_text, 0, g.number FROM unnest(p.gone) WITH ORDINALITY g (row_text, number)
+            UNION ALL
+            SELECT 'came', n.row_text, 1, n.number FROM unnest(p.came) WITH ORDINALITY n (row_text, number)
+        ) c (change, row_text, side, number)
+        WHERE h.view = of_view AND h.mark > after AND h.part = 0
+        ORDER BY h.mark, p.part, c.side, c.number;
+END
+$$;
+COMMENT ON FUNCTION refresh_mv.feed(regclass, bigint) IS
+    'Returns the rows that left a materialized view and came, as text, after the refresh with that mark: all of them, once, '
+    'in order. Where they are not known it returns one row that says "start over". Fails for those who may not read the '
+    'view, and if its feed_keep is not set.';
 
 CREATE FUNCTION refresh_mv.trust(function regprocedure, trusted boolean DEFAULT true) RETURNS void
 AS 'MODULE_PATHNAME', 'refresh_mv_trust' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -310,7 +431,7 @@ COMMENT ON VIEW refresh_mv.readers IS
     'Which tracked view reads the log entries of which relation: those of its sources, and those about itself.';
 
 CREATE VIEW refresh_mv.unread AS
-SELECT r.view, l.relation, l.seq, l.layout, l.nested, l.records, l.data,
+SELECT r.view, l.relation, l.seq, l.layout, l.nested, l.records, l.data, l.at,
        CASE WHEN l.data IS NULL OR l.layout <> r.layout THEN pg_catalog.concat(
                 CASE WHEN l.data IS NULL THEN coalesce(l.reason, 'something has changed')
                      ELSE 'other columns are logged now' END,
@@ -340,14 +461,14 @@ SELECT t.view, t.since,
             ELSE coalesce(d.reason, l.reason) END AS reason,
        CASE WHEN s.snapshot IS NOT NULL AND d.reason IS NULL AND l.reason IS NULL
             THEN coalesce(l.records, 0) END AS pending,
-       s.as_of
+       s.as_of, s.snapshot IS NOT NULL AS baseline, l.oldest
 FROM (SELECT view, min(since) AS since FROM refresh_mv.tracked GROUP BY view
       UNION ALL
       -- tracked views that read no table
       SELECT view, merged_at FROM refresh_mv.state
       WHERE snapshot IS NOT NULL AND view NOT IN (SELECT view FROM refresh_mv.tracked)) t
 LEFT JOIN refresh_mv.state s USING (view)
-LEFT JOIN (SELECT u.view, sum(u.records)::bigint AS records, min(u.reason) AS reason
+LEFT JOIN (SELECT u.view, sum(u.records)::bigint AS records, min(u.reason) AS reason, min(u.at) AS oldest
            FROM refresh_mv.unread u WHERE u.is_new GROUP BY u.view) l USING (view)
 LEFT JOIN (SELECT DISTINCT r.view, 'triggers are not as they were installed' AS reason
            FROM refresh_mv.tracked r JOIN refresh_mv.members m USING (relation)
@@ -412,7 +533,7 @@ SELECT j.run, pg_catalog.format('%I.%I', j.view_schema, j.view_name) AS view,
        j.started, j.duration, j.rows_inserted, j.rows_updated, j.rows_deleted, j.rows_unchanged,
        j.snapshot_time, j.success, j.sqlstate,
        CASE WHEN o.owned THEN j.message END AS message,
-       j.role, j.source
+       j.role, j.source, j.lag
 FROM refresh_mv.journal j
 LEFT JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace)
   ON n.nspname = j.view_schema AND c.relname = j.view_name AND c.relkind = 'm'
@@ -435,11 +556,17 @@ WITH latest AS (
            max(id) FILTER (WHERE success AND method <> 'none') AS success,
            max(id) FILTER (WHERE NOT success) AS failure,
            pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY duration)
-               FILTER (WHERE success AND method <> 'none') AS median_duration
+               FILTER (WHERE success AND method <> 'none') AS median_duration,
+           pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY lag)
+               FILTER (WHERE started > now() - interval '1 day') AS lag_p50,
+           pg_catalog.percentile_cont(0.99) WITHIN GROUP (ORDER BY lag)
+               FILTER (WHERE started > now() - interval '1 day') AS lag_p99,
+           pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY duration)
+               FILTER (WHERE success AND method NOT IN ('none', 'skip')) AS usual_duration
     FROM refresh_mv.journal
     GROUP BY view_schema, view_name
 )
-SELECT l.view_schema, l.view_name, l.median_duration,
+SELECT l.view_schema, l.view_name, l.median_duration, l.lag_p50, l.lag_p99, l.usual_duration,
        s.started AS last_success, s.method AS last_method, s.duration AS last_duration,
        (SELECT count(*)::integer FROM refresh_mv.journal j
         WHERE j.view_schema = l.view_schema AND j.view_name = l.view_name
@@ -449,7 +576,22 @@ FROM latest l
 LEFT JOIN refresh_mv.journal s ON s.id = l.success
 LEFT JOIN refresh_mv.journal f ON f.id = l.failure;
 COMMENT ON VIEW refresh_mv.outcomes IS
-    'The history of each view, summed up: its last success, the failures since, the median duration.';
+    'The history of each view, summed up: its last success, the failures since, the median duration, the lag of the last '
+    'day.';
+
+-- By view: each role's runs have views of their own.
+CREATE VIEW refresh_mv.run_intervals AS
+SELECT s.view_schema, s.view_name, (
+    SELECT pg_catalog.percentile_disc(0.9) WITHIN GROUP (ORDER BY g.gap)
+    FROM (SELECT r.started - lag(r.started) OVER (ORDER BY r.started) AS gap
+          FROM (SELECT j.started FROM refresh_mv.journal j
+                WHERE j.view_schema = s.view_schema AND j.view_name = s.view_name AND j.source = 'procedure'
+                ORDER BY j.id DESC LIMIT 21) r) g
+    WHERE g.gap IS NOT NULL) AS gap
+FROM refresh_mv.settings s WHERE s.max_lag IS NOT NULL;
+COMMENT ON VIEW refresh_mv.run_intervals IS
+    'For each view with a max_lag the time from one call of refresh_mv.run() to the next, by the last ones: nine of ten '
+    'times it was not longer.';
 
 CREATE FUNCTION refresh_mv.data_through(view regclass) RETURNS date
 AS 'MODULE_PATHNAME', 'refresh_mv_data_through' LANGUAGE C STABLE STRICT;
@@ -514,7 +656,18 @@ SELECT n.nspname AS schema, c.relname AS name, pg_catalog.pg_get_userbyid(c.relo
        CASE WHEN r.owned THEN o.last_error END AS last_error,
        c.reltuples::bigint AS row_estimate,
        refresh_mv_internal.total_size(c.oid) AS total_bytes,
-       CASE WHEN r.readable AND s.tracked THEN f.functions END AS trusted_functions
+       CASE WHEN r.readable AND s.tracked THEN f.functions END AS trusted_functions,
+       CASE WHEN NOT c.relispopulated OR NOT r.readable THEN NULL
+            WHEN s.tracked AND t.baseline AND t.oldest IS NOT NULL
+            THEN greatest(clock_timestamp() - least(t.oldest, t.as_of), interval '0')
+            WHEN s.tracked AND t.baseline AND t.reason IS NULL
+            THEN CASE WHEN t.as_of IS NULL OR t.as_of = now() THEN interval '0' ELSE now() - t.as_of END
+            ELSE clock_timestamp() - o.last_success END AS lag,
+       o.lag_p50, o.lag_p99,
+       CASE WHEN r.readable THEN s.max_lag END AS max_lag,
+       CASE WHEN r.readable AND s.max_lag IS NOT NULL
+            THEN s.on_commit OR (s.enabled AND i.gap + coalesce(o.usual_duration, interval '0') <= s.max_lag)
+       END AS max_lag_possible
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN refresh_mv.settings s ON s.view_schema = n.nspname AND s.view_name = c.relname
@@ -527,6 +680,7 @@ CROSS JOIN LATERAL (
     SELECT CASE c.relkind WHEN 'm' THEN refresh_mv.data_through(c.oid) END AS data_through) d
 LEFT JOIN refresh_mv.pending t ON t.view = c.oid
 LEFT JOIN refresh_mv.trusting f ON f.view = c.oid
+LEFT JOIN refresh_mv.run_intervals i ON i.view_schema = n.nspname AND i.view_name = c.relname
 LEFT JOIN refresh_mv.outcomes o
   ON r.readable AND o.view_schema = n.nspname AND o.view_name = c.relname
 WHERE c.relkind = 'm';
@@ -1049,6 +1203,11 @@ AS 'MODULE_PATHNAME', 'refresh_mv_log_everything' LANGUAGE C STRICT VOLATILE;
 COMMENT ON FUNCTION refresh_mv_internal.log_everything(oid, text) IS
     'Logs that anything may have changed in a source, or about a tracked view.';
 
+CREATE FUNCTION refresh_mv_internal.filled_anew(view oid, reason text) RETURNS void
+AS 'MODULE_PATHNAME', 'refresh_mv_filled_anew' LANGUAGE C STRICT VOLATILE;
+COMMENT ON FUNCTION refresh_mv_internal.filled_anew(oid, text) IS
+    'Tells who listens to a view, or reads its feed, that core has filled it anew.';
+
 CREATE FUNCTION refresh_mv_internal.drop_groups(view oid) RETURNS void
 AS 'MODULE_PATHNAME', 'refresh_mv_drop_groups' LANGUAGE C STRICT VOLATILE;
 COMMENT ON FUNCTION refresh_mv_internal.drop_groups(oid) IS
@@ -1085,8 +1244,8 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['settings', 'trusted', 'state', 'journal', 'names', 'sources', 'members',
-                                'tracked', 'uses', 'log'] LOOP
+    FOREACH name IN ARRAY ARRAY['settings', 'trusted', 'state', 'journal', 'names', 'feed_entries', 'sources',
+                                'members', 'tracked', 'uses', 'log'] LOOP
         EXECUTE format('CREATE TRIGGER keep_out BEFORE INSERT OR UPDATE OR DELETE ON refresh_mv.%1$I'
                        ' FOR EACH ROW EXECUTE FUNCTION refresh_mv_internal.keep_out();'
                        'ALTER TABLE refresh_mv.%1$I ENABLE REPLICA TRIGGER keep_out;'
@@ -1209,6 +1368,12 @@ BEGIN
                 'SELECT NULL::tid, $1::oid AS view, $2 AS view_schema, $3 AS view_name',
                 moved.oid::text, moved.view_schema, moved.view_name);
         END LOOP;
+        PERFORM refresh_mv_internal.filled_anew(c.oid, 'it was refreshed by REFRESH MATERIALIZED VIEW')
+        FROM pg_event_trigger_ddl_commands() d
+        JOIN pg_class c ON c.oid = d.objid
+        JOIN pg_namespace ns ON ns.oid = c.relnamespace
+        JOIN refresh_mv.settings s ON s.view_schema = ns.nspname AND s.view_name = c.relname
+        WHERE s.notify OR s.feed_keep IS NOT NULL;
     END IF;
 END
 $$;
@@ -1231,7 +1396,7 @@ BEGIN
             dropped.schema_name, dropped.object_name) FROM unnest(ARRAY['settings', 'journal']) t;
         PERFORM refresh_mv_internal.change_rows(t, format(
             'SELECT ctid FROM refresh_mv.%I WHERE view = $1::oid FOR UPDATE', t), dropped.objid::text)
-        FROM unnest(ARRAY['names', 'state', 'tracked', 'uses']) t;
+        FROM unnest(ARRAY['names', 'state', 'tracked', 'uses', 'feed_entries']) t;
         PERFORM refresh_mv_internal.drop_groups(dropped.objid);
     END LOOP;
 

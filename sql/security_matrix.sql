@@ -32,6 +32,7 @@ SET ROLE refresh_mv_sec_owner;
 CREATE MATERIALIZED VIEW v AS SELECT day, used(sum(n)) AS n, count(DISTINCT id) AS ids FROM t GROUP BY day;
 GRANT SELECT ON v TO refresh_mv_sec_reader;
 SELECT * FROM refresh_mv.track('v');
+SELECT refresh_mv.configure('v', feed_keep => '1 day');
 SELECT success FROM refresh_materialized_views_smart();
 RESET ROLE;
 INSERT INTO t VALUES (6, current_date, 6);
@@ -43,9 +44,13 @@ INSERT INTO probes VALUES
      $$SELECT CASE WHEN success THEN 'ok' ELSE 'failed' END FROM public.refresh_materialized_views_smart('{suite.v}')$$),
     ('public.refresh_materialized_views(boolean,integer,regclass[],boolean)',
      $$SELECT CASE WHEN success THEN 'ok' ELSE 'failed' END FROM public.refresh_materialized_views(views => '{suite.v}')$$),
-    ('refresh_mv.run(text,integer,regclass[],boolean,boolean)', $$CALL refresh_mv.run()$$),
+    ('refresh_mv.run(text,integer,regclass[],boolean,boolean,interval)', $$CALL refresh_mv.run()$$),
     ('refresh_mv.refresh_where(regclass,text)', $$SELECT 'ok' FROM refresh_mv.refresh_where('suite.v', 'day IS NOT NULL')$$),
-    ('refresh_mv.configure(regclass,text,integer,interval,boolean,text,text,text)',
+    ('refresh_mv.replace_query(regclass,text)',
+     $$SELECT 'ok' FROM refresh_mv.replace_query('suite.v', 'SELECT day, suite.used(sum(n)) AS n, count(DISTINCT id) AS ids FROM suite.t GROUP BY day')$$),
+    ('refresh_mv.feed(regclass,bigint)', $$SELECT 'ok' FROM (SELECT count(*) FROM refresh_mv.feed('suite.v')) f$$),
+    ('refresh_mv_internal.filled_anew(oid,text)', $$SELECT 'ok' FROM refresh_mv_internal.filled_anew('suite.v'::regclass, 'mischief')$$),
+    ('refresh_mv.configure(regclass,text,integer,interval,boolean,text,text,text,boolean,interval,interval)',
      $$SELECT 'ok' FROM refresh_mv.configure('suite.v', window_days => 3)$$),
     ('refresh_mv.trust(regprocedure,boolean)', $$SELECT 'ok' FROM refresh_mv.trust('suite.used(numeric)')$$),
     ('refresh_mv_internal.check_trust()', $$SELECT refresh_mv_internal.check_trust()$$),

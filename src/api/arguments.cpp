@@ -143,6 +143,22 @@ Oid view_of(FunctionCallInfo fcinfo, int argument)
     return oid;
 }
 
+int64 span(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+    if (PG_ARGISNULL(argument))
+        return 0;
+    int64 microseconds = guard([&] {
+        Interval *given = PG_GETARG_INTERVAL_P(argument);
+        TimestampTz now = GetCurrentTimestamp();
+        return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(now),
+                                                       IntervalPGetDatum(given))) - now;
+    });
+    if (microseconds <= 0)
+        throw Error{ERRCODE_INVALID_PARAMETER_VALUE, format("%s must be positive", name), "",
+                    "Give the time between two calls, such as \"1 min\", or omit the argument."};
+    return microseconds;
+}
+
 std::vector<Oid> all_views()
 {
     int count = 0;

@@ -17,6 +17,9 @@ std::string text_of(FunctionCallInfo fcinfo, int argument, const char *name);
 // The view that a regclass argument names.
 Oid view_of(FunctionCallInfo fcinfo, int argument);
 
+// An interval argument in microseconds; 0 if it is NULL, an error if it is not positive.
+int64 span(FunctionCallInfo fcinfo, int argument, const char *name);
+
 // All views that the caller may refresh and that are not disabled.
 std::vector<Oid> all_views();
 

@@ -3,6 +3,7 @@
 #include "query/query.hpp"
 #include "query/view.hpp"
 #include "refresh/date_window.hpp"
+#include "refresh/listeners.hpp"
 #include "refresh/row_condition.hpp"
 #include "server/method.hpp"
 #include "store/view_settings.hpp"
@@ -20,10 +21,13 @@ enum Argument {
     arg_enabled,
     arg_statement_timeout,
     arg_lock_timeout,
-    arg_work_mem
+    arg_work_mem,
+    arg_notify,
+    arg_feed_keep,
+    arg_max_lag
 };
 
-constexpr int most_settings = 7;
+constexpr int most_settings = 10;
 
 struct Changes {
     SettingChange list[most_settings];
@@ -103,23 +107,24 @@ void add_window_days(Changes *changes, FunctionCallInfo fcinfo)
     add(changes, "window_days", INT4OID, Int32GetDatum(days), false);
 }
 
-// '-1 days', the default, leaves the setting as it is.
-void add_keep_before(Changes *changes, FunctionCallInfo fcinfo)
+// '-1 days', the default, leaves the setting as it is.  Returns whether it is another one.
+bool add_interval(Changes *changes, FunctionCallInfo fcinfo, int argument, const char *column)
 {
-    if (PG_ARGISNULL(arg_keep_before)) {
-        add(changes, "keep_before", INTERVALOID, 0, true);
-        return;
+    if (PG_ARGISNULL(argument)) {
+        add(changes, column, INTERVALOID, 0, true);
+        return true;
     }
-    Interval *age = PG_GETARG_INTERVAL_P(arg_keep_before);
+    Interval *age = PG_GETARG_INTERVAL_P(argument);
     Interval zero = {0, 0, 0};
     if (age->time == 0 && age->day == -1 && age->month == 0)
-        return;
+        return false;
     if (DatumGetInt32(DirectFunctionCall2(interval_cmp, IntervalPGetDatum(age),
                                           IntervalPGetDatum(&zero)))
         < 0)
-        refuse("keep_before", DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(age))),
+        refuse(column, DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(age))),
                "Give an interval that is not negative.");
-    add(changes, "keep_before", INTERVALOID, IntervalPGetDatum(age), false);
+    add(changes, column, INTERVALOID, IntervalPGetDatum(age), false);
+    return true;
 }
 
 // Fails if keep_before is set and the view has no date column.
@@ -153,13 +158,19 @@ void configure(Oid oid, FunctionCallInfo fcinfo)
     Relation view = table_open(oid, NoLock);
     add_date_column(&changes, fcinfo, view);
     add_window_days(&changes, fcinfo);
-    add_keep_before(&changes, fcinfo);
+    add_interval(&changes, fcinfo, arg_keep_before, "keep_before");
     if (!PG_ARGISNULL(arg_enabled))
         add(&changes, "enabled", BOOLOID, PG_GETARG_DATUM(arg_enabled), false);
     add_quantity(&changes, fcinfo, arg_statement_timeout, "statement_timeout", GUC_UNIT_MS, 1);
     add_quantity(&changes, fcinfo, arg_lock_timeout, "lock_timeout", GUC_UNIT_MS, 1);
     add_quantity(&changes, fcinfo, arg_work_mem, "work_mem", GUC_UNIT_KB, 64);
+    if (!PG_ARGISNULL(arg_notify))
+        add(&changes, "notify", BOOLOID, PG_GETARG_DATUM(arg_notify), false);
+    bool feed = add_interval(&changes, fcinfo, arg_feed_keep, "feed_keep");
+    add_interval(&changes, fcinfo, arg_max_lag, "max_lag");
     view_settings::change(oid, changes.list, changes.count);
+    if (feed)
+        listeners::follow_setting(oid);
     check_keep_before(view);
     if (changes_kept_rows(changes))
         registry::give_up_baseline(oid, "keep_before or date_column was changed");

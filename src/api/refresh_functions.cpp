@@ -6,6 +6,8 @@
 #include "api/result_rows.hpp"
 #include "api/trust.hpp"
 #include "query/view.hpp"
+#include "refresh/listeners.hpp"
+#include "run/replace_query.hpp"
 #include "run/run.hpp"
 #include "server/bridge.hpp"
 #include "server/messages.hpp"
@@ -21,8 +23,10 @@ PG_FUNCTION_INFO_V1(refresh_mv_refresh);
 PG_FUNCTION_INFO_V1(refresh_mv_smart);
 PG_FUNCTION_INFO_V1(refresh_mv_run);
 PG_FUNCTION_INFO_V1(refresh_mv_refresh_where);
+PG_FUNCTION_INFO_V1(refresh_mv_replace_query);
 PG_FUNCTION_INFO_V1(refresh_mv_configure);
 PG_FUNCTION_INFO_V1(refresh_mv_trust);
+PG_FUNCTION_INFO_V1(refresh_mv_filled_anew);
 }
 
 namespace {
@@ -75,6 +79,16 @@ Datum row_of(FunctionCallInfo fcinfo, const Summary &summary)
         Datum values[] = {BoolGetDatum(summary.success), PointerGetDatum(array),
                           Float8GetDatum(summary.seconds), CStringGetTextDatum(summary.type.c_str()),
                           CStringGetTextDatum(summary.message.c_str())};
+        return result_rows::form_row(fcinfo, values);
+    });
+}
+
+// The rows that were written, as the function's row.
+Datum row_of(FunctionCallInfo fcinfo, const RowCounts &rows)
+{
+    return guard([&] {
+        Datum values[] = {UInt64GetDatum(rows.inserted), UInt64GetDatum(rows.updated),
+                          UInt64GetDatum(rows.deleted)};
         return result_rows::form_row(fcinfo, values);
     });
 }
@@ -148,6 +162,8 @@ Datum refresh_mv_run(PG_FUNCTION_ARGS)
             throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "wait must not be null", "", ""};
         Call call = arguments::call(fcinfo, arguments::request(fcinfo, 0, 1), 2, 3);
         call.wait = PG_GETARG_BOOL(4);
+        call.by_lag = PG_ARGISNULL(2) && call.request.mode == RefreshMode::smart;
+        call.next_call = arguments::span(fcinfo, 5, "every");
         call.source = Caller::procedure;
         call.request.may_swap = true;
 
@@ -179,11 +195,17 @@ Datum refresh_mv_refresh_where(PG_FUNCTION_ARGS)
             Call call = {{RefreshMode::where, 0, false, false}, {view}, {}, true, Caller::function};
             rows = run::where(call, condition, run::limits)[0].refreshed.rows;
         }
-        return guard([&] {
-            Datum values[] = {UInt64GetDatum(rows.inserted), UInt64GetDatum(rows.updated),
-                              UInt64GetDatum(rows.deleted)};
-            return result_rows::form_row(fcinfo, values);
-        });
+        return row_of(fcinfo, rows);
+    });
+}
+
+Datum refresh_mv_replace_query(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        result_rows::check_may_write("refresh_mv.replace_query()");
+        Oid view = arguments::view_of(fcinfo, 0);
+        std::string query = arguments::text_of(fcinfo, 1, "query");
+        return row_of(fcinfo, replace_query::replace(view, query, run::limits));
     });
 }
 
@@ -195,6 +217,12 @@ Datum refresh_mv_configure(PG_FUNCTION_ARGS)
         guard([&] { configure::configure(view, fcinfo); });
         PG_RETURN_VOID();
     });
+}
+
+Datum refresh_mv_filled_anew(PG_FUNCTION_ARGS)
+{
+    listeners::filled_anew(PG_GETARG_OID(0), 0, text_to_cstring(PG_GETARG_TEXT_PP(1)));
+    PG_RETURN_VOID();
 }
 
 Datum refresh_mv_trust(PG_FUNCTION_ARGS)

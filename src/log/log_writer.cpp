@@ -99,6 +99,7 @@ void insert(Oid relation, int64 layout, bool nested, int64 records, StringInfo d
     values[column_records] = Int64GetDatum(records);
     values[column_data] = 0;
     values[column_reason] = reason ? CStringGetTextDatum(reason) : 0;
+    values[column_at] = TimestampTzGetDatum(GetCurrentTimestamp());
     if (data != nullptr) {
         pg_crc32c crc = checksum(data->data + records_start, static_cast<Size>(data->len - records_start));
         memcpy(data->data + VARHDRSZ, &crc, sizeof(crc));

@@ -16,7 +16,7 @@ namespace refresh_mv {
 // The columns of the log.
 namespace log_columns {
 enum { column_relation, column_seq, column_xid, column_layout, column_nested, column_records,
-       column_data, column_reason, columns };
+       column_data, column_reason, column_at, columns };
 }
 
 namespace log_writer {

@@ -39,6 +39,7 @@ bool visit_row(const ReadMark &mark, Oid relation, HeapTuple row, TupleDesc desc
         entry.data = reinterpret_cast<varlena *>(DatumGetPointer(values[column_data]));
     if (!nulls[column_reason])
         entry.reason = TextDatumGetCString(values[column_reason]);
+    entry.at = DatumGetTimestampTz(values[column_at]);
     return visit(entry, context);
 }
 

@@ -32,6 +32,7 @@ struct UnreadEntry {
     int64 records;
     varlena *data;      // as it is stored; null: anything may have changed
     const char *reason; // for that; null: none is given
+    TimestampTz at;     // when it was written
 };
 
 namespace unread {

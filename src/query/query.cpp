@@ -19,15 +19,19 @@ Query *stored(Relation view)
     return linitial_node(Query, rules->rules[0]->actions);
 }
 
+Query *expanded(Query *query)
+{
+    auto *copy = static_cast<Query *>(copyObjectImpl(query));
+    AcquireRewriteLocks(copy, true, false);
+    List *queries = QueryRewrite(copy);
+    if (list_length(queries) != 1)
+        elog(ERROR, "unexpected rewrite result for the query of a materialized view");
+    return linitial_node(Query, queries);
+}
+
 Query *rewritten(Relation view)
 {
-    auto *query = static_cast<Query *>(copyObjectImpl(stored(view)));
-    AcquireRewriteLocks(query, true, false);
-    List *queries = QueryRewrite(query);
-    if (list_length(queries) != 1)
-        elog(ERROR, "unexpected rewrite result for materialized view \"%s\"",
-             RelationGetRelationName(view));
-    return linitial_node(Query, queries);
+    return expanded(stored(view));
 }
 
 // Collects the oids of the relations that a query tree reads.

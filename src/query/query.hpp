@@ -18,6 +18,9 @@ Query *stored(Relation view);
 // applied, every relation locked (AccessShareLock).
 Query *rewritten(Relation view);
 
+// The same of a query that was just analysed, or is stored.
+Query *expanded(Query *query);
+
 // Locks every relation that the view's query reads, partitions and inheritance
 // children included (AccessShareLock), so that a snapshot taken afterwards
 // cannot miss a TRUNCATE or a rewrite of one of them.  Returns their oids.

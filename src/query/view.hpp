@@ -26,6 +26,7 @@ struct OpenView {
     int saved_context;
     int guc_level;
     bool timed; // its statement_timeout is in force
+    int64 run;  // the number of the run that refreshes it; 0: none
 };
 
 namespace view {

@@ -8,6 +8,7 @@
 #include "query/view.hpp"
 #include "refresh/choose_method.hpp"
 #include "refresh/date_window.hpp"
+#include "refresh/listeners.hpp"
 #include "refresh/log_merge.hpp"
 #include "refresh/row_condition.hpp"
 #include "refresh/view_status.hpp"
@@ -106,10 +107,12 @@ bool has_sign(Relation view, Query *query)
 
 // Compares the rows in the scope and writes the differences; swaps the file
 // where that is allowed and cheaper.
-Merged merge_sides(Relation view, Sides sides, Method method, bool may_swap)
+Merged merge_sides(const OpenView &open, Sides sides, Method method, bool may_swap)
 {
+    Relation view = open.relation;
+    PairingKey key{};
     Diff *diff = guard([&] {
-        PairingKey key = shape::pairing_key(view, query::stored(view));
+        key = shape::pairing_key(view, query::stored(view));
         return has_sign(view, sides.fresh)
                    ? diff::compute_signed(view, sides.held, sides.fresh, key, sides.environment)
                    : diff::compute(view, sides.held, sides.fresh, key, sides.environment);
@@ -117,7 +120,10 @@ Merged merge_sides(Relation view, Sides sides, Method method, bool may_swap)
     RowCounts rows = {diff->fresh_rows, diff->changed_rows, diff->gone_rows, diff->unchanged_rows};
     uint64 changes = rows.inserted + rows.updated + rows.deleted;
 
-    guard([&] { log_merge::write(view, diff); });
+    Listeners *listeners = guard([&] {
+        log_merge::write(view, diff);
+        return listeners::begin(open, diff, key);
+    });
     if (may_swap && choose_method::rebuild_pays(changes, rows.inserted + rows.updated + rows.unchanged)
         && swap_file(view, diff))
         method = Method::rebuild;
@@ -126,16 +132,17 @@ Merged merge_sides(Relation view, Sides sides, Method method, bool may_swap)
     guard([&] {
         if (changes > 0 && !IsolationUsesXactSnapshot())
             extension::note_merge(RelationGetRelid(view));
+        listeners::finish(listeners, method, rows);
         diff::release(diff);
     });
     return {rows, method, nullptr};
 }
 
-Merged merge_scope(Relation view, Scope scope, Method method, bool may_swap)
+Merged merge_scope(const OpenView &view, Scope scope, Method method, bool may_swap)
 {
     Sides sides = guard([&] {
-        return Sides{query::select_held(view, scope.condition),
-                     query::select_fresh(view, scope.fresh, scope.wanted), nullptr};
+        return Sides{query::select_held(view.relation, scope.condition),
+                     query::select_fresh(view.relation, scope.fresh, scope.wanted), nullptr};
     });
     return merge_sides(view, sides, method, may_swap);
 }
@@ -151,7 +158,7 @@ Node *kept_rows(const OpenView &view)
 bool merge_part(const OpenView &view, Scope part, Method method, Merged *merged)
 {
     try {
-        subtransaction([&] { *merged = merge_scope(view.relation, part, method, false); });
+        subtransaction([&] { *merged = merge_scope(view, part, method, false); });
         return true;
     } catch (const PgError &error) {
         if (!is(error, ERRCODE_UNIQUE_VIOLATION))
@@ -228,7 +235,7 @@ Merged merge_whole(const OpenView &view, bool may_swap, bool with_state, Decisio
         all.fresh = guard([&] { return query::rewritten(view.relation); });
 
     if (all.condition == nullptr)
-        merged = merge_scope(view.relation, all, Method::full, may_swap);
+        merged = merge_scope(view, all, Method::full, may_swap);
     else if (!merge_part(view, all, Method::full, &merged))
         guard([&] {
             ereport(ERROR,
@@ -265,7 +272,7 @@ bool window_scope(const OpenView &view, int days, Scope *scope)
 }
 
 // Core's REFRESH, for a view that nobody can be reading.
-Merged refresh_by_core(Oid oid)
+Merged refresh_by_core(Oid oid, int64 run)
 {
     QueryCompletion completion;
     RefreshMatViewStmt *statement = makeNode(RefreshMatViewStmt);
@@ -275,6 +282,7 @@ Merged refresh_by_core(Oid oid)
     log_merge::everything(oid, "the view was filled anew");
     pg::exec_refresh(statement, "REFRESH MATERIALIZED VIEW", &completion);
     extension::note_merge(oid);
+    listeners::filled_anew(oid, run, "the view was filled anew");
     return {{completion.nprocessed, 0, 0, 0}, Method::rebuild, nullptr};
 }
 
@@ -351,7 +359,7 @@ void merge_known(const OpenView &view, const BaselineStatus &baseline, const Gat
     guard([&] { leave_out_kept(view, &scope); });
     *merged = {{}, scope.method, baseline.groups};
     if (scope.fresh != nullptr) {
-        *merged = merge_sides(view.relation, {scope.held, scope.fresh, scope.environment}, scope.method, false);
+        *merged = merge_sides(view, {scope.held, scope.fresh, scope.environment}, scope.method, false);
         merged->groups = scope.groups;
     }
     guard([&] { incremental::release(&scope); });
@@ -453,6 +461,7 @@ Refreshed refresh(Oid oid, const Request &request)
     BaselineStatus baseline{};
     OpenView view = guard([&] {
         OpenView opened = view::open(oid);
+        opened.run = request.run;
         if (RelationIsPopulated(opened.relation))
             view::check_serializable(opened.relation);
         baseline = view_status::look(opened);
@@ -471,7 +480,7 @@ Refreshed refresh(Oid oid, const Request &request)
     if (decision.approach == Approach::rebuild)
         merged = guard([&] {
             view::hand_over(&view);
-            return refresh_by_core(oid);
+            return refresh_by_core(oid, request.run);
         });
     else if (decision.approach != Approach::skip)
         merged = carry_out(view, request, baseline, &baseline.experience, &decision);
@@ -486,7 +495,8 @@ Refreshed refresh(Oid oid, const Request &request)
             note_partial(view, baseline, merged.rows);
         view::close(&view);
     });
-    return {merged.method, decision.reason, decision.trouble, merged.rows, baseline.damaged};
+    return {merged.method, decision.reason, decision.trouble, merged.rows, baseline.damaged,
+            merged.method == Method::window ? 0 : baseline.oldest};
 }
 
 // Opens a view of which a part is to be refreshed, and finds that part.
@@ -510,7 +520,7 @@ static OpenView open_part(Oid oid, const char *condition, Scope *scope)
     return view;
 }
 
-Refreshed refresh_where(Oid oid, const std::string &condition)
+Refreshed refresh_where(Oid oid, const std::string &condition, int64 run)
 {
     Scope scope;
     Merged merged;
@@ -520,6 +530,7 @@ Refreshed refresh_where(Oid oid, const std::string &condition)
     BaselineStatus baseline{};
     OpenView view = guard([&] {
         OpenView opened = open_part(oid, text, &scope);
+        opened.run = run;
         baseline = view_status::look(opened);
         return opened;
     });

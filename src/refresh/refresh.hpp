@@ -13,10 +13,10 @@ namespace refresh_mv::refresh {
 // Refreshes a view and says how in NOTICEs.
 Refreshed refresh(Oid view, const Request &request);
 
-// Merges the rows of a view that satisfy a condition on its columns.  Where
+// Merges, in such a run, the rows of a view that satisfy a condition on its columns.  Where
 // that meets a unique index because a row has moved into the condition's scope,
 // merges the whole view instead.
-Refreshed refresh_where(Oid view, const std::string &condition);
+Refreshed refresh_where(Oid view, const std::string &condition, int64 run);
 
 // The newest date in a view by its date column or the one named, in *date, read as its
 // owner; false where there is none, where the view cannot be refreshed by that column, is

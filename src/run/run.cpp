@@ -2,6 +2,7 @@
 
 #include "query/view.hpp"
 #include "refresh/refresh.hpp"
+#include "run/targets.hpp"
 #include "server/bridge.hpp"
 #include "server/messages.hpp"
 #include "server/progress.hpp"
@@ -27,7 +28,8 @@ const char *name_of(Caller caller)
 {
     return caller == Caller::function    ? "function"
            : caller == Caller::procedure ? "procedure"
-                                         : "on commit";
+           : caller == Caller::commit    ? "on commit"
+                                         : "replace_query";
 }
 
 // What stopped a stage; sqlstate 0 if nothing did.
@@ -155,26 +157,42 @@ public:
         else if (prepared.hindrance != view::Hindrance::none)
             outcome.refreshed.reason = reason_to_skip(prepared);
         else {
-            Obstacle met = attempt(
-                oid, call_.source, [&] { outcome.refreshed = refresh::refresh(oid, call_.request); });
+            Obstacle met = attempt(oid, call_.source, [&] { outcome.refreshed = refresh::refresh(oid, request()); });
             if (met.sqlstate != 0)
                 fail(outcome, met);
         }
         finish(outcome, obstacle.sqlstate == 0 && prepared.hindrance == view::Hindrance::none);
     }
 
-    // The same for a condition; failures are thrown.
-    void refresh_where(Oid oid, const std::string &condition)
+    // Leaves a view for such a reason.
+    void leave(Oid oid, const std::string &reason)
+    {
+        Outcome outcome = start(oid);
+        outcome.refreshed.reason = reason;
+        finish(outcome, false);
+    }
+
+    // The same by a function that does it; failures are thrown.
+    template <class Refresh>
+    void refresh_by(Oid oid, Refresh &&refresh)
     {
         Outcome outcome = start(oid);
         try {
-            outcome.refreshed = refresh::refresh_where(oid, condition);
+            outcome.refreshed = refresh();
         } catch (const PgError &error) {
             if (is_view_timeout(error))
                 throw Error{ERRCODE_QUERY_CANCELED, view_timeout, "", ""};
             throw;
         }
         finish(outcome, true);
+    }
+
+    // What was asked for, in this run.
+    Request request() const
+    {
+        Request request = call_.request;
+        request.run = id_;
+        return request;
     }
 
     // The views whose tracking is to be made whole again.
@@ -299,10 +317,18 @@ private:
                              outcome.success,
                              outcome.success ? nullptr : unpack_sql_state(outcome.sqlstate),
                              outcome.success ? text_or_null(done.trouble) : outcome.error.c_str(),
-                             name_of(call_.source)});
+                             name_of(call_.source), lag_of(outcome)});
             if (prepared && !IsolationUsesXactSnapshot())
                 history::purge(outcome.view, limits_.history_days);
         }); });
+    }
+
+    // How old the first change was that a refresh took in when it ended.
+    static int64 lag_of(const Outcome &outcome)
+    {
+        if (!outcome.success || outcome.refreshed.method == Method::none || outcome.refreshed.oldest == 0)
+            return -1;
+        return Max(outcome.started + outcome.duration - outcome.refreshed.oldest, 0);
     }
 
     void warn_of_limits(const Outcome &outcome) const
@@ -394,11 +420,22 @@ std::vector<Outcome> together(const Call &call, const Limits &limits)
     });
 }
 
-std::vector<Outcome> one_by_one(const Call &call, const Limits &limits)
+std::vector<Outcome> one_by_one(const Call &asked, const Limits &limits)
 {
     return with_progress([&] {
+        TimestampTz began = GetCurrentTimestamp();
+        Call call = targets::plan(asked);
+        if (asked.by_lag)
+            guard([] { SPI_commit(); });
         Run run(call, limits);
         for (Oid oid : call.views) {
+            std::string reason = targets::reason_to_leave(call, oid, began);
+            if (!reason.empty())
+                run.leave(oid, reason);
+            if (call.by_lag)
+                guard([] { SPI_commit(); }); // the snapshot to refresh under is to be taken after the locks
+            if (!reason.empty())
+                continue;
             view::Prepared prepared{};
             auto prepare = [&] {
                 return attempt(oid, call.source, [&] {
@@ -428,7 +465,23 @@ std::vector<Outcome> where(const Call &call, const std::string &condition, const
         Run run(call, limits);
         guard([&] { view::prepare_existing(call.views[0]); });
         run.take_snapshot();
-        run.refresh_where(call.views[0], condition);
+        run.refresh_by(call.views[0], [&] { return refresh::refresh_where(call.views[0], condition, run.request().run); });
+        guard([] { PopActiveSnapshot(); });
+        return run.end();
+    });
+}
+
+std::vector<Outcome> replaced(const Call &call, const Limits &limits)
+{
+    return with_progress([&] {
+        Run run(call, limits);
+        guard([&] { view::prepare_existing(call.views[0]); });
+        run.take_snapshot();
+        run.refresh_by(call.views[0], [&] {
+            Refreshed done = refresh::refresh(call.views[0], run.request());
+            done.reason = "its query was replaced";
+            return done;
+        });
         guard([] { PopActiveSnapshot(); });
         return run.end();
     });

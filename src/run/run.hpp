@@ -21,8 +21,8 @@
 
 namespace refresh_mv {
 
-// Who called; commit: the transaction, at its end.
-enum class Caller { function, procedure, commit };
+// Who called; commit: the transaction, at its end; replacement: whoever gave a view another query.
+enum class Caller { function, procedure, commit, replacement };
 
 struct Call {
     Request request;
@@ -30,6 +30,8 @@ struct Call {
     std::vector<Edge> edges;
     bool wait; // for another session that is refreshing the same view
     Caller source;
+    bool by_lag = false;      // views whose max_lag is kept until the next call are left
+    int64 next_call = 0;      // microseconds until that; 0: as the history of each view has it
 };
 
 // What a call gives back.
@@ -64,6 +66,9 @@ std::vector<Outcome> one_by_one(const Call &call, const Limits &limits);
 // Merges the rows of the call's one view that satisfy a condition.  A failure
 // is thrown.
 std::vector<Outcome> where(const Call &call, const std::string &condition, const Limits &limits);
+
+// Fills a view by the query that it has just been given.  A failure is thrown.
+std::vector<Outcome> replaced(const Call &call, const Limits &limits);
 
 Summary summary(const std::vector<Outcome> &outcomes, double seconds);
 

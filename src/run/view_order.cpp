@@ -38,6 +38,35 @@ std::vector<uint32_t> ordered(const std::vector<uint32_t> &views, const std::vec
     return order;
 }
 
+std::vector<uint32_t> cheapest_first(const std::vector<uint32_t> &ordered, const std::vector<Edge> &edges,
+                                     const std::vector<double> &costs)
+{
+    size_t count = ordered.size();
+    std::vector<std::vector<size_t>> readers(count); // of each view, those after it
+    std::vector<size_t> waiting(count);              // for how many of those before it
+    std::vector<uint32_t> order;
+    std::vector<bool> placed(count);
+    for (size_t i = 0; i < count; i++) {
+        std::vector<uint32_t> all = with_dependents({ordered[i]}, edges);
+        for (size_t j = i + 1; j < count; j++) // in a circle, the order decides
+            if (std::binary_search(all.begin(), all.end(), ordered[j])) {
+                readers[i].push_back(j);
+                waiting[j]++;
+            }
+    }
+    while (order.size() < count) {
+        size_t best = count;
+        for (size_t i = 0; i < count; i++)
+            if (!placed[i] && waiting[i] == 0 && (best == count || costs[i] < costs[best]))
+                best = i;
+        placed[best] = true;
+        order.push_back(ordered[best]);
+        for (size_t reader : readers[best])
+            waiting[reader]--;
+    }
+    return order;
+}
+
 std::vector<uint32_t> with_dependents(const std::vector<uint32_t> &views,
                                       const std::vector<Edge> &edges)
 {

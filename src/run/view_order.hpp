@@ -19,6 +19,11 @@ namespace view_order {
 // circle (which only functions can make) is entered at its lowest oid.
 std::vector<uint32_t> ordered(const std::vector<uint32_t> &views, const std::vector<Edge> &edges);
 
+// The same, of views in such an order: at each place that with the lowest cost of those that can be there.  Costs are
+// those of the views.
+std::vector<uint32_t> cheapest_first(const std::vector<uint32_t> &ordered, const std::vector<Edge> &edges,
+                                     const std::vector<double> &costs);
+
 // The views together with all that read them, directly or not.
 std::vector<uint32_t> with_dependents(const std::vector<uint32_t> &views,
                                       const std::vector<Edge> &edges);

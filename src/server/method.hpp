@@ -70,6 +70,7 @@ struct Request {
     int days;      // reach of the window in incremental mode
     bool may_swap; // the transaction ends soon: readers would not wait for long
     bool quiet;    // no NOTICEs: nobody asked for this
+    int64_t run = 0; // its number in the history; 0: none
 };
 
 // What strategy needs to know of a view.
@@ -112,6 +113,7 @@ struct Refreshed {
     std::string trouble;
     RowCounts rows;
     bool damaged; // the view is tracked, and its tracking is not whole
+    int64_t oldest = 0; // when the first change was logged that it took in, as TimestampTz; 0: there was none, or it is not known
 };
 
 // What became of a view in a call.  Times are microseconds, as TimestampTz.

@@ -19,6 +19,7 @@ extern "C" {
 #include "access/xlog.h"
 #include "catalog/catalog.h"
 #include "catalog/dependency.h"
+#include "catalog/heap.h"
 #include "catalog/index.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
@@ -54,6 +55,7 @@ extern "C" {
 #include "catalog/pg_ts_template.h"
 #include "catalog/pg_type.h"
 #include "catalog/toasting.h"
+#include "commands/async.h"
 #if PG_VERSION_NUM >= 190000
 #include "commands/repack.h"
 #else
@@ -133,6 +135,7 @@ extern "C" {
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
+#include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -675,6 +678,43 @@ inline void forget_nulling([[maybe_unused]] Query *query, [[maybe_unused]] Relid
             rte->joinaliasvars = remove(rte->joinaliasvars);
     }
 #endif
+}
+
+// Adds rows to pg_attribute for new columns of a relation, all with such attoptions (0: none).
+inline void insert_columns(Relation catalog, TupleDesc columns, Oid relation, Datum options)
+{
+#if PG_VERSION_NUM >= 170000
+    auto *extra = static_cast<FormExtraData_pg_attribute *>(
+        palloc0(sizeof(FormExtraData_pg_attribute) * static_cast<Size>(columns->natts)));
+    for (int i = 0; i < columns->natts; i++) {
+        extra[i].attstattarget.isnull = true;
+        extra[i].attoptions.value = options;
+        extra[i].attoptions.isnull = options == 0;
+    }
+#else
+    auto *extra = static_cast<Datum *>(palloc(sizeof(Datum) * static_cast<Size>(columns->natts)));
+    for (int i = 0; i < columns->natts; i++)
+        extra[i] = options;
+#endif
+    InsertPgAttributeTuples(catalog, columns, relation, extra, nullptr);
+}
+
+// Makes an analysed query what the rule of a view has for its action: before 16 with entries
+// of the range table for the view itself.
+inline Query *as_rule_action([[maybe_unused]] Relation view, Query *query)
+{
+#if PG_VERSION_NUM < 160000
+    ParseState *state = make_parsestate(nullptr);
+    static const char *const names[] = {"new", "old"};
+    for (const char *name : names) {
+        RangeTblEntry *rte =
+            addRangeTableEntryForRelation(state, view, AccessShareLock, makeAlias(name, NIL), false, false)->p_rte;
+        rte->requiredPerms = 0;
+        query->rtable = lcons(rte, query->rtable);
+    }
+    OffsetVarNodes(reinterpret_cast<Node *>(query), 2, 0);
+#endif
+    return query;
 }
 
 // Adds a plain relation to a query that reads it without asking for any

@@ -61,6 +61,7 @@ void record(const JournalEntry &entry)
         .text("message", entry.message)
         .set("role", role)
         .text("source", entry.source)
+        .set("lag", interval_of(entry.lag), entry.lag < 0)
         .store();
     table_close(journal, NoLock);
 }
@@ -89,6 +90,48 @@ void purge(Oid view, int days)
                       "SELECT ctid FROM refresh_mv.journal" OF_VIEW " AND started OPERATOR(pg_catalog.<) $3 FOR UPDATE",
                       values.timestamptz(DatumGetTimestampTz(oldest)));
     SPI_finish();
+}
+
+// A number that a query returns of a view.
+static int64 number_of(Oid view, const char *sql)
+{
+    statement::Values values;
+    if (!view_names::add(&values, view))
+        return 0;
+    SPI_connect();
+    statement::execute(sql, values, SPI_OK_SELECT);
+    int64 number = SPI_processed > 0 ? statement::returned_int64(0, 1) : 0;
+    SPI_finish();
+    return number;
+}
+
+int64 usual_duration(Oid view)
+{
+    return number_of(view, "SELECT (1e6 OPERATOR(pg_catalog.*) pg_catalog.extract('epoch',"
+                           " pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY duration)))::pg_catalog.int8"
+                           " FROM refresh_mv.journal" OF_VIEW
+                           " AND success AND method OPERATOR(pg_catalog.<>) ALL ('{none,skip}')");
+}
+
+TimestampTz last_success(Oid view)
+{
+    statement::Values values;
+    if (!view_names::add(&values, view))
+        return 0;
+    SPI_connect();
+    statement::execute("SELECT pg_catalog.max(started) FROM refresh_mv.journal" OF_VIEW
+                       " AND success AND method OPERATOR(pg_catalog.<>) 'none'",
+                       values, SPI_OK_SELECT);
+    bool null;
+    Datum last = statement::returned(0, 1, &null);
+    SPI_finish();
+    return null ? 0 : DatumGetTimestampTz(last);
+}
+
+int64 run_interval(Oid view)
+{
+    return number_of(view, "SELECT (1e6 OPERATOR(pg_catalog.*) pg_catalog.extract('epoch', gap))::pg_catalog.int8"
+                           " FROM refresh_mv.run_intervals" OF_VIEW);
 }
 
 int consecutive_failures(Oid view)

@@ -15,16 +15,22 @@ int int_or(const own_rows::Scan &row, const char *column, int if_null)
     return null ? if_null : DatumGetInt32(value);
 }
 
+// An interval of a row.
+Interval *interval_or_null(const own_rows::Scan &row, const char *column)
+{
+    bool null;
+    Datum value = own_rows::value(row, column, &null);
+    if (null)
+        return nullptr;
+    auto *interval = static_cast<Interval *>(palloc(sizeof(Interval)));
+    *interval = *DatumGetIntervalP(value);
+    return interval;
+}
+
 ViewSettings settings_in(const own_rows::Scan &row)
 {
     ViewSettings result{};
-    bool null;
-    Datum keep = own_rows::value(row, "keep_before", &null);
-
-    if (!null) {
-        result.keep_before = static_cast<Interval *>(palloc(sizeof(Interval)));
-        *result.keep_before = *DatumGetIntervalP(keep);
-    }
+    result.keep_before = interval_or_null(row, "keep_before");
     result.date_column = own_rows::string(row, "date_column");
     result.window_days = int_or(row, "window_days", -1);
     result.statement_timeout = int_or(row, "statement_timeout", 0);
@@ -32,6 +38,9 @@ ViewSettings settings_in(const own_rows::Scan &row)
     result.work_mem = int_or(row, "work_mem", 0);
     result.tracked = own_rows::truth(row, "tracked");
     result.on_commit = own_rows::truth(row, "on_commit");
+    result.notify = own_rows::truth(row, "notify");
+    result.feed_keep = interval_or_null(row, "feed_keep");
+    result.max_lag = interval_or_null(row, "max_lag");
     return result;
 }
 
@@ -41,7 +50,8 @@ namespace view_settings {
 
 ViewSettings read(Oid view)
 {
-    ViewSettings result = {nullptr, -1, nullptr, 0, 0, 0, false, false};
+    ViewSettings result{};
+    result.window_days = -1;
     ViewName name = view_names::of(view);
 
     if (name.view == nullptr)
@@ -74,7 +84,7 @@ void change(Oid view, const SettingChange *changes, int count)
     SPI_connect();
     statement::change("settings",
                       "SELECT NULL::pg_catalog.tid, $1 AS view_schema, $2 AS view_name, true AS enabled,"
-                      " false AS tracked, false AS on_commit"
+                      " false AS tracked, false AS on_commit, false AS notify"
                       " WHERE NOT EXISTS (SELECT FROM refresh_mv.settings" OF_VIEW ")",
                       values);
     for (int i = 0; i < count; i++) {
@@ -85,9 +95,9 @@ void change(Oid view, const SettingChange *changes, int count)
                           changed.add(changes[i].type, changes[i].value, changes[i].null));
     }
     statement::change("settings",
-                      "SELECT ctid FROM refresh_mv.settings" OF_VIEW " AND enabled AND NOT tracked"
-                      " AND pg_catalog.num_nonnulls("
-                      "date_column, window_days, keep_before, statement_timeout, lock_timeout, work_mem)"
+                      "SELECT ctid FROM refresh_mv.settings" OF_VIEW " AND enabled AND NOT tracked AND NOT notify"
+                      " AND pg_catalog.num_nonnulls(date_column, window_days, keep_before, statement_timeout,"
+                      " lock_timeout, work_mem, feed_keep, max_lag)"
                       " OPERATOR(pg_catalog.=) 0 FOR UPDATE",
                       values);
     SPI_finish();

@@ -15,6 +15,9 @@ struct ViewSettings {
     int work_mem;          // kilobytes
     bool tracked;
     bool on_commit;
+    bool notify;
+    Interval *feed_keep;
+    Interval *max_lag;
 };
 
 // A change of one setting: a value, or null to reset it.

@@ -108,6 +108,7 @@ static BaselineStatus look(Relation view, bool tracked, bool reading)
     if (baseline.unknown == nullptr)
         baseline.unknown = reason(standing, baseline);
     baseline.pending = standing.pending;
+    baseline.oldest = standing.oldest;
     baseline.groups = standing.groups;
     baseline.kept = standing.kept;
     baseline.entries = standing.entries;

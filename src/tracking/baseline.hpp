@@ -17,6 +17,7 @@ struct BaselineStatus {
     bool can_save;        // a new one can be taken
     int64 pending;        // changed rows in the log, if they are known
     int64 entries;        // of the log that had to be looked at
+    TimestampTz oldest;   // when the first changed row was logged that the baseline does not show; 0: there is none
     const char *settings; // that the view's result depends on; null: on none
     const char *meaning;  // of its query, as meaning::fingerprint() has it
     bool other_meaning;   // than at the baseline

@@ -163,6 +163,8 @@ static bool count_entry(const UnreadEntry &entry, void *context)
     if (!entry.is_new)
         return true;
     standing->pending += entry.records;
+    if (standing->oldest == 0 || entry.at < standing->oldest)
+        standing->oldest = entry.at;
     if (entry.data != nullptr && entry.layout == count->layout)
         return true;
     const char *what = entry.data != nullptr     ? "other columns are logged now"
@@ -193,6 +195,34 @@ Standing standing(Oid view, List *sources)
     Count itself = {&standing, nullptr, 0, CurrentMemoryContext};
     unread::each(mark, view, count_entry, &itself);
     return standing;
+}
+
+// Entries come in the order in which they were written.
+static bool stop_at_new(const UnreadEntry &entry, void *context)
+{
+    auto *oldest = static_cast<TimestampTz *>(context);
+    if (!entry.is_new)
+        return true;
+    if (*oldest == 0 || entry.at < *oldest)
+        *oldest = entry.at;
+    return false;
+}
+
+TimestampTz oldest_change(Oid view, bool *baseline, TimestampTz *as_of)
+{
+    Standing standing = read_baseline(view);
+    TimestampTz oldest = 0;
+    ListCell *cell;
+
+    *baseline = standing.baseline;
+    *as_of = standing.timed ? standing.as_of.transaction : 0;
+    if (!standing.baseline)
+        return 0;
+    ReadMark mark = unread::baseline_of(view);
+    foreach (cell, sources_of(view))
+        unread::each(mark, static_cast<TrackedSource *>(lfirst(cell))->relation, stop_at_new, &oldest);
+    unread::each(mark, view, stop_at_new, &oldest);
+    return oldest;
 }
 
 bool source(Oid relation, TrackedSource *source)
@@ -443,7 +473,7 @@ List *unread_sources()
     MemoryContext memory = CurrentMemoryContext;
 
     SPI_connect();
-    for (const char *table : {"tracked", "uses", "state"})
+    for (const char *table : {"tracked", "uses", "state", "feed_entries"})
         statement::change(table,
                        psprintf("SELECT ctid FROM refresh_mv.%s WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c"
                                 " WHERE c.oid OPERATOR(pg_catalog.=) view) FOR UPDATE", table),

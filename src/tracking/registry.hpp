@@ -51,6 +51,7 @@ struct Standing {
     const char *files;    // of its sources then, as source_files::fingerprint() has it
     int64 entries;       // that had to be looked at
     int64 pending;       // new records
+    TimestampTz oldest;  // when the first of these was written; 0: there are none
     const char *reason;  // why they do not tell all that has changed; null: they do
     const char *kept;    // the bound of what keep_before kept then; null: nothing was kept
     bool timed;          // the baseline is as of a time, since the view goes by that
@@ -67,6 +68,10 @@ List *sources_of(Oid view);
 
 // How the view with such sources (TrackedSource *) stands to what the active snapshot shows.
 Standing standing(Oid view, List *sources);
+
+// When the first change was logged that a view with a baseline has not seen; 0: there is none.  *baseline tells whether
+// there is one, and *as_of as of when, if the view goes by the time (else 0).
+TimestampTz oldest_change(Oid view, bool *baseline, TimestampTz *as_of);
 
 // ---- as the tables are now ----
 

@@ -30,14 +30,11 @@ namespace {
              errdetail("%s.", detail), hint ? errhint("%s.", hint) : 0));
 }
 
-// The sources of a view, if all of them can be logged and nothing but their data
-// matters.
-List *checked_sources(Oid view)
+// The sources of a view by such a query, rewritten, if all of them can be logged and nothing
+// but their data matters.
+List *checked_sources(Oid view, Query *query)
 {
-    Relation relation = table_open(view, AccessShareLock);
-    Query *query = query::rewritten(relation);
-    Constancy constancy = determinism::analyse_tracked(query, relation->rd_rel->relowner);
-    table_close(relation, NoLock);
+    Constancy constancy = determinism::analyse_tracked(query, view::owner(view));
     if (constancy.depends_on != nullptr)
         refuse(view, psprintf("Its result depends on more than data: %s", constancy.depends_on),
                constancy.hint ? constancy.hint : "Leave it untracked, or take that out of its query");
@@ -49,6 +46,15 @@ List *checked_sources(Oid view)
             refuse(view, source->obstacle, source->hint);
     }
     return sources;
+}
+
+// The same by its own query.
+List *checked_sources(Oid view)
+{
+    Relation relation = table_open(view, AccessShareLock);
+    Query *query = query::rewritten(relation);
+    table_close(relation, NoLock);
+    return checked_sources(view, query);
 }
 
 // What other sessions have tracked has to be seen after locks were waited for.
@@ -72,15 +78,21 @@ void check_isolation(const char *command)
                      quote_identifier(GetUserNameFromId(GetUserId(), false)))));
 }
 
-// The same, if the current user owns the view and may have them all logged.
+// Fails unless the current user may have the changes of all sources logged.
+void check_rights(List *sources)
+{
+    Oid denied = track::without_right(sources);
+    if (OidIsValid(denied))
+        lack_right(denied);
+}
+
+// The sources of a view, if the current user owns it and may have them all logged.
 List *permitted_sources(Oid view)
 {
     view::check_kind(view);
     view::check_owner(view);
     List *sources = checked_sources(view);
-    Oid denied = track::without_right(sources);
-    if (OidIsValid(denied))
-        lack_right(denied);
+    check_rights(sources);
     return sources;
 }
 
@@ -308,6 +320,14 @@ List *add_locks(List *wanted, Oid view, List *sources)
     return view_locks::add(wanted, view, NoLock);
 }
 
+// Whether a source is logged already as a view needs it.
+bool is_logged(Source *source, bool on_commit)
+{
+    TrackedSource known{};
+    return registry::source(source->relation, &known) && (known.on_commit || !on_commit)
+           && track::damage(list_make1(source), list_make1(&known)) == nullptr;
+}
+
 // How many of the views read a source.
 int64 count_reading(List *views, Oid relation)
 {
@@ -479,6 +499,36 @@ void track(Oid view, const bool *on_commit)
     // Locks before rows: a refresh has its locks when it writes the rows.
     view_locks::take(add_locks(NIL, view, sources));
     save(view, sources, commit, true);
+}
+
+List *locks_to_follow(List *wanted, Oid view, Query *query)
+{
+    ViewSettings settings = view_settings::read(view);
+    ListCell *cell, *member;
+
+    if (!settings.tracked)
+        return wanted;
+    check_isolation("refresh_mv.replace_query()");
+    List *sources = checked_sources(view, query);
+    check_rights(sources);
+    foreach (cell, sources) {
+        auto *source = static_cast<Source *>(lfirst(cell));
+        if (is_logged(source, settings.on_commit))
+            continue;
+        foreach (member, source::members(source->relation, NoLock))
+            wanted = add_with_chunks(wanted, lfirst_oid(member), ShareRowExclusiveLock);
+    }
+    return wanted;
+}
+
+void follow_query(Oid view)
+{
+    ViewSettings settings = view_settings::read(view);
+    if (!settings.tracked)
+        return;
+    save(view, checked_sources(view), settings.on_commit, true);
+    registry::give_up_baseline(view, "its query was replaced");
+    state_tables::drop(view);
 }
 
 // Stops tracking a view that is locked.

@@ -26,6 +26,15 @@ List *locks(List *wanted, Oid view);
 // transaction ends, if there is anything to do.  on_commit null: leaves that as it is.
 void track(Oid view, const bool *on_commit);
 
+// Adds the locks that it takes for the tracking of a view to follow another query, rewritten:
+// those of tables that are not logged, or not all columns that it uses.  Fails if the view
+// is tracked and cannot be by that query, or the caller lacks the rights.
+List *locks_to_follow(List *wanted, Oid view, Query *query);
+
+// Has the tracking of a view follow its query, which has been replaced, if it is tracked;
+// the locks are held.  A full refresh should come next.
+void follow_query(Oid view);
+
 // The first table among those of sources (Source *) whose changes the current user may not
 // have logged; InvalidOid if there is none.
 Oid without_right(List *sources);

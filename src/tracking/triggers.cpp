@@ -333,7 +333,7 @@ Oid uncovered_chunk(Oid member)
 void mend_own()
 {
     Oid schema = get_namespace_oid("refresh_mv", false);
-    for (const char *name : {"settings", "trusted", "state", "journal", "names", "sources", "members", "tracked", "uses", "log"}) {
+    for (const char *name : {"settings", "trusted", "state", "journal", "names", "feed_entries", "sources", "members", "tracked", "uses", "log"}) {
         Oid table = get_relname_relid(name, schema);
         if (OidIsValid(table) && !own_are_whole(table) && ConditionalLockRelationOid(table, ShareRowExclusiveLock))
             mend_table(table);

@@ -92,7 +92,8 @@ int64 bytes_of(const Extremes *list, Datum value)
 // Of a value by reference.
 const char *data_of(const Extremes *list, Datum value)
 {
-    return list->type->typlen > 0 ? static_cast<const char *>(DatumGetPointer(value)) : VARDATA_ANY(DatumGetPointer(value));
+    const void *data = DatumGetPointer(value); // char * before 19
+    return static_cast<const char *>(list->type->typlen > 0 ? data : VARDATA_ANY(data));
 }
 
 int compare_images(const Extremes *list, Datum a, Datum b)

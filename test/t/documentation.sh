@@ -182,6 +182,9 @@ check_all_locks() {
     check_locks 'refresh_materialized_views()' "SELECT refresh_materialized_views(views => '{v}')"
     check_locks 'refresh_where()' "SELECT refresh_mv.refresh_where('v', 'd = current_date')"
     check_locks 'configure()' "SELECT refresh_mv.configure('v', window_days => 3)"
+    check_locks 'replace_query()' "SELECT refresh_mv.replace_query('v', 'SELECT d, count(*) AS n FROM t GROUP BY d')"
+    psql -qc "SELECT refresh_mv.configure('v', feed_keep => '1 day')" >/dev/null
+    check_locks 'feed()' "SELECT * FROM refresh_mv.feed('v')"
     check_locks 'verify()' "SELECT refresh_mv.verify('v')"
     check_locks 'explain()' "SELECT refresh_mv.explain('v')"
     check_locks 'advise()' "SELECT refresh_mv.advise()"

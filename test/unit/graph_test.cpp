@@ -32,6 +32,17 @@ static void circles_end()
     CHECK(view_order::ordered({5}, {{5, 5}}) == (Oids{5}));
 }
 
+static void cheap_views_come_first()
+{
+    CHECK(view_order::cheapest_first({1, 2, 3}, {}, {3, 1, 2}) == (Oids{2, 3, 1}));
+    CHECK(view_order::cheapest_first({1, 2, 3}, {}, {1, 1, 1}) == (Oids{1, 2, 3}));
+    // 9 is not among them
+    CHECK(view_order::cheapest_first({1, 2, 3}, {{2, 9}, {9, 1}}, {3, 1, 2}) == (Oids{3, 1, 2}));
+    CHECK(view_order::cheapest_first({4, 2, 3, 1}, {{1, 2}, {1, 3}, {2, 4}, {3, 4}}, {9, 5, 4, 1}) == (Oids{4, 3, 2, 1}));
+    CHECK(view_order::cheapest_first({2, 1}, {{1, 2}, {2, 1}}, {2, 1}) == (Oids{2, 1}));
+    CHECK(view_order::cheapest_first({}, {}, {}).empty());
+}
+
 static void dependents_are_found_at_any_distance()
 {
     CHECK(view_order::with_dependents({4}, {{1, 2}, {1, 3}, {2, 4}, {3, 4}, {6, 5}}) == (Oids{1, 2, 3, 4}));
@@ -45,5 +56,6 @@ void test_graph()
     a_diamond_is_visited_once();
     order_holds_across_views_not_refreshed();
     circles_end();
+    cheap_views_come_first();
     dependents_are_found_at_any_distance();
 }
