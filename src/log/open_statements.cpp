@@ -142,7 +142,10 @@ bool has_row(Oid source)
 
 bool is_open(Oid source, CmdType kind)
 {
-    return find(source, kind) != nullptr;
+    for (int i = 0; i < count; i++)
+        if (stack[i].source == source && (kind == CMD_UNKNOWN || stack[i].kind == kind))
+            return true;
+    return false;
 }
 
 void count_row(Oid source)
