@@ -92,7 +92,8 @@ int64 bytes_of(const Extremes *list, Datum value)
 // Of a value by reference.
 const char *data_of(const Extremes *list, Datum value)
 {
-    return list->type->typlen > 0 ? DatumGetPointer(value) : VARDATA_ANY(DatumGetPointer(value));
+    return list->type->typlen > 0 ? reinterpret_cast<const char *>(DatumGetPointer(value))
+                                  : VARDATA_ANY(DatumGetPointer(value));
 }
 
 int compare_images(const Extremes *list, Datum a, Datum b)
