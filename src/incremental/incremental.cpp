@@ -306,7 +306,8 @@ Prospect prospect(Relation view, const BaselineStatus &baseline, const Gate &gat
     return {work.scope.reason, work.scope.method, work.changes};
 }
 
-ExactScope scope(Relation view, const BaselineStatus &baseline, const Gate &gate, double *cost)
+// An exact refresh that has not begun.
+static Work make_work(Relation view, const Gate &gate, double *cost)
 {
     Work work{};
     work.view = view;
@@ -314,6 +315,12 @@ ExactScope scope(Relation view, const BaselineStatus &baseline, const Gate &gate
     work.cost = cost;
     work.limit = gate.limit;
     work.environment = work.scope.environment = guard([] { return create_queryEnv(); });
+    return work;
+}
+
+ExactScope scope(Relation view, const BaselineStatus &baseline, const Gate &gate, double *cost)
+{
+    Work work = make_work(view, gate, cost);
     begin(&work, baseline);
     if (work.scope.reason == nullptr && work.scope.method != Method::skip)
         guard([&] {
@@ -322,6 +329,22 @@ ExactScope scope(Relation view, const BaselineStatus &baseline, const Gate &gate
                 work.scope.groups = analysis::fingerprint(work.analysis);
         });
     return work.scope;
+}
+
+const char *follow(Relation view, const BaselineStatus &baseline, const Gate &gate, const char **groups)
+{
+    double cost = 0;
+    Work work = make_work(view, gate, &cost);
+    begin(&work, baseline);
+    *groups = baseline.groups;
+    guard([&] {
+        if (work.scope.reason == nullptr && work.scope.method == Method::delta)
+            find_scope(&work, Method::delta);
+        if (work.scope.reason == nullptr && work.scope.fresh != nullptr)
+            *groups = analysis::fingerprint(work.analysis);
+        ephemeral_rows::release_all(work.environment);
+    });
+    return work.scope.reason;
 }
 
 ExactPlan plan(Relation view, const ExactQuestion &question)

@@ -27,6 +27,7 @@ const char *name_of(Caller caller)
 {
     return caller == Caller::function    ? "function"
            : caller == Caller::procedure ? "procedure"
+           : caller == Caller::statement ? "REFRESH"
                                          : "on commit";
 }
 
@@ -131,7 +132,9 @@ class Run {
 public:
     Run(const Call &call, const run::Limits &limits) : call_(call), limits_(limits)
     {
-        id_ = call.source == Caller::commit ? 0 : guard([] { return history::new_run(); });
+        // What happens on commit, or by a statement that is core's, must not be what lastval() tells.
+        bool counted = call.source == Caller::function || call.source == Caller::procedure;
+        id_ = counted ? guard([] { return history::new_run(); }) : 0;
         for (Oid oid : call.views)
             names_[oid] = name_of(oid);
     }
@@ -163,12 +166,13 @@ public:
         finish(outcome, obstacle.sqlstate == 0 && prepared.hindrance == view::Hindrance::none);
     }
 
-    // The same for a condition; failures are thrown.
-    void refresh_where(Oid oid, const std::string &condition)
+    // The same by other means; failures are thrown.
+    template <class Way>
+    void refresh_or_throw(Oid oid, Way way)
     {
         Outcome outcome = start(oid);
         try {
-            outcome.refreshed = refresh::refresh_where(oid, condition);
+            in_own_memory([&] { outcome.refreshed = way(); });
         } catch (const PgError &error) {
             if (is_view_timeout(error))
                 throw Error{ERRCODE_QUERY_CANCELED, view_timeout, "", ""};
@@ -428,7 +432,34 @@ std::vector<Outcome> where(const Call &call, const std::string &condition, const
         Run run(call, limits);
         guard([&] { view::prepare_existing(call.views[0]); });
         run.take_snapshot();
-        run.refresh_where(call.views[0], condition);
+        run.refresh_or_throw(call.views[0], [&] { return refresh::refresh_where(call.views[0], condition); });
+        guard([] { PopActiveSnapshot(); });
+        return run.end();
+    });
+}
+
+bool lock(const Call &call)
+{
+    std::vector<Oid> by_oid = call.views;
+    bool all = true;
+    std::sort(by_oid.begin(), by_oid.end());
+    for (Oid oid : by_oid)
+        all &= guard([&] { return view::prepare(oid, true, true).hindrance; }) == view::Hindrance::none;
+    return all;
+}
+
+std::vector<Outcome> all_or_none(const Call &call, const Limits &limits)
+{
+    return with_progress([&] {
+        guard([] { view::stop_clock(); });
+        Run run(call, limits);
+        run.take_snapshot();
+        with_shared_changes(call.views.size() > 1, [&] {
+            for (Oid oid : call.views)
+                run.refresh_or_throw(oid, [&] { return refresh::refresh(oid, call.request); });
+        });
+        for (Oid oid : run.damaged())
+            repair::resume(oid);
         guard([] { PopActiveSnapshot(); });
         return run.end();
     });

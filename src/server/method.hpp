@@ -70,6 +70,7 @@ struct Request {
     int days;      // reach of the window in incremental mode
     bool may_swap; // the transaction ends soon: readers would not wait for long
     bool quiet;    // no NOTICEs: nobody asked for this
+    bool as_core = false; // what REFRESH promises is to be kept, and done wherever REFRESH would be: no window
 };
 
 // What strategy needs to know of a view.

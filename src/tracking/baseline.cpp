@@ -15,20 +15,29 @@ namespace refresh_mv {
 
 namespace {
 
-// A statement on a source that runs while the view is refreshed (from its row
-// trigger, say) has changed rows and has not logged them.
-void check_no_open_statement(List *sources)
+// The source of which a statement runs while the view is refreshed (from its row trigger, say):
+// it has changed rows and has not logged them.  InvalidOid if there is none.
+Oid changing_source(List *sources)
 {
     ListCell *cell;
     foreach (cell, sources) {
         Oid relation = static_cast<Source *>(lfirst(cell))->relation;
         if (open_statements::is_open(relation))
-            ereport(ERROR,
-                    (errcode(ERRCODE_OBJECT_IN_USE),
-                     errmsg("cannot refresh a tracked materialized view while a statement is changing table \"%s\"",
-                            get_rel_name(relation)),
-                     errhint("Refresh it after the statement, or on commit.")));
+            return relation;
     }
+    return InvalidOid;
+}
+
+// Fails because of such a statement, or tells why changes are not known.
+const char *amidst_statement(Oid source, Amidst amidst)
+{
+    if (amidst == Amidst::refused)
+        ereport(ERROR,
+                (errcode(ERRCODE_OBJECT_IN_USE),
+                 errmsg("cannot refresh a tracked materialized view while a statement is changing table \"%s\"",
+                        get_rel_name(source)),
+                 errhint("Refresh it after the statement, or on commit.")));
+    return psprintf("a statement is changing %s", get_rel_name(source));
 }
 
 // Rows that are applied one by one are logged by a row trigger.  While any of a source's row
@@ -65,7 +74,7 @@ const char *reason(const Standing &standing, const BaselineStatus &baseline)
 
 namespace baseline {
 
-BaselineStatus look(Relation view, bool tracked)
+BaselineStatus look(Relation view, bool tracked, Amidst amidst)
 {
     BaselineStatus baseline{};
     baseline.tracked = tracked;
@@ -75,8 +84,10 @@ BaselineStatus look(Relation view, bool tracked)
     Query *query = query::rewritten(view);
     Constancy constancy = determinism::analyse_tracked(query, view->rd_rel->relowner);
     List *sources = source::read_by(query);
-    check_no_open_statement(sources);
-    if (constancy.depends_on != nullptr)
+    Oid changing = changing_source(sources);
+    if (OidIsValid(changing))
+        baseline.unknown = amidst_statement(changing, amidst);
+    else if (constancy.depends_on != nullptr)
         baseline.unknown = psprintf("its result depends on more than data: %s", constancy.depends_on);
     else {
         baseline.sources = registry::sources_of(RelationGetRelid(view));
