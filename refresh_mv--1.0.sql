@@ -113,8 +113,8 @@ CREATE INDEX journal_view_idx ON refresh_mv.journal (view_schema, view_name, id)
 CREATE INDEX journal_started_idx ON refresh_mv.journal (view_schema, view_name, started);
 SELECT pg_catalog.pg_extension_config_dump('refresh_mv.journal', '');
 COMMENT ON TABLE refresh_mv.journal IS
-    'The history: a row for each view of each run; run is NULL where it was refreshed on commit. Users '
-    'read it through refresh_mv.history.';
+    'The history: a row for each view of each run; run is NULL where it was refreshed on commit or by '
+    'REFRESH. Users read it through refresh_mv.history.';
 
 CREATE SEQUENCE refresh_mv.run_ids;
 SELECT pg_catalog.pg_extension_config_dump('refresh_mv.run_ids', '');
@@ -251,6 +251,11 @@ COMMENT ON PROCEDURE refresh_mv.run(text, integer, regclass[], boolean, boolean,
     'incremental, and commits after each. Fails at the end if one failed; one that is locked is skipped '
     'unless it is to wait. One whose max_lag is kept until the next call is left; every says when that is, if the '
     'history does not.';
+
+CREATE PROCEDURE refresh_mv_internal.refresh_statement()
+AS 'MODULE_PATHNAME', 'refresh_mv_refresh_statement' LANGUAGE C;
+COMMENT ON PROCEDURE refresh_mv_internal.refresh_statement() IS
+    'What becomes of REFRESH MATERIALIZED VIEW if refresh_mv.take_over says so. Fails if it is called otherwise.';
 
 CREATE FUNCTION refresh_mv.refresh_where(
     view regclass, condition text,
@@ -1469,3 +1474,4 @@ GRANT EXECUTE ON FUNCTION
     refresh_mv_internal.extremes_add(bytea, bytea, bytea, integer), refresh_mv_internal.outermost(bytea, anyelement),
     refresh_mv_internal.image(anyelement)
 TO PUBLIC;
+GRANT EXECUTE ON PROCEDURE refresh_mv_internal.refresh_statement() TO PUBLIC;

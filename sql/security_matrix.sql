@@ -53,6 +53,7 @@ INSERT INTO probes VALUES
     ('refresh_mv.configure(regclass,text,integer,interval,boolean,text,text,text,boolean,interval,interval)',
      $$SELECT 'ok' FROM refresh_mv.configure('suite.v', window_days => 3)$$),
     ('refresh_mv.trust(regprocedure,boolean)', $$SELECT 'ok' FROM refresh_mv.trust('suite.used(numeric)')$$),
+    ('refresh_mv_internal.refresh_statement()', $$CALL refresh_mv_internal.refresh_statement()$$),
     ('refresh_mv_internal.check_trust()', $$SELECT refresh_mv_internal.check_trust()$$),
     ('refresh_mv.track(regclass,boolean)', $$SELECT 'ok' FROM refresh_mv.track('suite.v', on_commit => true)$$),
     ('refresh_mv.untrack(regclass)', $$SELECT 'ok' FROM refresh_mv.untrack('suite.v')$$),

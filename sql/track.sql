@@ -228,7 +228,7 @@ DELETE FROM items WHERE id = 20;
 SELECT * FROM refreshed('lower_view', 'upper_view');
 UPDATE items SET name = lower(name);
 SELECT * FROM refreshed('lower_view', 'upper_view');
--- A REFRESH by hand may have changed anything, in the view itself too.
+-- A REFRESH by hand may have changed anything for those that read the view.
 REFRESH MATERIALIZED VIEW lower_view;
 SELECT name, pending_changes, stale, unknown_reason FROM tracked;
 SELECT * FROM refresh_mv.changes('upper_view', 'lower_view');

@@ -1,6 +1,7 @@
 // refresh_mv: refreshes ordinary materialized views in place.  What PostgreSQL loads: the
 // settings, and who is called back when.
 
+#include "api/take_over.hpp"
 #include "capture/capture.hpp"
 #include "capture/merge_moves.hpp"
 #include "incremental/incremental.hpp"
@@ -85,12 +86,19 @@ void _PG_init(void)
                                 &make_node::size_limit, 1024, 0, INT_MAX / 1024, PGC_USERSET, GUC_UNIT_MB, nullptr,
                                 nullptr, nullptr);
     });
+    once([] {
+        DefineCustomEnumVariable("refresh_mv.take_over",
+                                 "Whether REFRESH MATERIALIZED VIEW is done by refresh_mv.",
+                                 "cascade: what the view reads is refreshed first.", &take_over::setting,
+                                 take_over::off, take_over::settings, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+    });
     once([] { MarkGUCPrefixReserved("refresh_mv"); });
     once([] { logged_relation::watch(); });
     once([] { live_scan::watch(); });
     once([] { hashed_joins::install(); });
     once([] { merge_moves::watch(); });
     once([] { on_commit::watch(); });
+    once([] { take_over::watch(); });
     once([] { open_statements::at_commit(capture::log_unfinished); }); // called before on_commit's
 }
 

@@ -94,6 +94,16 @@ std::vector<Edge> all_edges()
     return edges_below({views, views + count});
 }
 
+// Whether a view that was not named is refreshed with those that were; says so if it is not.
+bool comes_along(Oid view)
+{
+    if (guard([&] { return is_included(view); }))
+        return true;
+    notice("%s is left out: it is disabled or the current user may not refresh it",
+           guard([&] { return view::name(view); }));
+    return false;
+}
+
 // The views together with those that read them and that the caller may refresh.
 std::vector<Oid> cascaded(const std::vector<Oid> &views, const std::vector<Edge> &edges)
 {
@@ -101,11 +111,8 @@ std::vector<Oid> cascaded(const std::vector<Oid> &views, const std::vector<Edge>
     for (Oid oid : view_order::with_dependents(views, edges)) {
         if (std::find(views.begin(), views.end(), oid) != views.end())
             continue;
-        if (guard([&] { return is_included(oid); }))
+        if (comes_along(oid))
             result.push_back(oid);
-        else
-            notice("%s is left out: it is disabled or the current user may not refresh it",
-                   guard([&] { return view::name(oid); }));
     }
     return result;
 }
@@ -201,6 +208,24 @@ Call call(FunctionCallInfo fcinfo, const Request &request, int views, int cascad
     Call call = {request, view_order::ordered(chosen, edges), edges, true, Caller::function};
     call.request.may_swap = call.views.size() == 1;
     return call;
+}
+
+Call statement(Oid view, bool with_sources)
+{
+    std::vector<Oid> all = {view};
+    std::vector<Oid> chosen = {view};
+    std::vector<Edge> edges;
+    if (with_sources)
+        edges = edges_below(all);
+    for (const Edge &edge : edges) {
+        if (std::find(all.begin(), all.end(), edge.source) != all.end())
+            continue;
+        all.push_back(edge.source);
+        if (comes_along(edge.source))
+            chosen.push_back(edge.source);
+    }
+    Request request = {RefreshMode::smart, 0, false, true, true};
+    return {request, view_order::ordered(chosen, edges), edges, true, Caller::statement};
 }
 
 } // namespace arguments

@@ -32,4 +32,8 @@ Request incremental_or_full(FunctionCallInfo fcinfo, int incremental, int days);
 // views that read them.
 Call call(FunctionCallInfo fcinfo, const Request &request, int views, int cascade);
 
+// What REFRESH of a view asks for: that view, with its sources also those that it reads in the end
+// and that the caller may refresh.
+Call statement(Oid view, bool with_sources);
+
 } // namespace refresh_mv::arguments

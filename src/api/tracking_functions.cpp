@@ -3,6 +3,7 @@
 
 #include "api/arguments.hpp"
 #include "api/result_rows.hpp"
+#include "api/take_over.hpp"
 #include "capture/capture.hpp"
 #include "capture/ddl.hpp"
 #include "inspect/changes.hpp"
@@ -11,6 +12,7 @@
 #include "log/replica.hpp"
 #include "query/view.hpp"
 #include "query/view_locks.hpp"
+#include "refresh/core_refresh.hpp"
 #include "server/bridge.hpp"
 #include "store/state_tables.hpp"
 #include "store/statement.hpp"
@@ -203,8 +205,12 @@ Datum refresh_mv_note_ddl(PG_FUNCTION_ARGS)
         ereport(ERROR,
                 (errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
                  errmsg("refresh_mv_internal.note_ddl() must be called as an event trigger")));
+    auto *command = reinterpret_cast<EventTriggerData *>(fcinfo->context);
+    if (take_over::has_done(command->parsetree))
+        PG_RETURN_NULL();
     return entry([&]() -> Datum {
-        ddl::note(reinterpret_cast<EventTriggerData *>(fcinfo->context));
+        Oid filled = command->tag == CMDTAG_REFRESH_MATERIALIZED_VIEW ? ddl::refreshed_by_core() : InvalidOid;
+        ddl::note(command, OidIsValid(filled) && core_refresh::make_baseline(filled) ? filled : InvalidOid);
         PG_RETURN_NULL();
     });
 }

@@ -139,7 +139,19 @@ void adapt(Oid relation)
 
 namespace ddl {
 
-void note(EventTriggerData *command)
+Oid refreshed_by_core()
+{
+    static SPIPlanPtr plan = nullptr;
+    bool null;
+    SPI_connect();
+    statement::read(&plan, "SELECT d.objid FROM " COMMANDS " WHERE d.command_tag OPERATOR(pg_catalog.=)"
+                           " 'REFRESH MATERIALIZED VIEW'", statement::Values());
+    Oid view = SPI_processed == 1 ? DatumGetObjectId(statement::returned(0, 1, &null)) : InvalidOid;
+    SPI_finish();
+    return view;
+}
+
+void note(EventTriggerData *command, Oid known)
 {
     int count = 0;
     bool refresh = command->tag == CMDTAG_REFRESH_MATERIALIZED_VIEW;
@@ -153,7 +165,7 @@ void note(EventTriggerData *command)
         if (command->tag == CMDTAG_ALTER_TABLE)
             triggers::mend_own();
         for (int i = 0; i < count; i++)
-            if (found[i].reason != nullptr) {
+            if (found[i].reason != nullptr && found[i].relation != known) {
                 registry::touch(found[i].relation);
                 if (found[i].meaning)
                     touched::note_meaning(found[i].relation);

@@ -12,7 +12,10 @@
 
 namespace refresh_mv::ddl {
 
-// Logs "everything" for what the command has changed, and adapts triggers.
-void note(EventTriggerData *command);
+// The view of which an event trigger is told that core's REFRESH has filled it; InvalidOid if there is none.
+Oid refreshed_by_core();
+
+// Logs "everything" for what the command has changed, but for a relation of which all is known, and adapts triggers.
+void note(EventTriggerData *command, Oid known);
 
 } // namespace refresh_mv::ddl

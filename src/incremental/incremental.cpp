@@ -334,7 +334,8 @@ Prospect prospect(Relation view, const BaselineStatus &baseline, const Gate &gat
     return {work.scope.reason, work.scope.method, work.changes};
 }
 
-ExactScope scope(Relation view, const BaselineStatus &baseline, const Gate &gate, double *cost)
+// An exact refresh that has not begun.
+static Work make_work(Relation view, const Gate &gate, double *cost)
 {
     Work work{};
     work.view = view;
@@ -342,6 +343,12 @@ ExactScope scope(Relation view, const BaselineStatus &baseline, const Gate &gate
     work.cost = cost;
     work.limit = gate.limit;
     work.environment = work.scope.environment = guard([] { return create_queryEnv(); });
+    return work;
+}
+
+ExactScope scope(Relation view, const BaselineStatus &baseline, const Gate &gate, double *cost)
+{
+    Work work = make_work(view, gate, cost);
     begin(&work, baseline, baseline.groups);
     if (work.scope.reason == nullptr && work.scope.method != Method::skip)
         guard([&] {
@@ -356,13 +363,8 @@ ExactScope scope(Relation view, const BaselineStatus &baseline, const Gate &gate
 static ExactScope try_to_read(Relation view, const BaselineStatus &baseline, const char *groups, const Gate &gate,
                               double *cost)
 {
-    Work work{};
-    work.view = view;
-    work.state.view = RelationGetRelid(view);
-    work.cost = cost;
-    work.limit = gate.limit;
+    Work work = make_work(view, gate, cost);
     work.reading = true;
-    work.environment = work.scope.environment = guard([] { return create_queryEnv(); });
     begin(&work, baseline, groups);
     if (work.scope.reason == nullptr && work.scope.method != Method::skip)
         guard([&] { find_scope(&work, work.scope.method); });
@@ -380,6 +382,22 @@ ExactScope scope_to_read(Relation view, const BaselineStatus &baseline, const Ga
     guard([&] { release(&scope); });
     *cost = 0;
     return try_to_read(view, baseline, nullptr, gate, cost);
+}
+
+const char *follow(Relation view, const BaselineStatus &baseline, const Gate &gate, const char **groups)
+{
+    double cost = 0;
+    Work work = make_work(view, gate, &cost);
+    begin(&work, baseline, baseline.groups);
+    *groups = baseline.groups;
+    guard([&] {
+        if (work.scope.reason == nullptr && work.scope.method == Method::delta)
+            find_scope(&work, Method::delta);
+        if (work.scope.reason == nullptr && work.scope.fresh != nullptr)
+            *groups = analysis::fingerprint(work.analysis);
+        ephemeral_rows::release_all(work.environment);
+    });
+    return work.scope.reason;
 }
 
 ExactPlan plan(Relation view, const ExactQuestion &question)

@@ -91,6 +91,11 @@ ExactScope scope(Relation view, const BaselineStatus &baseline, const Gate &gate
 // queries of the scope are planned, there have to be query::StandIns: for the states as they would have been written.
 ExactScope scope_to_read(Relation view, const BaselineStatus &baseline, const Gate &gate, double *cost);
 
+// Brings the states that go with a baseline to where the active snapshot is, for a view that has been made by
+// other means what its query returns under it: *groups says what of, as save_baseline() takes it.  Why that cannot be
+// done, or null.
+const char *follow(Relation view, const BaselineStatus &baseline, const Gate &gate, const char **groups);
+
 // Releases what a scope holds, once it has been merged.
 void release(ExactScope *scope);
 

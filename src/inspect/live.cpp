@@ -206,7 +206,7 @@ Obstacle find_by_changes(const OpenView &view, const LiveQuestion &question, Liv
     bool bounded = false; // by what the query would take
     Obstacle obstacle = guard([&] {
         sources = checked_sources(view.relation);
-        baseline = baseline::look_to_read(view.relation, view.settings.tracked);
+        baseline = baseline::look(view.relation, view.settings.tracked, Amidst::allowed);
         rows->changes = baseline.pending;
         Obstacle found = obstacle_of(view, baseline);
         if (found.reason != nullptr || !has_changed(baseline))

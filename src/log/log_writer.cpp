@@ -10,6 +10,12 @@ namespace {
 
 Size written = 0; // since take_written()
 
+// What has written the last entry of this session.
+struct {
+    FullTransactionId xid;
+    CommandId command;
+} last_writer;
+
 // Entries are kept so short that they need no TOAST.
 constexpr int full = 7800;
 
@@ -110,6 +116,7 @@ void insert(Oid relation, int64 layout, bool nested, int64 records, StringInfo d
     nulls[column_reason] = reason == nullptr;
     HeapTuple tuple = heap_form_tuple(RelationGetDescr(log), values, nulls);
     insert_row(log, tuple);
+    last_writer = {GetTopFullTransactionId(), GetCurrentCommandId(false)};
     written += HEAPTUPLESIZE + tuple->t_len;
     heap_freetuple(tuple);
     table_close(log, NoLock); // whoever truncates it waits for us
@@ -208,6 +215,11 @@ void baseline_lost(Oid view, const char *reason)
 {
     constexpr int64 not_for_readers = -1; // as refresh_mv.unread knows it
     insert(view, not_for_readers, false, 0, nullptr, reason);
+}
+
+bool has_written_since(CommandId command)
+{
+    return FullTransactionIdEquals(last_writer.xid, GetTopFullTransactionIdIfAny()) && last_writer.command >= command;
 }
 
 Size take_written()

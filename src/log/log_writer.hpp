@@ -52,6 +52,9 @@ void everything(Oid relation, const char *reason);
 // to the views that read it.
 void baseline_lost(Oid view, const char *reason);
 
+// Whether the current transaction has written an entry by this command of its or a later one.
+bool has_written_since(CommandId command);
+
 // The bytes of the entries that this session has written since it last asked.
 Size take_written();
 

@@ -78,11 +78,16 @@ void set_option(const char *name, int value, const char *unit)
 // A relation whose pg_class row the snapshot does not show in its present form
 // may have been truncated or rewritten since: what the snapshot reads of it is
 // not what was there.
-void check_unchanged_since_snapshot(Oid relation)
+bool is_unchanged_since_snapshot(Oid relation)
 {
     ClassRow row = class_row(relation);
-    if (row.exists && !TransactionIdIsCurrentTransactionId(row.xmin)
-        && XidInMVCCSnapshot(row.xmin, GetActiveSnapshot()))
+    return !row.exists || TransactionIdIsCurrentTransactionId(row.xmin)
+           || !XidInMVCCSnapshot(row.xmin, GetActiveSnapshot());
+}
+
+void check_unchanged_since_snapshot(Oid relation)
+{
+    if (!is_unchanged_since_snapshot(relation))
         ereport(ERROR,
                 (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
                  errmsg("could not serialize access to relation \"%s\" due to a concurrent change of its definition or storage",
@@ -278,6 +283,17 @@ void check_snapshot(Relation view)
     check_unchanged_since_snapshot(RelationGetRelid(view));
     foreach (cell, query::lock_sources(view))
         check_unchanged_since_snapshot(lfirst_oid(cell));
+}
+
+bool is_in_snapshot(Relation view)
+{
+    ListCell *cell;
+    if (!is_unchanged_since_snapshot(RelationGetRelid(view)))
+        return false;
+    foreach (cell, query::lock_sources(view))
+        if (!is_unchanged_since_snapshot(lfirst_oid(cell)))
+            return false;
+    return true;
 }
 
 void check_serializable(Relation view)

@@ -95,6 +95,10 @@ void hand_over(OpenView *view);
 void check_snapshot(Relation view);
 void check_serializable(Relation view);
 
+// Whether the active snapshot, taken before the locks perhaps, shows the view and its sources as
+// they are now.
+bool is_in_snapshot(Relation view);
+
 // What may be told of an error that a view's query met, which may quote data: the message
 // to whoever has the rights of its owner, to others the SQLSTATE.
 const char *told(const ErrorData *error, bool to_owner);

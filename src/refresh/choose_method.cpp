@@ -37,6 +37,8 @@ Decision choose(const Request &request, const ViewStatus &status)
         return {Approach::full, 0, "a full refresh was asked for"};
     if (request.mode == RefreshMode::smart && status.tracked)
         return choose_by_log(status);
+    if (request.as_core)
+        return {Approach::full, 0, "the view is not tracked"};
     if (!status.windowable)
         return {Approach::full, 0, status.not_windowable};
     if (request.mode == RefreshMode::incremental)

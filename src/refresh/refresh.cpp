@@ -464,10 +464,10 @@ Refreshed refresh(Oid oid, const Request &request)
         opened.run = request.run;
         if (RelationIsPopulated(opened.relation))
             view::check_serializable(opened.relation);
-        baseline = view_status::look(opened);
+        baseline = view_status::look(opened, request.as_core ? Amidst::allowed : Amidst::refused);
         return opened;
     });
-    bool by_age = request.mode == RefreshMode::smart && !baseline.tracked;
+    bool by_age = request.mode == RefreshMode::smart && !baseline.tracked && !request.as_core;
     bool windowed = by_age || (request.mode == RefreshMode::incremental && !baseline.tracked);
     ViewStatus status = view_status::read(view, baseline, by_age, windowed);
     Decision decision = choose_method::choose(request, status);

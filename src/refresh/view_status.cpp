@@ -41,9 +41,9 @@ const char *read_doubt(const OpenView &view)
 
 namespace view_status {
 
-BaselineStatus look(const OpenView &view)
+BaselineStatus look(const OpenView &view, Amidst amidst)
 {
-    BaselineStatus baseline = baseline::look(view.relation, view.settings.tracked);
+    BaselineStatus baseline = baseline::look(view.relation, view.settings.tracked, amidst);
     if (baseline.tracked && baseline.unknown == nullptr)
         baseline.unknown = row_condition::moved_back(baseline.kept,
                                                      row_condition::bound(view.window, view.settings.keep_before));

@@ -9,7 +9,7 @@ namespace refresh_mv::view_status {
 
 // What is known of the changes since the last refresh of an open view.  See baseline::look(); nor are they known
 // where it kept rows that it should not keep now.
-BaselineStatus look(const OpenView &view);
+BaselineStatus look(const OpenView &view, Amidst amidst = Amidst::refused);
 
 // The status of a view under the active snapshot; what is about its newest data, which
 // has to be read, and whether a window can be trusted, only if that is wanted.

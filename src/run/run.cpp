@@ -29,6 +29,7 @@ const char *name_of(Caller caller)
     return caller == Caller::function    ? "function"
            : caller == Caller::procedure ? "procedure"
            : caller == Caller::commit    ? "on commit"
+           : caller == Caller::statement ? "REFRESH"
                                          : "replace_query";
 }
 
@@ -133,7 +134,9 @@ class Run {
 public:
     Run(const Call &call, const run::Limits &limits) : call_(call), limits_(limits)
     {
-        id_ = call.source == Caller::commit ? 0 : guard([] { return history::new_run(); });
+        // What happens on commit, or by a statement that is core's, must not be what lastval() tells.
+        bool counted = call.source == Caller::function || call.source == Caller::procedure;
+        id_ = counted ? guard([] { return history::new_run(); }) : 0;
         for (Oid oid : call.views)
             names_[oid] = name_of(oid);
     }
@@ -172,13 +175,13 @@ public:
         finish(outcome, false);
     }
 
-    // The same by a function that does it; failures are thrown.
-    template <class Refresh>
-    void refresh_by(Oid oid, Refresh &&refresh)
+    // The same by other means; failures are thrown.
+    template <class Way>
+    void refresh_or_throw(Oid oid, Way way)
     {
         Outcome outcome = start(oid);
         try {
-            outcome.refreshed = refresh();
+            in_own_memory([&] { outcome.refreshed = way(); });
         } catch (const PgError &error) {
             if (is_view_timeout(error))
                 throw Error{ERRCODE_QUERY_CANCELED, view_timeout, "", ""};
@@ -465,7 +468,7 @@ std::vector<Outcome> where(const Call &call, const std::string &condition, const
         Run run(call, limits);
         guard([&] { view::prepare_existing(call.views[0]); });
         run.take_snapshot();
-        run.refresh_by(call.views[0], [&] { return refresh::refresh_where(call.views[0], condition, run.request().run); });
+        run.refresh_or_throw(call.views[0], [&] { return refresh::refresh_where(call.views[0], condition, run.request().run); });
         guard([] { PopActiveSnapshot(); });
         return run.end();
     });
@@ -477,11 +480,38 @@ std::vector<Outcome> replaced(const Call &call, const Limits &limits)
         Run run(call, limits);
         guard([&] { view::prepare_existing(call.views[0]); });
         run.take_snapshot();
-        run.refresh_by(call.views[0], [&] {
+        run.refresh_or_throw(call.views[0], [&] {
             Refreshed done = refresh::refresh(call.views[0], run.request());
             done.reason = "its query was replaced";
             return done;
         });
+        guard([] { PopActiveSnapshot(); });
+        return run.end();
+    });
+}
+
+bool lock(const Call &call)
+{
+    std::vector<Oid> by_oid = call.views;
+    bool all = true;
+    std::sort(by_oid.begin(), by_oid.end());
+    for (Oid oid : by_oid)
+        all &= guard([&] { return view::prepare(oid, true, true).hindrance; }) == view::Hindrance::none;
+    return all;
+}
+
+std::vector<Outcome> all_or_none(const Call &call, const Limits &limits)
+{
+    return with_progress([&] {
+        guard([] { view::stop_clock(); });
+        Run run(call, limits);
+        run.take_snapshot();
+        with_shared_changes(call.views.size() > 1, [&] {
+            for (Oid oid : call.views)
+                run.refresh_or_throw(oid, [&] { return refresh::refresh(oid, run.request()); });
+        });
+        for (Oid oid : run.damaged())
+            repair::resume(oid);
         guard([] { PopActiveSnapshot(); });
         return run.end();
     });

@@ -7,7 +7,8 @@
 // Invariants:
 // - Each view is refreshed in a subtransaction of its own.  One that fails is
 //   left as it was; views that read it are not refreshed in this call; the
-//   others are.  A cancelled statement ends the call.
+//   others are.  A cancelled statement ends the call.  (But for a statement, REFRESH: whatever
+//   fails is its failure.)
 // - A view comes after all views that it reads.
 // - Each view leaves one row in the journal, in the transaction that
 //   refreshed it.
@@ -21,8 +22,9 @@
 
 namespace refresh_mv {
 
-// Who called; commit: the transaction, at its end; replacement: whoever gave a view another query.
-enum class Caller { function, procedure, commit, replacement };
+// Who called; commit: the transaction, at its end; statement: REFRESH; replacement: whoever gave a view another
+// query.
+enum class Caller { function, procedure, commit, statement, replacement };
 
 struct Call {
     Request request;
@@ -69,6 +71,13 @@ std::vector<Outcome> where(const Call &call, const std::string &condition, const
 
 // Fills a view by the query that it has just been given.  A failure is thrown.
 std::vector<Outcome> replaced(const Call &call, const Limits &limits);
+
+// Locks the call's views as together() does; false if one of them has been dropped meanwhile.
+bool lock(const Call &call);
+
+// Refreshes all views of a call, which are locked, under one snapshot, within the caller's
+// transaction.  A failure is thrown, and ends the call.
+std::vector<Outcome> all_or_none(const Call &call, const Limits &limits);
 
 Summary summary(const std::vector<Outcome> &outcomes, double seconds);
 

@@ -263,13 +263,33 @@ inline void executor_run(QueryDesc *query)
 }
 
 // The core REFRESH of a view named by its schema and name.
-inline void exec_refresh(RefreshMatViewStmt *statement, const char *text,
-                         QueryCompletion *completion)
+inline ObjectAddress exec_refresh(RefreshMatViewStmt *statement, const char *text,
+                                  QueryCompletion *completion)
 {
 #if PG_VERSION_NUM >= 180000
-    ExecRefreshMatView(statement, text, completion);
+    return ExecRefreshMatView(statement, text, completion);
 #else
-    ExecRefreshMatView(statement, text, nullptr, completion);
+    return ExecRefreshMatView(statement, text, nullptr, completion);
+#endif
+}
+
+// Whether the role may look names up in a schema.
+inline bool may_use_schema(Oid schema, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+    return object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE) == ACLCHECK_OK;
+#else
+    return pg_namespace_aclcheck(schema, role, ACL_USAGE) == ACLCHECK_OK;
+#endif
+}
+
+// Whether the role may call a function.
+inline bool may_execute(Oid function, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+    return object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE) == ACLCHECK_OK;
+#else
+    return pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK;
 #endif
 }
 

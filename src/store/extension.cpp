@@ -30,9 +30,16 @@ static const char *installed_version()
     return version;
 }
 
+// Of this library.
+static const char version[] = "1.0";
+
+bool is_current()
+{
+    return strcmp(installed_version(), version) == 0;
+}
+
 void check_version()
 {
-    static const char version[] = "1.0";
     const char *found = installed_version();
 
     if (strcmp(found, version) != 0)

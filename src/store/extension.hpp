@@ -8,7 +8,9 @@ namespace refresh_mv::extension {
 // Whether a relation belongs to this extension.
 bool is_member(Oid relation);
 
-// Fails unless the extension's objects are those of this library's version.
+// Whether the extension's objects are those of this library's version; the second one fails
+// unless they are.
+bool is_current();
 void check_version();
 
 // Notes that the current transaction merges rows into a view.  Under REPEATABLE

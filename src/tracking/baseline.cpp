@@ -15,25 +15,29 @@ namespace refresh_mv {
 
 namespace {
 
-// The source that a statement is changing, or null: one that runs while the view is refreshed (from its row
-// trigger, say) has changed rows and has not logged them.
-const char *changing(List *sources)
+// The source of which a statement runs while the view is refreshed (from its row trigger, say):
+// it has changed rows and has not logged them.  InvalidOid if there is none.
+Oid changing_source(List *sources)
 {
     ListCell *cell;
-    foreach (cell, sources)
-        if (open_statements::is_open(static_cast<Source *>(lfirst(cell))->relation))
-            return get_rel_name(static_cast<Source *>(lfirst(cell))->relation);
-    return nullptr;
+    foreach (cell, sources) {
+        Oid relation = static_cast<Source *>(lfirst(cell))->relation;
+        if (open_statements::is_open(relation))
+            return relation;
+    }
+    return InvalidOid;
 }
 
-void check_no_open_statement(List *sources)
+// Fails because of such a statement, or tells why changes are not known.
+const char *amidst_statement(Oid source, Amidst amidst)
 {
-    const char *table = changing(sources);
-    if (table != nullptr)
+    if (amidst == Amidst::refused)
         ereport(ERROR,
                 (errcode(ERRCODE_OBJECT_IN_USE),
-                 errmsg("cannot refresh a tracked materialized view while a statement is changing table \"%s\"", table),
+                 errmsg("cannot refresh a tracked materialized view while a statement is changing table \"%s\"",
+                        get_rel_name(source)),
                  errhint("Refresh it after the statement, or on commit.")));
+    return psprintf("a statement is changing %s", get_rel_name(source));
 }
 
 // Rows that are applied one by one are logged by a row trigger.  While any of a source's row
@@ -70,8 +74,7 @@ const char *reason(const Standing &standing, const BaselineStatus &baseline)
 
 namespace baseline {
 
-// The same for a refresh, or for whoever only reads.
-static BaselineStatus look(Relation view, bool tracked, bool reading)
+BaselineStatus look(Relation view, bool tracked, Amidst amidst)
 {
     BaselineStatus baseline{};
     baseline.tracked = tracked;
@@ -81,9 +84,10 @@ static BaselineStatus look(Relation view, bool tracked, bool reading)
     Query *query = query::rewritten(view);
     Constancy constancy = determinism::analyse_tracked(query, view->rd_rel->relowner);
     List *sources = source::read_by(query);
-    if (!reading)
-        check_no_open_statement(sources);
-    if (constancy.depends_on != nullptr)
+    Oid changing = changing_source(sources);
+    if (OidIsValid(changing))
+        baseline.unknown = amidst_statement(changing, amidst);
+    else if (constancy.depends_on != nullptr)
         baseline.unknown = psprintf("its result depends on more than data: %s", constancy.depends_on);
     else {
         baseline.sources = registry::sources_of(RelationGetRelid(view));
@@ -100,11 +104,7 @@ static BaselineStatus look(Relation view, bool tracked, bool reading)
     baseline.files = source_files::fingerprint(baseline.sources);
     Standing standing = registry::standing(RelationGetRelid(view), baseline.sources);
     baseline.other_meaning = standing.meaning != nullptr && strcmp(standing.meaning, baseline.meaning) != 0;
-    baseline.unknown = changing(sources);
-    if (baseline.unknown != nullptr)
-        baseline.unknown = psprintf("a statement is changing table \"%s\"", baseline.unknown);
-    else
-        baseline.unknown = unlogged_rows(sources);
+    baseline.unknown = unlogged_rows(sources);
     if (baseline.unknown == nullptr)
         baseline.unknown = reason(standing, baseline);
     baseline.pending = standing.pending;
@@ -115,16 +115,6 @@ static BaselineStatus look(Relation view, bool tracked, bool reading)
     baseline.experience = standing.experience;
     baseline.as_of = standing.as_of;
     return baseline;
-}
-
-BaselineStatus look(Relation view, bool tracked)
-{
-    return look(view, tracked, false);
-}
-
-BaselineStatus look_to_read(Relation view, bool tracked)
-{
-    return look(view, tracked, true);
 }
 
 void save(Oid view, const BaselineStatus &baseline, const char *groups, const char *kept)

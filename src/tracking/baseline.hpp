@@ -33,15 +33,14 @@ struct BaselineStatus {
     bool time_has_passed() const { return timed && !time_conditions::same(as_of, time_conditions::present()); }
 };
 
+// What is made of a statement that is changing a source of a view right now: its changes are there
+// and not yet in the log.  It is refused to refresh the view, or changes are not known.
+enum class Amidst { refused, allowed };
+
 namespace baseline {
 
-// What the active snapshot shows of a view that is open for its refresh.  Fails
-// while a statement is changing one of its sources: its changes are there and not
-// yet in the log.
-BaselineStatus look(Relation view, bool tracked);
-
-// The same for whoever only reads: such changes are not known.
-BaselineStatus look_to_read(Relation view, bool tracked);
+// What the active snapshot shows of a view that is open for its refresh.
+BaselineStatus look(Relation view, bool tracked, Amidst amidst = Amidst::refused);
 
 // Makes the active snapshot the baseline of a view that now holds what its query
 // returns under it, from the bound of what keep_before keeps on (null: all of it), with the state of such

@@ -293,6 +293,26 @@ void save_baseline(Oid view, const Circumstances &circumstances, bool raise_floo
     SPI_finish();
 }
 
+// Where the row of a view's state is; an invalid place if there is none.
+static ItemPointerData place_of_state(Oid view, own_rows::Under snapshot)
+{
+    ItemPointerData place;
+    ItemPointerSetInvalid(&place);
+    own_rows::Scan scan = own_rows::begin("state", snapshot, {own_rows::is("view", view)});
+    if (own_rows::next(&scan))
+        place = scan.tuple->t_self;
+    own_rows::end(&scan);
+    return place;
+}
+
+bool shows_last_baseline(Oid view)
+{
+    ItemPointerData shown = place_of_state(view, own_rows::Under::active_snapshot);
+    ItemPointerData newest = place_of_state(view, own_rows::Under::newest_snapshot);
+    return ItemPointerIsValid(&shown) == ItemPointerIsValid(&newest)
+           && (!ItemPointerIsValid(&shown) || ItemPointerEquals(&shown, &newest));
+}
+
 void follow_file(Oid relation, const char *before, const char *now)
 {
 

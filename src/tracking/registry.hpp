@@ -110,6 +110,9 @@ void follow_file(Oid relation, const char *before, const char *now);
 // changed by a command of it.
 bool baseline_has_seen(CommandId command);
 
+// Whether the active snapshot shows the view's baseline, or that there is none, as it is now.
+bool shows_last_baseline(Oid view);
+
 // Makes the view's baseline worthless, by an entry in the log: its row in state is
 // locked by whoever is refreshing the view.
 void give_up_baseline(Oid view, const char *reason);

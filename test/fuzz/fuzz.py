@@ -274,8 +274,10 @@ class Scenario:
     def any_refresh(self):
         """Refreshes some views, mostly by smart."""
         kind = self.dice.random()
-        if kind < 0.72:
+        if kind < 0.62:
             self.smart(self.dice.choice(["function", "function", "procedure"]))
+        elif kind < 0.72:
+            self.statement()
         elif kind < 0.8:
             self.refresh("full", self.some_views())
         else:
@@ -291,6 +293,19 @@ class Scenario:
     def smart(self, how):
         """A smart refresh."""
         self.refresh("smart", self.some_views(), how)
+
+    def statement(self):
+        """REFRESH, taken over."""
+        views = self.some_views()
+        if not views:
+            return
+        if self.runner.main.status() != INTRANS:
+            self.unit += 1
+        self.step("SET refresh_mv.take_over = on", kind="ddl")
+        view = self.dice.choice(views)
+        self.step(f"REFRESH MATERIALIZED VIEW{self.dice.choice(['', ' CONCURRENTLY'])} {view}", kind="refresh",
+                  mode="statement", views=(view,))
+        self.step("SET refresh_mv.take_over = off", kind="ddl")
 
     def refresh(self, mode, views, how="function"):
         """A refresh by smart or full."""

@@ -139,7 +139,7 @@ class Checks:
         transaction was prepared, or as a whole, by SERIALIZABLE) or DDL has come after it."""
         rows = self.checker.execute(f"""
             SELECT unknown_reason IS NULL AND (SELECT success FROM refresh_mv.history
-                                               WHERE view = 'fuzz.{view.name}' ORDER BY run DESC LIMIT 1)
+                                               WHERE view = 'fuzz.{view.name}' ORDER BY started DESC LIMIT 1)
                    AND NOT ({self.was_prepared or may_fail} AND stale)
             FROM refresh_mv.status WHERE schema = 'fuzz' AND name = '{view.name}'""")
         if rows == [(True,)]:

@@ -277,20 +277,36 @@ class Scenario(Checks):
             self.refresh(self.checker, dice.sample(views, min(len(views), 3)), dice.choice(["smart", "full"]))
         elif kind < 0.86:
             self.view_step_of_writer(view)
-        elif kind < 0.9:
+        elif kind < 0.88:
             self.check_status()
-        elif kind < 0.94:
+        elif kind < 0.95:
             self.refresh_otherwise(view)
         else:
             self.procedure_step(views)
 
     def refresh_otherwise(self, view):
         """A view is refreshed in a way that is no baseline."""
-        sql = self.dice.choice([f"REFRESH MATERIALIZED VIEW {view.name}",
-                                f"SELECT refresh_mv.refresh_where('{view.name}', 'true')"])
-        if self.admin.execute(sql):
-            self.apply([("unknown", reader, "another refresh", None) for reader in self.views
-                        if reader is view or reader.source == view.name])
+        others = [("unknown", reader, "another refresh", None) for reader in self.views if reader.source == view.name]
+        if self.dice.random() < 0.3:
+            if self.admin.execute(f"SELECT refresh_mv.refresh_where('{view.name}', 'true')"):
+                self.apply([*others, ("unknown", view, "another refresh", None)])
+            return
+        # By core, which is a baseline if nothing is against it: then what is told of changes since must be right.
+        session = self.checker
+        session.begin(self.dice.choice(["REPEATABLE READ", "READ COMMITTED"]))
+        at = self.time if session.snapshot in (None, "next") else session.snapshot
+        session.snapshot = at if session.snapshot == "next" else session.snapshot
+        if session.execute(f"REFRESH MATERIALIZED VIEW {view.name}") is None:
+            session.end("ROLLBACK")
+            return
+        kept = session.execute("SELECT unknown_reason IS NULL FROM refresh_mv.status"
+                               f" WHERE schema = 'fuzz' AND name = '{view.name}'") == [(True,)]
+        self.counts["baseline by core" if kept else "no baseline by core"] += 1
+        if kept and not self.copy_tables(session, [view]):
+            session.end("ROLLBACK")
+            return
+        session.effects += [*others, ("baseline", view, None, at) if kept else ("unknown", view, "another refresh", None)]
+        session.end("COMMIT")
 
     def view_step_of_writer(self, view):
         """A writer checks or refreshes, perhaps with changes of its own that are not committed."""

@@ -55,7 +55,7 @@ class Step:
     guarded: bool = True     # an error does not end the transaction
     views: tuple = ()
     rows: tuple = ()
-    mode: str = ""           # of a refresh: smart, full, window
+    mode: str = ""           # of a refresh: smart, full, window, statement
     days: int = 0            # of a window
 
     def text(self, existing=None):

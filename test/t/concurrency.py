@@ -156,6 +156,8 @@ CALLS = [
     "SELECT * FROM refresh_materialized_views(views => {some})",
     "SELECT * FROM refresh_materialized_views(views => '{{by_account}}', cascade => true)",
     "SELECT * FROM refresh_materialized_views(true, 3, '{{daily}}')",
+    "REFRESH MATERIALIZED VIEW by_account",
+    "REFRESH MATERIALIZED VIEW CONCURRENTLY by_group",
     "SELECT * FROM refresh_mv.refresh_where('daily', 'day = current_date - {day}')",
 ]
 # Each ends where it has begun, so that any of them may fail and be tried again.
@@ -320,6 +322,9 @@ def refresh(load, cursor, dice, number):
         load.timed("refresh", cursor, call)
         load.count("refreshes by procedure")
         return
+    if call.startswith("REFRESH"):
+        refresh_by_statement(load, cursor, dice, call, dice.choice([None, "READ COMMITTED"]))
+        return
     level = dice.choice([None, "READ COMMITTED", "REPEATABLE READ"])
     try:
         refresh_by_function(load, cursor, dice, call, level)
@@ -342,6 +347,21 @@ def refresh_by_function(load, cursor, dice, call, level):
         cursor.execute(f"{post(dice)}; UPDATE refreshes SET note = 'after' WHERE at = now()")
         cursor.execute(dice.choice(["COMMIT"] * 4 + ["ROLLBACK"]))
     load.count("refreshes by function")
+
+
+def refresh_by_statement(load, cursor, dice, statement, level):
+    """REFRESH, which is taken over; in a transaction with other work too."""
+    cursor.execute("LOAD 'refresh_mv'; SET refresh_mv.take_over = on")
+    if level:
+        cursor.execute(f"BEGIN ISOLATION LEVEL {level}; {post(dice)}")
+    load.timed("refresh", cursor, statement)
+    if level:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND mode = 'AccessExclusiveLock'"
+                       " AND relation IN (SELECT oid FROM pg_class WHERE relkind = 'm')")
+        if cursor.fetchone() != (0,):
+            raise AssertionError(f"{statement} has locked a view exclusively")
+        cursor.execute(dice.choice(["COMMIT"] * 4 + ["ROLLBACK"]))
+    load.count("refreshes by statement")
 
 
 def post(dice):

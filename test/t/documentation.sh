@@ -180,6 +180,7 @@ check_all_locks() {
     query "INSERT INTO t VALUES (10, current_date)"
     check_locks 'refresh_materialized_views_smart()' "SELECT refresh_materialized_views_smart('{v}')"
     check_locks 'refresh_materialized_views()' "SELECT refresh_materialized_views(views => '{v}')"
+    check_locks 'REFRESH' "LOAD 'refresh_mv'; SET refresh_mv.take_over = on; REFRESH MATERIALIZED VIEW v"
     check_locks 'refresh_where()' "SELECT refresh_mv.refresh_where('v', 'd = current_date')"
     check_locks 'configure()' "SELECT refresh_mv.configure('v', window_days => 3)"
     check_locks 'replace_query()' "SELECT refresh_mv.replace_query('v', 'SELECT d, count(*) AS n FROM t GROUP BY d')"

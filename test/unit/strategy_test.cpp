@@ -25,6 +25,19 @@ static void the_mode_asked_for_is_used()
     CHECK(decision.days == 7);
 }
 
+static void a_refresh_statement_uses_no_window()
+{
+    const Request statement = {RefreshMode::smart, 0, false, true, true};
+    CHECK(choose_method::choose(statement, dated(0)).approach == Approach::full);
+    ViewStatus tracked = dated(0);
+    tracked.tracked = true;
+    CHECK(choose_method::choose(statement, tracked).approach == Approach::skip);
+    tracked.pending = 1;
+    CHECK(choose_method::choose(statement, tracked).approach == Approach::by_log);
+    tracked.populated = false;
+    CHECK(choose_method::choose(statement, tracked).approach == Approach::rebuild);
+}
+
 static void smart_goes_by_the_newest_data()
 {
     const Request smart = {RefreshMode::smart, 0, false, false};
@@ -101,6 +114,7 @@ void test_strategy()
 {
     unpopulated_views_are_rebuilt();
     the_mode_asked_for_is_used();
+    a_refresh_statement_uses_no_window();
     smart_goes_by_the_newest_data();
     smart_trusts_no_view_whose_old_rows_change();
     views_without_a_date_are_refreshed_whole();
