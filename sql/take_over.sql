@@ -85,7 +85,7 @@ GRANT USAGE ON SCHEMA suite TO refresh_mv_owner;
 \pset tuples_only on
 \pset format unaligned
 -- (What the options are called differs.)
-SELECT E'* ' || call || E'\n  off: ' || replace(o, ' options', '') || CASE WHEN n = o THEN E'\n  on:  the same' ELSE E'\n  on:  ' || n END
+SELECT E'* ' || call || E'\n  off: ' || regexp_replace(o, 'REFRESH options |options ', '') || CASE WHEN n = o THEN E'\n  on:  the same' ELSE E'\n  on:  ' || n END
 FROM statements, outcome(call, 'off') o, outcome(call, 'on') n ORDER BY no;
 \pset format aligned
 \pset tuples_only off
