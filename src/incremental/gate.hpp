@@ -41,7 +41,7 @@ double exact_ms(const Gate &gate, double cost);
 // How long it may take at most, before it is given up.
 double patience_ms(const Gate &gate);
 
-// How long it takes at least to take in so many changes; and how long to run a query with such a cost.
+// How long it takes at least to take in so many changes; and how long to run a view's query for some rows, at such a cost.
 double changes_ms(const Experience &experience, int64 changes);
 double query_ms(double cost);
 
