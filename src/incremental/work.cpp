@@ -49,7 +49,7 @@ Query *Work::query() const
 
 ephemeral_rows::Result Work::result() const
 {
-    return result_of(imagined);
+    return result_of(planned);
 }
 
 bool Work::refuse(const char *reason)
@@ -113,7 +113,7 @@ bool Work::find_moved()
             PlannedStmt *plan = query::plan(probe, 0);
             if (!affordable(query::cost(plan)))
                 return false;
-            NamedRows rows = result()(plan, "refresh_mv_moved", environment);
+            NamedRows rows = result_of(imagined)(plan, "refresh_mv_moved", environment);
             ephemeral_rows::release(&rows);
             if (rows.count == 0 && !imagined)
                 continue;
@@ -126,14 +126,14 @@ bool Work::find_moved()
 
 bool Work::find_parts()
 {
-    parts = affected_parts::find(analysis.query, analysis.anchoring, changes, signs, limit, result(), environment,
+    parts = affected_parts::find(analysis.query, analysis.anchoring, changes, signs, limit, result_of(imagined), environment,
                                  cost, &scope.reason);
     return parts != nullptr;
 }
 
 void Work::run_and_show(Query *query, const char *name)
 {
-    ephemeral_rows::show(environment, result_of(planned)(query::plan(query, 0), name, environment));
+    ephemeral_rows::show(environment, result()(query::plan(query, 0), name, environment));
 }
 
 bool Work::run_affordable(Query *query, const char *name)
@@ -142,7 +142,7 @@ bool Work::run_affordable(Query *query, const char *name)
     PlannedStmt *plan = query::plan(query, 0);
     if (!affordable(query::cost(plan)))
         return false;
-    ephemeral_rows::show(environment, result_of(planned)(plan, name, environment));
+    ephemeral_rows::show(environment, result()(plan, name, environment));
     return true;
 }
 

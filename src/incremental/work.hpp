@@ -39,8 +39,7 @@ struct Work {
     // A copy of the view's query.
     Query *query() const;
 
-    // How to find rows that others are made of, even if these are only planned: they are expected if the changes are
-    // imagined.
+    // How to find the rows of a query: they are expected of what is only planned.
     ephemeral_rows::Result result() const;
 
     // There is no scope, for a reason; returns false.

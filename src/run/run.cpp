@@ -135,7 +135,7 @@ public:
     Run(const Call &call, const run::Limits &limits) : call_(call), limits_(limits)
     {
         // What happens on commit, or by a statement that is core's, must not be what lastval() tells.
-        bool counted = call.source == Caller::function || call.source == Caller::procedure;
+        bool counted = call.source != Caller::commit && call.source != Caller::statement;
         id_ = counted ? guard([] { return history::new_run(); }) : 0;
         for (Oid oid : call.views)
             names_[oid] = name_of(oid);

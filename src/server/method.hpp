@@ -70,8 +70,8 @@ struct Request {
     int days;      // reach of the window in incremental mode
     bool may_swap; // the transaction ends soon: readers would not wait for long
     bool quiet;    // no NOTICEs: nobody asked for this
-    int64_t run = 0; // its number in the history; 0: none
     bool as_core = false; // what REFRESH promises is to be kept, and done wherever REFRESH would be: no window
+    int64_t run = 0;      // its number in the history; 0: none
 };
 
 // What strategy needs to know of a view.
