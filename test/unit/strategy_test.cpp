@@ -6,7 +6,7 @@ using namespace refresh_mv;
 
 static ViewStatus dated(int days_behind)
 {
-    return {true, true, "", true, days_behind, "2026-11-21", "", -1, false, "", 0, false, false};
+    return {true, true, "", true, days_behind, "2026-11-21", "", -1, false, "", 0, false};
 }
 
 static void unpopulated_views_are_rebuilt()
