@@ -29,24 +29,6 @@ INSERT INTO shapes (name, query) VALUES
 ('first', 'SELECT id, n FROM things ORDER BY n DESC, id LIMIT 5'),
 ('different', 'SELECT DISTINCT id FROM things'),
 ('whole rows', 'SELECT id, (t).n FROM things t WHERE t IS NOT NULL');
--- Makes each view, tracks it, and refreshes it after changes: the methods, the wrong rows, and the reasons of full refreshes.
-CREATE FUNCTION told(shape text, changes text[], OUT methods text, OUT differences bigint, OUT reasons text) LANGUAGE plpgsql AS $$
-DECLARE
-    statement text;
-BEGIN
-    EXECUTE 'CREATE MATERIALIZED VIEW shown AS ' || (SELECT s.query FROM shapes s WHERE s.name = shape);
-    PERFORM refresh_mv.track('shown'::text::regclass);
-    TRUNCATE refresh_mv.journal;
-    EXECUTE 'SELECT refresh_materialized_views_smart(''{shown}'')';
-    differences := check_view('shown'::text::regclass);
-    FOREACH statement IN ARRAY changes LOOP
-        EXECUTE statement;
-        EXECUTE 'SELECT refresh_materialized_views_smart(''{shown}'')';
-        differences := differences + check_view('shown'::text::regclass);
-    END LOOP;
-    SELECT string_agg(h.method, ' ' ORDER BY h.run), string_agg(DISTINCT substring(h.reason FROM ', but (.*)'), '; ') INTO methods, reasons FROM refresh_mv.history h;
-    DROP MATERIALIZED VIEW shown;
-END $$;
 CREATE FUNCTION same_changes() RETURNS text[] LANGUAGE sql AS $$ SELECT ARRAY[
     -- each by its own name
     'INSERT INTO things VALUES (201, ''k1'', 1); INSERT INTO books VALUES (201, ''k2'', 2, 20); INSERT INTO novels VALUES (201, ''k3'', 3, 30, ''new''); INSERT INTO tools (id, kind, n) VALUES (201, ''k0'', 4)',

@@ -51,24 +51,6 @@ INSERT INTO shapes (name, query) VALUES
 ('default groups compared', 'SELECT kind, count(*) AS k FROM ev_25_rest GROUP BY kind HAVING count(*) > (SELECT min(c) FROM (SELECT count(*) AS c FROM ev_25_rest GROUP BY kind) t)'),
 ('only partitioned', 'SELECT kind, count(*) AS k FROM ONLY ev_25 GROUP BY kind'),
 ('whole rows', 'SELECT id, day, e IS NULL AS none, (e).n FROM ev_24 e');
--- Makes each view, tracks it, and refreshes it after changes: the methods, the wrong rows, and the reasons of full refreshes.
-CREATE FUNCTION told(shape text, changes text[], OUT methods text, OUT differences bigint, OUT reasons text) LANGUAGE plpgsql AS $$
-DECLARE
-    statement text;
-BEGIN
-    EXECUTE 'CREATE MATERIALIZED VIEW shown AS ' || (SELECT s.query FROM shapes s WHERE s.name = shape);
-    PERFORM refresh_mv.track('shown'::text::regclass);
-    TRUNCATE refresh_mv.journal;
-    EXECUTE 'SELECT refresh_materialized_views_smart(''{shown}'')';
-    differences := check_view('shown'::text::regclass);
-    FOREACH statement IN ARRAY changes LOOP
-        EXECUTE statement;
-        EXECUTE 'SELECT refresh_materialized_views_smart(''{shown}'')';
-        differences := differences + check_view('shown'::text::regclass);
-    END LOOP;
-    SELECT string_agg(h.method, ' ' ORDER BY h.run), string_agg(DISTINCT substring(h.reason FROM ', but (.*)'), '; ') INTO methods, reasons FROM refresh_mv.history h;
-    DROP MATERIALIZED VIEW shown;
-END $$;
 SELECT s.name, t.* FROM shapes s, told(s.name, ARRAY[
     'INSERT INTO ev SELECT g, date ''2024-05-01'', ''k2'', g FROM generate_series(400, 404) g; INSERT INTO ev_25 SELECT g, date ''2025-05-01'', ''k2'', g FROM generate_series(400, 404) g; INSERT INTO hashed VALUES (400, 1), (401, 2)',
     -- into the partition and out of it, within it and elsewhere

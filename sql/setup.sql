@@ -201,6 +201,26 @@ BEGIN
     reason := done.reason;
 END $$;
 
+-- Makes the view of a name in the suite's table shapes, tracks it, and refreshes it after each of the changes: the
+-- methods, the wrong rows, and the reasons of full refreshes.
+CREATE FUNCTION told(shape text, changes text[], OUT methods text, OUT differences bigint, OUT reasons text) LANGUAGE plpgsql AS $$
+DECLARE
+    statement text;
+BEGIN
+    EXECUTE 'CREATE MATERIALIZED VIEW shown AS ' || (SELECT s.query FROM shapes s WHERE s.name = shape);
+    PERFORM refresh_mv.track('shown'::text::regclass);
+    TRUNCATE refresh_mv.journal;
+    EXECUTE 'SELECT refresh_materialized_views_smart(''{shown}'')';
+    differences := check_view('shown'::text::regclass);
+    FOREACH statement IN ARRAY changes LOOP
+        EXECUTE statement;
+        EXECUTE 'SELECT refresh_materialized_views_smart(''{shown}'')';
+        differences := differences + check_view('shown'::text::regclass);
+    END LOOP;
+    SELECT string_agg(h.method, ' ' ORDER BY h.run), string_agg(DISTINCT substring(h.reason FROM ', but (.*)'), '; ') INTO methods, reasons FROM refresh_mv.history h;
+    DROP MATERIALIZED VIEW shown;
+END $$;
+
 CALL begin_suite();
 \set ECHO all
 SELECT current_schemas(false);

@@ -230,15 +230,8 @@ const char *all_columns(const Instance *instance)
 void replace(const Instance *instance, const char *text, QueryEnvironment *environment)
 {
     RangeTblEntry *rte = rt_fetch(instance->rti, instance->query->rtable);
-    rte->subquery = query::unchecked(text, environment);
-    rte->rtekind = RTE_SUBQUERY;
-    rte->security_barrier = false;
-    rte->relid = InvalidOid;
-    rte->relkind = 0;
-    rte->rellockmode = 0;
-    rte->inh = false;
+    query::read_instead(rte, query::unchecked(text, environment));
     rte->lateral = false;
-    pg::drop_permissions(rte);
     name_columns(rte);
     normalize::describe_joins(instance->query);
 }

@@ -68,7 +68,7 @@ List *columns(const Instance *instance, const Instance *other, List *key, bool o
 {
     List *names = NIL;
     ListCell *cell;
-    if (instance == other || instance->query != other->query || instance->query->setOperations != nullptr)
+    if (key == NIL || instance == other || instance->query != other->query || instance->query->setOperations != nullptr)
         return NIL;
     From from = from_clause::of_query(instance->query);
     foreach (cell, key) {
@@ -79,6 +79,34 @@ List *columns(const Instance *instance, const Instance *other, List *key, bool o
         names = lappend(names, name);
     }
     return names;
+}
+
+List *ordered(List *instances, List *numbers, List *keys)
+{
+    auto refers = [&](int from, int to) {
+        return columns(static_cast<Instance *>(list_nth(instances, from)), static_cast<Instance *>(list_nth(instances, to)),
+                       static_cast<List *>(list_nth(keys, to)), false) != NIL;
+    };
+    auto is_referred_to = [&](int number) {
+        ListCell *cell;
+        foreach (cell, numbers)
+            if (refers(lfirst_int(cell), number))
+                return true;
+        return false;
+    };
+    List *list = NIL;
+    while (numbers != NIL) {
+        int next = linitial_int(numbers); // of those that refer to each other
+        ListCell *cell;
+        foreach (cell, numbers)
+            if (!is_referred_to(lfirst_int(cell))) {
+                next = lfirst_int(cell);
+                break;
+            }
+        list = lappend_int(list, next);
+        numbers = list_delete_int(numbers, next);
+    }
+    return list;
 }
 
 } // namespace references

@@ -9,8 +9,12 @@
 namespace refresh_mv::references {
 
 // The columns of an instance that equal the key of another in all joined rows, by name, in the key's order; NIL if there are
-// not all. Both are in one query.  optional: the instance is on the nullable side of a left join, of which only rows with
+// not all, or there is no key. Both are in one query.  optional: the instance is on the nullable side of a left join, of which only rows with
 // a match count.
 List *columns(const Instance *instance, const Instance *other, List *key, bool optional);
+
+// Numbers of instances, so that each comes before those to which it refers, where they do not refer to each other. keys has
+// that of each instance's table, or NIL.
+List *ordered(List *instances, List *numbers, List *keys);
 
 } // namespace refresh_mv::references

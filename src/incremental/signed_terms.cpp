@@ -63,9 +63,31 @@ bool is_few(Role role)
     return role == Role::changed || role == Role::old || role == Role::less;
 }
 
+// The part of a left join's rows that a role is; false if it is none.
+bool is_part(Role role, optional_rows::Part *part)
+{
+    switch (role) {
+    case Role::matches:
+        *part = optional_rows::Part::matches;
+        return true;
+    case Role::left_alone:
+        *part = optional_rows::Part::left_alone;
+        return true;
+    case Role::found:
+        *part = optional_rows::Part::found;
+        return true;
+    case Role::before:
+        *part = optional_rows::Part::before;
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool is_few_optional(Role role)
 {
-    return role == Role::matches || role == Role::left_alone || role == Role::found;
+    optional_rows::Part part;
+    return is_part(role, &part) && part != optional_rows::Part::before;
 }
 
 // ---- what a query reads through FROM ----
@@ -407,27 +429,6 @@ Query *without_changed(const Term *term, int expressions)
                                 all, term->query, term->environment);
 }
 
-// The part of a left join's rows that a role is; false if it is none.
-bool is_part(Role role, optional_rows::Part *part)
-{
-    switch (role) {
-    case Role::matches:
-        *part = optional_rows::Part::matches;
-        return true;
-    case Role::left_alone:
-        *part = optional_rows::Part::left_alone;
-        return true;
-    case Role::found:
-        *part = optional_rows::Part::found;
-        return true;
-    case Role::before:
-        *part = optional_rows::Part::before;
-        return true;
-    default:
-        return false;
-    }
-}
-
 // Applies the roles of optional instances; returns the sign of a joined row so far.
 Expr *apply_to_optional(const Term *term, Relids *inner)
 {
@@ -545,53 +546,26 @@ void add_terms(Terms *terms, List *changed, int place)
         add_terms_with(terms, changed, place, Role::left_alone);
 }
 
-// Whether the changed rows of an instance refer to those of another.
-bool refers(const Anchoring &anchoring, List *signs, int from, int to)
-{
-    auto *instance = static_cast<Instance *>(list_nth(anchoring.instances, from));
-    auto *other = static_cast<Instance *>(list_nth(anchoring.instances, to));
-    const NetChanges *changes = signs_of(signs, other)->changes;
-    return !changes->bag && references::columns(instance, other, changes->source->key, false) != NIL;
-}
-
-// Those to which others refer, after these: what they were is read by the few rows that refer to unchanged ones then,
-// which are none, mostly, instead of by all that refer to them.
-List *by_reference(const Anchoring &anchoring, List *signs, List *numbers)
-{
-    List *ordered = NIL;
-    ListCell *cell, *other;
-    while (numbers != NIL) {
-        int next = linitial_int(numbers);
-        foreach (cell, numbers) {
-            bool referred = false;
-            foreach (other, numbers)
-                referred |= refers(anchoring, signs, lfirst_int(other), lfirst_int(cell));
-            if (referred)
-                continue;
-            next = lfirst_int(cell);
-            break;
-        }
-        ordered = lappend_int(ordered, next);
-        numbers = list_delete_int(numbers, next);
-    }
-    return ordered;
-}
-
 // The numbers of the instances that have changed, the optional ones first: where others are what changes, these are as
 // they are.
 List *changed_instances(const Anchoring &anchoring, List *signs)
 {
     List *optional = NIL;
     List *linear = NIL;
+    List *keys = NIL;
     ListCell *cell;
     foreach (cell, anchoring.instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
-        if (signs_of(signs, instance) == nullptr)
+        const SignedChanges *own = signs_of(signs, instance);
+        keys = lappend(keys, own != nullptr && !own->changes->bag ? own->changes->source->key : NIL);
+        if (own == nullptr)
             continue;
         List **list = instance->optional ? &optional : &linear;
         *list = lappend_int(*list, foreach_current_index(cell));
     }
-    return list_concat(optional, by_reference(anchoring, signs, linear));
+    // What others refer to comes after these: as it was, it is read by the few rows then that refer to rows without a
+    // change, which are none, mostly, instead of by all that refer to it.
+    return list_concat(optional, references::ordered(anchoring.instances, linear, keys));
 }
 
 // How many terms there are: the ways in which a few rows can be in the place of changed instances, so that rows

@@ -100,34 +100,47 @@ void add_stand_in(Oid relation, Query *query)
     stand_ins = lappend(stand_ins, stand_in);
 }
 
+void read_instead(RangeTblEntry *rte, Query *subquery)
+{
+    rte->subquery = subquery;
+    rte->rtekind = RTE_SUBQUERY;
+    rte->security_barrier = false;
+    rte->relid = InvalidOid;
+    rte->relkind = 0;
+    rte->rellockmode = 0;
+    rte->inh = false;
+    pg::drop_permissions(rte);
+}
+
+// What stands in for a relation; null if nothing does.
+static Query *stand_in_for(Oid relation)
+{
+    ListCell *cell;
+    foreach (cell, stand_ins) {
+        auto *stand_in = static_cast<StandIn *>(lfirst(cell));
+        if (stand_in->relation == relation)
+            return static_cast<Query *>(copyObjectImpl(stand_in->query));
+    }
+    return nullptr;
+}
+
 // Puts the stand-ins in the place of their relations.
 static bool put_stand_ins(Node *node, void *context)
 {
-    ListCell *entry, *cell;
+    ListCell *cell;
     if (node == nullptr)
         return false;
     if (!IsA(node, Query))
         return expression_tree_walker(node, pg::walker(put_stand_ins), context);
     auto *query = reinterpret_cast<Query *>(node);
     query_tree_walker(query, pg::walker(put_stand_ins), context, 0);
-    foreach (entry, query->rtable) {
-        auto *rte = lfirst_node(RangeTblEntry, entry);
+    foreach (cell, query->rtable) {
+        auto *rte = lfirst_node(RangeTblEntry, cell);
         if (rte->rtekind != RTE_RELATION || (rte->alias != nullptr && strcmp(rte->alias->aliasname, own_relation) == 0))
             continue;
-        foreach (cell, stand_ins) {
-            auto *stand_in = static_cast<StandIn *>(lfirst(cell));
-            if (stand_in->relation != rte->relid)
-                continue;
-            rte->subquery = static_cast<Query *>(copyObjectImpl(stand_in->query));
-            rte->rtekind = RTE_SUBQUERY;
-            rte->security_barrier = false;
-            rte->relid = InvalidOid;
-            rte->relkind = 0;
-            rte->rellockmode = 0;
-            rte->inh = false;
-            pg::drop_permissions(rte);
-            break;
-        }
+        Query *stand_in = stand_in_for(rte->relid);
+        if (stand_in != nullptr)
+            read_instead(rte, stand_in);
     }
     return false;
 }

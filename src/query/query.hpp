@@ -82,6 +82,9 @@ Query *select_fresh(Relation view, Query *fresh, Node *condition);
 // up when it was created, so its owner need not have USAGE on their schemas.)
 Query *unchecked(const char *text, QueryEnvironment *environment = nullptr);
 
+// Makes an entry of a range table that is a relation read a subquery instead, and ask for no rights.
+void read_instead(RangeTblEntry *rte, Query *subquery);
+
 // Makes a query read a subquery, and nothing else.
 void read_only(Query *query, Query *subquery);
 
