@@ -137,62 +137,62 @@ CALL check_feed('rows', 'rows_copy', :rows_mark, 0) \gset rows_
 CALL check_feed('days', 'days_copy', :days_mark, 0) \gset days_
 
 -- Where the changes are not known, it says "start over", for every mark before.
-CREATE FUNCTION told(view regclass, since bigint) RETURNS TABLE (marks bigint, change text, reason text) LANGUAGE sql AS $$
+CREATE FUNCTION fed(view regclass, since bigint) RETURNS TABLE (marks bigint, change text, reason text) LANGUAGE sql AS $$
     SELECT count(f.mark), min(f.change), min(f.reason) FROM refresh_mv.feed(view, since) f GROUP BY f.change
 $$;
 SELECT max(mark) AS m FROM refresh_mv.feed('v') \gset
-SELECT * FROM told('v', :m);
+SELECT * FROM fed('v', :m);
 REFRESH MATERIALIZED VIEW v;
-SELECT * FROM told('v', :m);
+SELECT * FROM fed('v', :m);
 SELECT max(mark) AS m FROM refresh_mv.feed('v') \gset
 CREATE UNIQUE INDEX ON v (g);
 REFRESH MATERIALIZED VIEW CONCURRENTLY v;
-SELECT * FROM told('v', :m);
+SELECT * FROM fed('v', :m);
 SELECT max(mark) AS m FROM refresh_mv.feed('v') \gset
 SET refresh_mv.max_logged_rows = 1;
 UPDATE t SET n = n + 1;
 CALL refresh('v');
 RESET refresh_mv.max_logged_rows;
-SELECT * FROM told('v', :m);
+SELECT * FROM fed('v', :m);
 SELECT max(mark) AS m FROM refresh_mv.feed('v') \gset
 UPDATE t SET n = n + 1;
 CALL refresh('v');
-SELECT * FROM told('v', :m);
+SELECT * FROM fed('v', :m);
 -- Columns that have another name or come, before and after the next refresh; a file that is another one.
 ALTER MATERIALIZED VIEW v RENAME COLUMN n TO total;
-SELECT * FROM told('v', :m);
+SELECT * FROM fed('v', :m);
 UPDATE t SET n = n + 1;
 CALL refresh('v');
-SELECT * FROM told('v', :m);
+SELECT * FROM fed('v', :m);
 SELECT max(mark) AS m FROM refresh_mv.feed('v') \gset
 SELECT * FROM refresh_mv.replace_query('v', 'SELECT g, sum(n) AS total, count(*) AS c, NULL::text AS note FROM t GROUP BY g');
-SELECT * FROM told('v', :m);
+SELECT * FROM fed('v', :m);
 SELECT max(mark) AS m FROM refresh_mv.feed('v') \gset
 SELECT * FROM refresh_mv.replace_query('v', 'SELECT g, sum(n) + 1 AS total, count(*) AS c, NULL::text AS note FROM t GROUP BY g');
-SELECT * FROM told('v', :m);
+SELECT * FROM fed('v', :m);
 CLUSTER v USING v_g_idx;
-SELECT * FROM told('v', :m);
+SELECT * FROM fed('v', :m);
 UPDATE t SET n = n + 1;
 CALL refresh('v');
-SELECT * FROM told('v', :m);
+SELECT * FROM fed('v', :m);
 -- A view that is filled for the first time, or emptied.
 SELECT max(mark) AS m FROM refresh_mv.feed('v') \gset
 REFRESH MATERIALIZED VIEW v WITH NO DATA;
-SELECT * FROM told('v', :m);
+SELECT * FROM fed('v', :m);
 SELECT max(mark) AS m FROM refresh_mv.feed('v') \gset
 CALL refresh('v');
-SELECT * FROM told('v', :m);
+SELECT * FROM fed('v', :m);
 -- Marks that it has never given, or not here; none.
-SELECT * FROM told('v', 0);
-SELECT * FROM told('v', 9223372036854775807);
+SELECT * FROM fed('v', 0);
+SELECT * FROM fed('v', 9223372036854775807);
 SELECT max(mark) AS m FROM refresh_mv.feed('v') \gset
-SELECT * FROM told('v', :m - 1);
-SELECT * FROM told('v', NULL);
+SELECT * FROM fed('v', :m - 1);
+SELECT * FROM fed('v', NULL);
 -- The view renamed: the same feed.
 ALTER MATERIALIZED VIEW v RENAME TO w;
 UPDATE t SET n = n + 1 WHERE g = 2;
 CALL refresh('w');
-SELECT * FROM told('w', :m);
+SELECT * FROM fed('w', :m);
 ALTER MATERIALIZED VIEW w RENAME TO v;
 
 -- What is older than feed_keep goes, but for what is needed to go on from there.
@@ -204,14 +204,14 @@ UPDATE refresh_mv.feed_entries SET at = at - interval '2 days' WHERE view = 'v':
 UPDATE t SET n = n + 1 WHERE g = 2;
 CALL refresh('v');
 SELECT count(*) AS parts, count(*) FILTER (WHERE part = 0) AS heads, min(mark) = :n AS from_there FROM refresh_mv.feed_entries WHERE view = 'v'::regclass;
-SELECT * FROM told('v', :m);
-SELECT * FROM told('v', :n);
+SELECT * FROM fed('v', :m);
+SELECT * FROM fed('v', :n);
 -- Ended, all goes.
 SELECT refresh_mv.configure('v', feed_keep => NULL);
 SELECT count(*) FROM refresh_mv.feed_entries WHERE view = 'v'::regclass;
 SELECT state FROM error_of($$SELECT * FROM refresh_mv.feed('v')$$);
 SELECT refresh_mv.configure('v', feed_keep => '1 hour');
-SELECT * FROM told('v', :n);
+SELECT * FROM fed('v', :n);
 -- With the view, too; a namesake has none.
 CREATE MATERIALIZED VIEW gone AS SELECT count(*) FROM t;
 SELECT refresh_mv.configure('gone', feed_keep => '1 hour', notify => true);
