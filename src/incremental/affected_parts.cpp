@@ -5,6 +5,7 @@
 #include "incremental/reduce_parts.hpp"
 #include "incremental/relax_outer_joins.hpp"
 #include "incremental/signed_terms.hpp"
+#include "incremental/translated_parts.hpp"
 #include "query/normalize.hpp"
 #include "query/query.hpp"
 #include "query/sql_template.hpp"
@@ -65,17 +66,6 @@ char *changed_rows(const Instance *instance, const NetChanges *changes, List *si
                                      {"existed", net_changes::existed_column(changes)}});
 }
 
-// The rows of both states.
-char *all_rows(const Instance *instance, const NetChanges *changes, const char *columns)
-{
-    return sql_template::fill("SELECT {columns} FROM {table} t"
-                              " UNION ALL SELECT {columns} FROM {changes} t WHERE t.{existed}",
-                              {{"columns", columns},
-                               {"table", instance::table_name(instance)},
-                               {"changes", changes->rows.name},
-                               {"existed", net_changes::existed_column(changes)}});
-}
-
 // The anchor values of an anchored instance's changed rows, as a query.
 char *own_parts(const Instance *instance, const NetChanges *changes, List *signs)
 {
@@ -106,7 +96,7 @@ const char *read_changed(Query *query, List *instances, const Instance *changed,
         const char *columns = instance::used_columns(instance);
         instance::replace(instance,
                           instance == changed ? changed_rows(instance, own, changes.signs, columns)
-                                              : all_rows(instance, own, columns),
+                                              : old_state::rows_of_both(instance, own, columns),
                           changes.environment);
     }
     query::select_joined(query, list_make1(makeTargetEntry(value, 1, pstrdup("part"), false)));
@@ -297,8 +287,45 @@ bool concerns_all(Search *search, const Instance *instance, const NetChanges *ch
     return found;
 }
 
-// A query for the anchor values of all changed rows, each of them perhaps many times;
-// null, with a reason, if there is none.
+const char *parts_of(Search *search, int place, const NetChanges *own);
+
+// The same of an instance that is lost by the chosen anchor: those beside its parts by another.
+const char *find_by_other(Search *search, int place, const NetChanges *own)
+{
+    const Anchoring *other = anchor::other_for(search->query, place, search->changes);
+    Search by_other = {search->query, *other, search->changes, search->signs, search->limit,
+                       search->result, search->environment, search->reason, search->cost};
+    const char *text = parts_of(&by_other, place, own);
+    const char *parts = row_names::other_parts(place);
+    const char *name = row_names::translated(place);
+    const char *reason = psprintf("a change of %s concerns too many rows", get_rel_name(own->relation));
+    if (text == nullptr)
+        return nullptr;
+    text = psprintf("SELECT DISTINCT a.part FROM (%s) a WHERE a.part IS NOT NULL", text);
+    if (!run(search, query::unchecked(text, search->environment), parts, reason)
+        || !run(search, translated_parts::make(search->query, search->anchoring, *other, parts, search->changes,
+                                               search->environment),
+                name, reason))
+        return nullptr;
+    return psprintf("SELECT j.part FROM %s j", name);
+}
+
+// A query for the anchor values that changed rows of an instance have to do with, each of them perhaps many times; null,
+// with a reason, if there is none.
+const char *parts_of(Search *search, int place, const NetChanges *own)
+{
+    Instance *instance = instance_at(search->anchoring, place);
+    if (concerns_all(search, instance, own)) {
+        *search->reason = psprintf("a null in %s has changed, which concerns all rows", get_rel_name(instance->relation));
+        return nullptr;
+    }
+    if (instance->anchor != 0)
+        return own_parts(instance, own, search->signs);
+    return anchor::is_lost(search->anchoring.instances, instance) ? find_by_other(search, place, own)
+                                                                  : find_joined(search, place);
+}
+
+// The same of all changed rows.
 const char *all_parts(Search *search)
 {
     StringInfoData text;
@@ -306,20 +333,12 @@ const char *all_parts(Search *search)
 
     initStringInfo(&text);
     foreach (cell, search->anchoring.instances) {
-        auto *instance = static_cast<Instance *>(lfirst(cell));
-        const NetChanges *own = instance::changes_of(search->changes, instance);
-        if (own == nullptr)
-            continue;
-        if (concerns_all(search, instance, own)) {
-            *search->reason = psprintf("a null in %s has changed, which concerns all rows",
-                                       get_rel_name(instance->relation));
+        const NetChanges *own = instance::changes_of(search->changes, static_cast<Instance *>(lfirst(cell)));
+        const char *part = own == nullptr ? nullptr : parts_of(search, foreach_current_index(cell), own);
+        if (own != nullptr && part == nullptr)
             return nullptr;
-        }
-        const char *part = instance->anchor != 0 ? own_parts(instance, own, search->signs)
-                                                 : find_joined(search, foreach_current_index(cell));
-        if (part == nullptr)
-            return nullptr;
-        appendStringInfo(&text, "%s%s", text.len > 0 ? " UNION ALL " : "", part);
+        if (part != nullptr)
+            appendStringInfo(&text, "%s%s", text.len > 0 ? " UNION ALL " : "", part);
     }
     return text.data;
 }
@@ -382,6 +401,15 @@ bool reduce(Search *search)
     return run(search, left, parts, "too many rows have changed");
 }
 
+// Whether there is no telling which parts the changes of an instance concern, by any anchor.
+bool is_lost(Query *query, const Anchoring &anchoring, int place, List *changes)
+{
+    if (!anchor::is_lost(anchoring.instances, instance_at(anchoring, place)))
+        return false;
+    const Anchoring *other = anchor::other_for(query, place, changes);
+    return other == nullptr || !translated_parts::are_possible(query, anchoring, *other);
+}
+
 } // namespace
 
 namespace affected_parts {
@@ -395,7 +423,7 @@ bool concerns(const Anchoring &anchoring, List *changes)
     return false;
 }
 
-const char *obstacle(const Anchoring &anchoring, List *changes)
+const char *obstacle(Query *query, const Anchoring &anchoring, List *changes)
 {
     ListCell *cell;
 
@@ -410,7 +438,8 @@ const char *obstacle(const Anchoring &anchoring, List *changes)
         return "no column can serve as an anchor (a key, or a column that is joined on)";
     foreach (cell, anchoring.instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
-        if (instance::changes_of(changes, instance) != nullptr && anchor::is_lost(anchoring.instances, instance))
+        if (instance::changes_of(changes, instance) != nullptr
+            && is_lost(query, anchoring, foreach_current_index(cell), changes))
             return instance::is_state(instance)
                        ? "what a subquery returns has changed, which concerns all rows"
                        : psprintf("%s has changed, which the query reads as a whole",

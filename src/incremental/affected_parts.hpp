@@ -30,7 +30,7 @@ namespace affected_parts {
 bool concerns(const Anchoring &anchoring, List *changes);
 
 // Why the parts cannot be found, or the tables not be seen as they were; null if they can.
-const char *obstacle(const Anchoring &anchoring, List *changes);
+const char *obstacle(Query *query, const Anchoring &anchoring, List *changes);
 
 // Finds the parts of a query, which is not modified, that may differ, by the signed changes (SignedChanges *)
 // if there are any; with what is expected instead of results, how many there may be.  Adds to the cost, in the planner's

@@ -65,7 +65,7 @@ bool find_nodes(Analysis *analysis, Oid view, bool was_split, analysis::Make mak
 }
 
 // Analyses a query, as of a time if there is one; again without joined rows if these are not made.
-Analysis analyse(Relation view, List *changed, const Moment *as_of, const char *without_rows, analysis::Make make,
+Analysis analyse(Relation view, List *changes, const Moment *as_of, const char *without_rows, analysis::Make make,
                  bool stateless = false)
 {
     Analysis analysis{};
@@ -87,10 +87,10 @@ Analysis analyse(Relation view, List *changed, const Moment *as_of, const char *
     analysis.anchoring = anchor::choose(analysis.query, NIL);
     if (!timed && !stateless && !find_nodes(&analysis, RelationGetRelid(view), analysis.query != whole, make)) {
         state_tables::drop(RelationGetRelid(view));
-        return analyse(view, changed, as_of, analysis.without_rows, make);
+        return analyse(view, changes, as_of, analysis.without_rows, make);
     }
-    if (changed != NIL)
-        analysis.anchoring = anchor::choose(analysis.query, changed);
+    if (changes != NIL)
+        analysis.anchoring = anchor::choose(analysis.query, changes);
     analysis.groups = group_shape::analyse(analysis.query, analysis.anchoring);
     return analysis;
 }
@@ -99,14 +99,14 @@ Analysis analyse(Relation view, List *changed, const Moment *as_of, const char *
 
 namespace analysis {
 
-Analysis of(Relation view, List *changed, const Moment *as_of, const char *baseline)
+Analysis of(Relation view, List *changes, const Moment *as_of, const char *baseline)
 {
-    return analyse(view, changed, as_of, reason_in(baseline), nullptr);
+    return analyse(view, changes, as_of, reason_in(baseline), nullptr);
 }
 
-Analysis without_states(Relation view, List *changed, const Moment *as_of)
+Analysis without_states(Relation view, List *changes, const Moment *as_of)
 {
-    return analyse(view, changed, as_of, nullptr, nullptr, true);
+    return analyse(view, changes, as_of, nullptr, nullptr, true);
 }
 
 Analysis make(Relation view, Make make)
@@ -121,7 +121,7 @@ const char *obstacle(const Analysis &analysis)
     foreach (cell, obstacle == nullptr ? analysis.anchoring.instances : NIL)
         if (static_cast<Instance *>(lfirst(cell))->linear)
             return nullptr;
-    return obstacle != nullptr ? obstacle : affected_parts::obstacle(analysis.anchoring, NIL);
+    return obstacle != nullptr ? obstacle : affected_parts::obstacle(analysis.query, analysis.anchoring, NIL);
 }
 
 const char *explained(const Analysis &analysis, const char *obstacle)

@@ -23,14 +23,14 @@ namespace analysis {
 // Makes the state of a node; or says why not, if it holds joined rows.
 using Make = const char *(*)(State state, const SubqueryNode &node);
 
-// Analyses a view's query, by the anchor that suits changes of these relations best (NIL: of any), as of a time if
+// Analyses a view's query, by the anchor that suits changes best (NetChanges *; NIL: of any), as of a time if
 // there is one.  The states of nodes are there, as the fingerprint of a baseline has it (null: there is none), or made
 // meanwhile.  What reads the time has none.
-Analysis of(Relation view, List *changed, const Moment *as_of, const char *baseline);
+Analysis of(Relation view, List *changes, const Moment *as_of, const char *baseline);
 Analysis make(Relation view, Make make);
 
 // The same of the query as it is, without any states: for whoever cannot read them.
-Analysis without_states(Relation view, List *changed, const Moment *as_of);
+Analysis without_states(Relation view, List *changes, const Moment *as_of);
 
 // Why no changes can be taken in, whatever has changed; null if some can.
 const char *obstacle(const Analysis &analysis);

@@ -1,6 +1,5 @@
 #include "incremental/anchor.hpp"
 
-#include "incremental/from_clause.hpp"
 #include "incremental/optional_rows.hpp"
 #include "query/query.hpp"
 #include "tracking/source.hpp"
@@ -270,16 +269,9 @@ bool anchor_in(Search *search, Query *query, int rti, AttrNumber attno)
     return true;
 }
 
-// ---- the choice ----
+// ---- one column's ----
 
-struct Choice {
-    Anchoring *anchoring;
-    From from;
-    List *changed; // oids of relations
-    int best_left; // of them, to be read as a whole
-    double best;
-};
-
+// Has nothing anchored.
 void clear(const Anchoring &anchoring)
 {
     ListCell *cell;
@@ -288,43 +280,6 @@ void clear(const Anchoring &anchoring)
         instance->anchor = 0;
         instance->keeps_nulls = instance->repeated = instance->implied = false;
     }
-}
-
-// How many different values a column has, as the statistics have it.
-double distinct_values(Relation table, AttrNumber column)
-{
-    double rows = Max(table->rd_rel->reltuples, 0);
-    TrackingKey key = source::key(table);
-    double distinct = 0;
-    bool with_children = table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
-    HeapTuple tuple = SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(RelationGetRelid(table)),
-                                      Int16GetDatum(column), BoolGetDatum(with_children));
-    if (HeapTupleIsValid(tuple)) {
-        distinct = reinterpret_cast<Form_pg_statistic>(GETSTRUCT(tuple))->stadistinct;
-        ReleaseSysCache(tuple);
-    }
-    if (key.count == 1 && key.columns[0] == column)
-        return rows + 1;
-    return distinct < 0 ? -distinct * rows : distinct;
-}
-
-// How many rows are in anchored tables, as far as their parts are small.
-double worth(List *instances)
-{
-    constexpr double small_part = 1000;
-    double rows = 0;
-    ListCell *cell;
-
-    foreach (cell, instances) {
-        auto *instance = static_cast<Instance *>(lfirst(cell));
-        if (instance->anchor == 0)
-            continue;
-        Relation table = table_open(instance->relation, AccessShareLock);
-        rows += 1 + Min(Max(table->rd_rel->reltuples, 0),
-                        small_part * distinct_values(table, instance->anchor));
-        table_close(table, NoLock);
-    }
-    return rows;
 }
 
 // Those that are anchored, and not because of others.
@@ -351,56 +306,6 @@ void imply_by_restricted(List *instances, List *roots)
         static_cast<Instance *>(lfirst(cell))->implied &= restricted;
 }
 
-// Anchors what a column of the top level's FROM allows; other is the one on the other
-// side of a full join.
-bool attempt(const Anchoring &anchoring, const From &from, Var *column, Var *other)
-{
-    Search search = {anchoring.instances, anchoring.recursions, from_clause::compared_type(column->vartype), false};
-
-    clear(anchoring);
-    if ((other == nullptr && from_clause::is_nullable(from, column->varno))
-        || !try_reach(&search, from.query, column->varno, column->varattno)
-        || (other != nullptr && !try_reach(&search, from.query, other->varno, other->varattno)))
-        return false;
-    List *roots = roots_of(anchoring.instances);
-    List *known = add_known(NIL, column->varno, column->varattno);
-    if (other != nullptr)
-        known = add_known(known, other->varno, other->varattno);
-    spread(&search, from, known);
-    imply_by_restricted(anchoring.instances, roots);
-    return true;
-}
-
-// How many changed tables would have to be read as a whole; those whose parts are found by a join count half as much.
-int count_left(List *instances, List *changed)
-{
-    int left = 0;
-    ListCell *cell;
-    foreach (cell, instances) {
-        auto *instance = static_cast<Instance *>(lfirst(cell));
-        if (!list_member_oid(changed, instance->relation) || instance->anchor != 0 || instance->joined)
-            continue;
-        left += anchor::is_lost(instances, instance) ? 2 : 1;
-    }
-    return left;
-}
-
-void consider(Choice *choice, Var *column, Var *other)
-{
-    Anchoring *anchoring = choice->anchoring;
-    if (!attempt(*anchoring, choice->from, column, other))
-        return;
-    int left = count_left(anchoring->instances, choice->changed);
-    double value = worth(anchoring->instances);
-    if (anchoring->column != nullptr
-        && (left > choice->best_left || (left == choice->best_left && value <= choice->best)))
-        return;
-    choice->best_left = left;
-    choice->best = value;
-    anchoring->column = column;
-    anchoring->other = other;
-}
-
 // COALESCE of the two columns of a full join.
 Expr *either(const Anchoring &anchoring)
 {
@@ -410,41 +315,6 @@ Expr *either(const Anchoring &anchoring)
     either->args = list_make2(copyObjectImpl(anchoring.column), copyObjectImpl(anchoring.other));
     either->location = -1;
     return reinterpret_cast<Expr *>(either);
-}
-
-// Considers the columns of an entry of the top level's FROM: those of a table's key,
-// or all.
-void consider_entry(Choice *choice, int rti, bool all)
-{
-    RangeTblEntry *rte = rt_fetch(rti, choice->from.query->rtable);
-    ListCell *cell;
-
-    if (rte->rtekind == RTE_SUBQUERY)
-        foreach (cell, rte->subquery->targetList) {
-            auto *entry = lfirst_node(TargetEntry, cell);
-            if (!entry->resjunk
-                && from_clause::is_plain_type(exprType(reinterpret_cast<Node *>(entry->expr))))
-                consider(choice, makeVarFromTargetEntry(rti, entry), nullptr);
-        }
-    if (rte->rtekind != RTE_RELATION)
-        return;
-    Relation table = table_open(rte->relid, AccessShareLock);
-    TupleDesc desc = RelationGetDescr(table);
-    TrackingKey key = source::key(table);
-    Bitmapset *used = pg::selected_columns(choice->from.query, rte);
-    for (int i = 0; i < desc->natts; i++) {
-        Form_pg_attribute attribute = TupleDescAttr(desc, i);
-        bool key_column = false;
-        for (int j = 0; j < key.count; j++)
-            key_column |= key.columns[j] == attribute->attnum;
-        // What is not used is not logged.
-        if (!attribute->attisdropped && from_clause::is_plain_type(attribute->atttypid)
-            && (key_column
-                || (all && bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, used))))
-            consider(choice, makeVar(rti, attribute->attnum, attribute->atttypid, attribute->atttypmod,
-                                     attribute->attcollation, 0), nullptr);
-    }
-    table_close(table, NoLock);
 }
 
 // Marks the tables that are read through FROM and queries that only select and join, and those
@@ -594,45 +464,42 @@ bool is_lost(List *instances, const Instance *instance)
                && beside(instances, instance) == nullptr);
 }
 
-Anchoring choose(Query *query, List *changed)
+Anchoring none(Query *query)
 {
     Anchoring anchoring{};
-    ListCell *cell;
-
     anchoring.instances = instance::all(query);
     anchoring.recursions = instance::recursions(query);
-    if (query->setOperations != nullptr || query->jointree == nullptr)
-        return anchoring;
-    Choice choice = {&anchoring, from_clause::of_query(query), changed, 0, 0};
     mark_joined(&anchoring, query, true, true);
     mark_all_across(query, anchoring.instances);
-    foreach (cell, choice.from.entries)
-        consider_entry(&choice, static_cast<RangeTblRef *>(lfirst(cell))->rtindex, false);
-    foreach (cell, choice.from.links) {
-        auto *link = static_cast<Link *>(lfirst(cell));
-        consider(&choice, link->left, link->full ? link->right : nullptr);
-        if (!link->full)
-            consider(&choice, link->right, nullptr);
-    }
-    // A column that just a subquery is compared with, or of a relation without a key.
-    if (anchoring.column == nullptr || choice.best_left > 0)
-        foreach (cell, choice.from.entries)
-            consider_entry(&choice, static_cast<RangeTblRef *>(lfirst(cell))->rtindex, true);
+    return anchoring;
+}
+
+bool by_column(const Anchoring &anchoring, const From &from, Var *column, Var *other)
+{
+    Search search = {anchoring.instances, anchoring.recursions, from_clause::compared_type(column->vartype), false};
+
     clear(anchoring);
-    return choose_same(query, anchoring);
+    if ((other == nullptr && from_clause::is_nullable(from, column->varno))
+        || !try_reach(&search, from.query, column->varno, column->varattno)
+        || (other != nullptr && !try_reach(&search, from.query, other->varno, other->varattno)))
+        return false;
+    List *roots = roots_of(anchoring.instances);
+    List *known = add_known(NIL, column->varno, column->varattno);
+    if (other != nullptr)
+        known = add_known(known, other->varno, other->varattno);
+    spread(&search, from, known);
+    imply_by_restricted(anchoring.instances, roots);
+    return true;
 }
 
 Anchoring choose_same(Query *query, const Anchoring &chosen)
 {
-    Anchoring anchoring = chosen;
-
-    anchoring.instances = instance::all(query);
-    anchoring.recursions = instance::recursions(query);
-    mark_joined(&anchoring, query, true, true);
-    mark_all_across(query, anchoring.instances);
+    Anchoring anchoring = none(query);
     if (chosen.column == nullptr)
         return anchoring;
-    attempt(anchoring, from_clause::of_query(query), chosen.column, chosen.other);
+    by_column(anchoring, from_clause::of_query(query), chosen.column, chosen.other);
+    anchoring.column = chosen.column;
+    anchoring.other = chosen.other;
     anchoring.type = chosen.column->vartype;
     anchoring.collation = chosen.column->varcollid;
     anchoring.value = chosen.other != nullptr ? either(chosen)

@@ -19,6 +19,7 @@
 // - Analysis reads catalogs and the query tree, never data, and has no effect.
 #pragma once
 
+#include "incremental/from_clause.hpp"
 #include "incremental/instance.hpp"
 
 namespace refresh_mv {
@@ -35,10 +36,24 @@ struct Anchoring {
 
 namespace anchor {
 
-// Analyses a normalized query, to which the result points.  Of several anchors takes
-// the one that leaves fewest of the changed relations to be read as a whole, then the
-// one that makes most and smallest parts.
-Anchoring choose(Query *query, List *changed);
+// Analyses a normalized query, to which the result points.  Of several anchors takes the one that leaves fewest of the
+// changed instances to be read as a whole, then the one that makes most and smallest parts, of which the changes
+// (NetChanges *; NIL: not known) concern fewest.
+Anchoring choose(Query *query, List *changes);
+
+// The same by the anchor that suits changes of a relation best.
+Anchoring choose_for(Query *query, Oid relation);
+
+// Another anchor, by which the changes of an instance can be followed that is lost by the one that was chosen (is_lost());
+// null if there is none, or its class is of both sides of a full join.
+const Anchoring *other_for(Query *query, int place, List *changes);
+
+// Begins to analyse a query: how it reads its instances, of which none is anchored yet.
+Anchoring none(Query *query);
+
+// Anchors what a column of the top level's FROM allows, and nothing else; other is the one on the other side of a full
+// join.  False if the column cannot serve.
+bool by_column(const Anchoring &anchoring, const From &from, Var *column, Var *other);
 
 // The same for a query with the same FROM, by the same anchor.
 Anchoring choose_same(Query *query, const Anchoring &anchoring);

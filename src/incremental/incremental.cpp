@@ -38,15 +38,6 @@ void set_options()
                           false);
 }
 
-List *changed_relations(List *changes)
-{
-    List *relations = NIL;
-    ListCell *cell;
-    foreach (cell, changes)
-        relations = lappend_oid(relations, static_cast<NetChanges *>(lfirst(cell))->relation);
-    return relations;
-}
-
 // Whether the baseline's states are those of the query as it is analysed.
 bool has_state_of(Work *work, const char *groups)
 {
@@ -58,7 +49,7 @@ bool has_state_of(Work *work, const char *groups)
 // state, by one that fits the state.
 void analyse_for(Work *work, const char *groups)
 {
-    work->analysis = analysis::of(work->view, changed_relations(work->changes), nullptr, groups);
+    work->analysis = analysis::of(work->view, work->changes, nullptr, groups);
     if (groups != nullptr && analysis::has_state(work->analysis) && !has_state_of(work, groups))
         work->analysis = analysis::of(work->view, NIL, nullptr, groups);
 }
@@ -69,7 +60,7 @@ void analyse_to_read(Work *work, const char *groups)
     if (groups != nullptr)
         analyse_for(work, groups);
     else
-        work->analysis = analysis::without_states(work->view, changed_relations(work->changes), nullptr);
+        work->analysis = analysis::without_states(work->view, work->changes, nullptr);
 }
 
 // A standby cannot read a state, and so not tell whether a crash has emptied it.
@@ -96,9 +87,9 @@ void stop_time(Work *work)
 {
     if (!work->passage.passed || work->passage.moved != NIL)
         return;
-    for (List *changed : {changed_relations(work->changes), static_cast<List *>(NIL)}) {
-        Analysis stopped = work->analysis.stateless ? analysis::without_states(work->view, changed, work->as_of)
-                                                    : analysis::of(work->view, changed, work->as_of, nullptr);
+    for (List *changes : {work->changes, static_cast<List *>(NIL)}) {
+        Analysis stopped = work->analysis.stateless ? analysis::without_states(work->view, changes, work->as_of)
+                                                    : analysis::of(work->view, changes, work->as_of, nullptr);
         if (strcmp(analysis::fingerprint(stopped), analysis::fingerprint(work->analysis)) != 0)
             continue;
         work->analysis = stopped;
@@ -116,7 +107,7 @@ const char *find_way(Work *work)
     stop_time(work);
     if (work->passage.passed)
         return "rows have come or gone by the time alone while a table has changed that it does not only join";
-    return work->as_of == nullptr ? obstacle : affected_parts::obstacle(work->analysis.anchoring, work->changes);
+    return work->as_of == nullptr ? obstacle : affected_parts::obstacle(work->analysis.query, work->analysis.anchoring, work->changes);
 }
 
 // Finds out what the time has moved; why its query cannot be taken apart, or null.
@@ -246,7 +237,7 @@ void find_whole_scope(Work *work)
 void anchor_for_changes(Work *work)
 {
     Analysis analysis = work->analysis;
-    analysis.anchoring = anchor::choose(analysis.query, changed_relations(work->changes));
+    analysis.anchoring = anchor::choose(analysis.query, work->changes);
     analysis.groups = group_shape::analyse(analysis.query, analysis.anchoring);
     if (analysis::same_groups(analysis, work->analysis))
         work->analysis = analysis;

@@ -109,7 +109,7 @@ bool is_lost(Query *query, const Anchoring &usual, Oid relation)
         }
         return lost;
     };
-    return lost_in(usual) && lost_in(anchor::choose(query, list_make1_oid(relation)));
+    return lost_in(usual) && lost_in(anchor::choose_for(query, relation));
 }
 
 // Whether the query's own rows can be told apart by what changes touch.

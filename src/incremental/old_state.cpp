@@ -206,6 +206,16 @@ const char *obstacle(const Anchoring &anchoring)
     return nullptr;
 }
 
+const char *rows_of_both(const Instance *instance, const NetChanges *changes, const char *columns, const char *join,
+                         const char *on)
+{
+    auto rows = [&](const char *table) { return psprintf("SELECT %s FROM %s%s t%s", columns, join, table, on); };
+    char *now = rows(instance::table_name(instance));
+    return changes == nullptr ? now
+                              : psprintf("%s UNION ALL %s WHERE t.%s", now, rows(changes->rows.name),
+                                         net_changes::existed_column(changes));
+}
+
 void apply(Query *query, const Anchoring &anchoring, List *changes, TableState state,
            const Parts *parts, QueryEnvironment *environment)
 {

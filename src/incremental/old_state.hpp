@@ -22,6 +22,11 @@ namespace refresh_mv::old_state {
 // Why a query cannot be evaluated on its tables as they were; null if it can.
 const char *obstacle(const Anchoring &anchoring);
 
+// A text for columns of t, the rows that an instance has in either state (changes: null if there are none), perhaps joined
+// with others that stand before it in the FROM.
+const char *rows_of_both(const Instance *instance, const NetChanges *changes, const char *columns, const char *join = "",
+                         const char *on = "");
+
 // Turns the tables of a query, in place, into the state; anchored ones restricted to
 // the parts, if there are any.  Its FROM is that of the query of which the anchoring was
 // made.

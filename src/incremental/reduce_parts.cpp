@@ -1,6 +1,7 @@
 #include "incremental/reduce_parts.hpp"
 
 #include "incremental/from_clause.hpp"
+#include "incremental/inner_tables.hpp"
 #include "query/query.hpp"
 
 namespace refresh_mv {
@@ -67,24 +68,6 @@ List *conditions_on(const From &from, Relids entries, List *changes)
     return conditions;
 }
 
-// The entries that conditions join with one of them, directly or not: the others, which are joined by what
-// has changed, would only make a product.
-Relids joined_with(int rti, List *conditions)
-{
-    Relids joined = bms_make_singleton(rti);
-    int count = 0;
-    ListCell *cell;
-    while (count < bms_num_members(joined)) {
-        count = bms_num_members(joined);
-        foreach (cell, conditions) {
-            Relids mentioned = pull_varnos(nullptr, static_cast<Node *>(lfirst(cell)));
-            if (bms_overlap(mentioned, joined))
-                joined = bms_add_members(joined, mentioned);
-        }
-    }
-    return joined;
-}
-
 // Whether any of the conditions is more than a link.
 bool any_filters(const From &from, List *conditions)
 {
@@ -96,47 +79,6 @@ bool any_filters(const From &from, List *conditions)
     return false;
 }
 
-// Has a query read these entries and nothing else, under these conditions.  The entries of joins become some
-// of nothing: the planner looks for the outer joins of the range table in the FROM, and so does who prints it.
-void read_only(Query *query, Relids kept, List *conditions)
-{
-    List *entries = NIL;
-    ListCell *cell;
-    int rti = -1;
-    while ((rti = bms_next_member(kept, rti)) >= 0) {
-        RangeTblRef *ref = makeNode(RangeTblRef);
-        ref->rtindex = rti;
-        entries = lappend(entries, ref);
-    }
-    foreach (cell, query->rtable) {
-        auto *rte = lfirst_node(RangeTblEntry, cell);
-        if (rte->rtekind != RTE_JOIN)
-            continue;
-        rte->rtekind = RTE_RESULT;
-        rte->jointype = JOIN_INNER;
-        rte->joinaliasvars = rte->joinleftcols = rte->joinrightcols = NIL;
-    }
-    query->jointree = makeFromExpr(entries, reinterpret_cast<Node *>(make_ands_explicit(conditions)));
-}
-
-// The anchor, as a column of one of these entries; null if none has it.
-Var *anchor_of(const From &from, Relids entries, const Anchoring &anchoring)
-{
-    int rti = -1;
-    if (anchoring.other == nullptr && bms_is_member(anchoring.column->varno, entries))
-        return anchoring.column;
-    while ((rti = bms_next_member(entries, rti)) >= 0) {
-        Instance *instance = instance::find(anchoring.instances, from.query, rti);
-        if (instance == nullptr || instance->anchor == 0)
-            continue;
-        Oid type, collation;
-        int32 typmod;
-        get_atttypetypmodcoll(instance->relation, instance->anchor, &type, &typmod, &collation);
-        return makeVar(rti, instance->anchor, type, typmod, collation, 0);
-    }
-    return nullptr;
-}
-
 } // namespace
 
 Query *reduce_parts::possible(Query *original, const Anchoring &chosen, List *changes)
@@ -145,14 +87,14 @@ Query *reduce_parts::possible(Query *original, const Anchoring &chosen, List *ch
     Anchoring anchoring = anchor::choose_same(query, chosen);
     From from = from_clause::of_query(query);
     Relids steady = steady_entries(from, anchoring, changes);
-    Var *part = anchor_of(from, steady, anchoring);
+    Var *part = inner_tables::anchor_of(from, steady, anchoring);
     if (part == nullptr)
         return nullptr;
-    Relids kept = joined_with(part->varno, conditions_on(from, steady, changes));
+    Relids kept = inner_tables::joined_with(part->varno, conditions_on(from, steady, changes));
     List *conditions = conditions_on(from, kept, changes);
     if (!any_filters(from, conditions))
         return nullptr;
-    read_only(query, kept, conditions);
+    inner_tables::read_only(query, kept, conditions);
     auto *value = static_cast<Expr *>(copyObjectImpl(part));
     query::select_joined(query, list_make1(makeTargetEntry(value, 1, pstrdup("part"), false)));
     return query;

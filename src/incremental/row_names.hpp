@@ -42,6 +42,10 @@ inline const char *values(int partial) { return psprintf("refresh_mv_values_%d",
 // The parts of a changed instance that has no anchor itself.
 inline const char *joined(int place) { return psprintf("refresh_mv_joined_%d", place); }
 
+// The parts of one by another anchor, and those of the chosen one beside them.
+inline const char *other_parts(int place) { return psprintf("refresh_mv_other_parts_%d", place); }
+inline const char *translated(int place) { return psprintf("refresh_mv_translated_%d", place); }
+
 // Rows as they are, or were.
 inline const char *now(const char *name) { return psprintf("%s_now", name); }
 inline const char *before(const char *name) { return psprintf("%s_before", name); }

@@ -12,7 +12,7 @@ const char *find(Work *work)
 {
     const Anchoring &anchoring = work->analysis.anchoring;
     work->by_terms = signed_terms::tell_all(work->analysis.query, anchoring, work->changes);
-    return work->by_terms ? nullptr : affected_parts::obstacle(anchoring, work->changes);
+    return work->by_terms ? nullptr : affected_parts::obstacle(work->analysis.query, anchoring, work->changes);
 }
 
 } // namespace refresh_mv::way
