@@ -1128,7 +1128,7 @@ AS 'MODULE_PATHNAME', 'refresh_mv_exact_deserial' LANGUAGE C IMMUTABLE STRICT PA
 CREATE FUNCTION refresh_mv_internal.exact_final(internal) RETURNS numeric[]
 AS 'MODULE_PATHNAME', 'refresh_mv_exact_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 CREATE AGGREGATE refresh_mv_internal.exact_sum(numeric) (
-    SFUNC = refresh_mv_internal.exact_step, STYPE = internal, FINALFUNC = refresh_mv_internal.exact_final,
+    SFUNC = refresh_mv_internal.exact_step, STYPE = internal, SSPACE = 384, FINALFUNC = refresh_mv_internal.exact_final,
     COMBINEFUNC = refresh_mv_internal.exact_combine, SERIALFUNC = refresh_mv_internal.exact_serial,
     DESERIALFUNC = refresh_mv_internal.exact_deserial, PARALLEL = SAFE
 );
@@ -1202,6 +1202,30 @@ COMMENT ON FUNCTION refresh_mv_internal.extremes_add(bytea, bytea, bytea, intege
     'is not known. Fails if one is none.';
 COMMENT ON FUNCTION refresh_mv_internal.outermost(bytea, anyelement) IS
     'Returns the first value of a list of extremes of that type, or NULL. Fails if it is none.';
+
+-- How many distinct values come and go: see src/values/net_members.cpp.
+CREATE FUNCTION refresh_mv_internal.members_step(internal, anyelement, sign integer) RETURNS internal
+AS 'MODULE_PATHNAME', 'refresh_mv_members_step' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv_internal.members_gained_final(internal) RETURNS bigint
+AS 'MODULE_PATHNAME', 'refresh_mv_members_gained' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION refresh_mv_internal.members_lost_final(internal) RETURNS bigint
+AS 'MODULE_PATHNAME', 'refresh_mv_members_lost' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE AGGREGATE refresh_mv_internal.members_gained(anyelement, sign integer) (
+    SFUNC = refresh_mv_internal.members_step, STYPE = internal, SSPACE = 256,
+    FINALFUNC = refresh_mv_internal.members_gained_final, PARALLEL = SAFE
+);
+CREATE AGGREGATE refresh_mv_internal.members_lost(anyelement, sign integer) (
+    SFUNC = refresh_mv_internal.members_step, STYPE = internal, SSPACE = 256,
+    FINALFUNC = refresh_mv_internal.members_lost_final, PARALLEL = SAFE
+);
+COMMENT ON FUNCTION refresh_mv_internal.members_step(internal, anyelement, integer) IS
+    'For members_gained() and members_lost(): adds a value with a sign.';
+COMMENT ON FUNCTION refresh_mv_internal.members_gained_final(internal) IS 'For members_gained(): returns the number.';
+COMMENT ON FUNCTION refresh_mv_internal.members_lost_final(internal) IS 'For members_lost(): returns the number.';
+COMMENT ON AGGREGATE refresh_mv_internal.members_gained(anyelement, integer) IS
+    'Returns how many distinct values have signs that add up to more than nothing.';
+COMMENT ON AGGREGATE refresh_mv_internal.members_lost(anyelement, integer) IS
+    'Returns how many distinct values have signs that add up to less than nothing.';
 
 CREATE FUNCTION refresh_mv_internal.log_everything(relation oid, reason text) RETURNS void
 AS 'MODULE_PATHNAME', 'refresh_mv_log_everything' LANGUAGE C STRICT VOLATILE;
@@ -1472,6 +1496,7 @@ GRANT EXECUTE ON FUNCTION
     refresh_mv_internal.exact_total(numeric[]), refresh_mv_internal.exact_average(numeric[]),
     refresh_mv_internal.smallest(anyelement), refresh_mv_internal.largest(anyelement),
     refresh_mv_internal.extremes_add(bytea, bytea, bytea, integer), refresh_mv_internal.outermost(bytea, anyelement),
+    refresh_mv_internal.members_gained(anyelement, integer), refresh_mv_internal.members_lost(anyelement, integer),
     refresh_mv_internal.image(anyelement)
 TO PUBLIC;
 GRANT EXECUTE ON PROCEDURE refresh_mv_internal.refresh_statement() TO PUBLIC;

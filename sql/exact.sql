@@ -381,6 +381,18 @@ EXPLAIN (COSTS OFF) SELECT refresh_mv_internal.exact_sum(n) FROM t;
 SELECT refresh_mv_internal.exact_sum(n)::text = :'serial' AS same FROM t;
 SELECT refresh_mv_internal.exact_sum(n)::text FROM t WHERE id > 600;
 COMMIT;
+-- Distinct values by signs: few and many, equal ones that look different, nulls, and those that come to nothing.
+CREATE TABLE signs AS
+SELECT i % 4 AS g, nullif((i * 37 % 900)::numeric(8,2) / 2, 3) + CASE WHEN i % 2 = 0 THEN 0.000 ELSE 0 END AS n,
+    ('w' || i % 60) COLLATE "C" AS w, CASE WHEN i % 5 < 2 OR i > 3900 THEN -1 ELSE 1 END AS sign FROM generate_series(1, 4000) i;
+SELECT s.g, gained, lost, gained = net.come AS all_come, lost = net.gone AS all_gone, words
+FROM (SELECT g, refresh_mv_internal.members_gained(n, sign) AS gained, refresh_mv_internal.members_lost(n, sign) AS lost,
+             refresh_mv_internal.members_gained(w, sign) - refresh_mv_internal.members_lost(w, sign) AS words FROM signs GROUP BY g) s
+JOIN (SELECT g, count(*) FILTER (WHERE sum > 0) AS come, count(*) FILTER (WHERE sum < 0) AS gone
+      FROM (SELECT g, n, sum(sign) FROM signs WHERE n IS NOT NULL GROUP BY g, n) v GROUP BY g) net USING (g) ORDER BY g;
+SELECT refresh_mv_internal.members_gained(w, sign), refresh_mv_internal.members_lost(n, sign) FROM signs WHERE g > 9;
+SELECT refresh_mv_internal.members_gained(p, 1) FROM (VALUES (point '(1,1)')) v (p); -- which has no hash
+DROP TABLE signs;
 
 DROP SCHEMA suite CASCADE;
 DROP SCHEMA mallory CASCADE;

@@ -3,7 +3,8 @@
 //
 // Where several tables have changed, a row that was there in neither state can come with both signs.
 // That is nothing to counts and sums, nor to lists of extremes, which count.  What takes notice of single
-// values (one extreme, distinct values) adds up the signs for each value first.
+// values (one extreme, distinct values) adds up the signs for each value first: apart, or where nothing else has to be known
+// of the values, by an aggregate that does so itself (values/net_members.cpp).
 #include "incremental/key_shape.hpp"
 #include "incremental/key_text.hpp"
 #include "incremental/net.hpp"
@@ -15,9 +16,9 @@ namespace refresh_mv {
 
 namespace {
 
-// How the net of a partial aggregate is found.  sum: in one pass.  extreme: by net values.  values: it is these
-// values.  members: by net values, and a look which of them are there.
-enum class Way { sum, extreme, values, members };
+// How the net of a partial aggregate is found.  sum, count: in one pass.  extreme: by net values.  values: it is these
+// values.  members: by net values, and a look which of them are there; count: if there is none to look for.
+enum class Way { sum, count, extreme, values, members };
 
 // The search for a net.
 struct Search {
@@ -26,15 +27,17 @@ struct Search {
     AttrNumber *columns; // of each partial aggregate's input in the joined rows; 0: it has none
     Query *joined;       // the joined rows; null: they are shown
     int terms;
+    bool *clear; // of each partial aggregate: its values tell themselves how many members come and go
 };
 
-Way way_of(const Search &search, const PartialAggregate &partial)
+Way way_of(const Search &search, int number)
 {
+    const PartialAggregate &partial = search.shape.partials[number];
     switch (partial.kind) {
     case PartialKind::values:
         return Way::values;
     case PartialKind::members:
-        return Way::members;
+        return search.clear[number] ? Way::count : Way::members;
     case PartialKind::smallest:
     case PartialKind::largest:
         return search.terms > 1 ? Way::extreme : Way::sum;
@@ -90,20 +93,33 @@ Expr *sign_is(const Search &search, const char *test)
     return reinterpret_cast<Expr *>(query::unchecked(text, search.work->environment)->jointree->quals);
 }
 
-// What is found in one pass over the joined rows: the numbers of rows, and whatever can be summed.
+// ", the members that have come AS a#, those that have gone AS b#" of all that are counted.
+char *counts(const Search &search)
+{
+    StringInfoData columns;
+    initStringInfo(&columns);
+    for (int i = 0; i < search.shape.npartials; i++)
+        if (way_of(search, i) == Way::count)
+            appendStringInfo(&columns, ", refresh_mv_internal.members_gained(t.c%1$d, t.sign) AS a%2$d"
+                             ", refresh_mv_internal.members_lost(t.c%1$d, t.sign) AS b%2$d", search.columns[i], i + 1);
+    return columns.data;
+}
+
+// What is found in one pass over the joined rows: the numbers of rows, and whatever can be summed or counted.
 Query *sums(const Search &search)
 {
     Query *query = over_joined(
-        search, sql_template::fill("SELECT {keys}coalesce(pg_catalog.sum(t.sign), 0)::pg_catalog.int8 AS n"
+        search, sql_template::fill("SELECT {keys}coalesce(pg_catalog.sum(t.sign), 0)::pg_catalog.int8 AS n{counts}"
                                    " FROM {joined} t{group_by}",
                                    {{"keys", keys(search)},
+                                    {"counts", counts(search)},
                                     {"joined", row_names::joined_rows},
                                     {"group_by", group_by(search, "")}}));
     Expr *gained = sign_is(search, "> 0");
     Expr *lost = sign_is(search, "< 0");
     for (int i = 0; i < search.shape.npartials; i++) {
         const PartialAggregate &partial = search.shape.partials[i];
-        if (way_of(search, partial) != Way::sum)
+        if (way_of(search, i) != Way::sum)
             continue;
         query::add_output(query, group_shape::over_column(partial, search.columns[i], gained), psprintf("a%d", i + 1));
         query::add_output(query, group_shape::over_column(partial, search.columns[i], lost), psprintf("b%d", i + 1));
@@ -165,8 +181,8 @@ const SignedChanges *changes_of_values(const Search &search, const PartialAggreg
     return get_attnum(instance->relation, key) == var->varattno ? signs : nullptr;
 }
 
-// The touched values of which it is not clear whether rows have them, before and now: those that are the key of a row
-// that has come, or has gone, had none, or have none.
+// The touched values, of rows u, of which it is not clear whether rows have them, before and now: those that are the key
+// of a row that has come, or has gone, had none, or have none.
 const char *unclear_values(const Search &search, const PartialAggregate &members, const char *touched)
 {
     const SignedChanges *signs = changes_of_values(search, members);
@@ -229,7 +245,7 @@ Query *together(const Search &search, Query *sums, Query **apart)
     initStringInfo(&joins);
     ephemeral_rows::stand_in(environment, "refresh_mv_sums", sums);
     for (int i = 0; i < search.shape.npartials; i++) {
-        if (way_of(search, search.shape.partials[i]) == Way::sum)
+        if (way_of(search, i) == Way::sum || way_of(search, i) == Way::count)
             appendStringInfoString(&columns, sql_template::number(", u.a#, u.b#", i + 1));
         if (apart[i] == nullptr)
             continue;
@@ -256,7 +272,7 @@ bool find_joined(Search *search)
     search->joined = signed_terms::joined_rows(work->analysis.query, work->analysis.anchoring, work->signs, work->passage,
                                                expressions(search), work->result(), work->environment, &search->terms);
     for (int i = 0; i < search->shape.npartials; i++)
-        once &= way_of(*search, search->shape.partials[i]) == Way::sum;
+        once &= way_of(*search, i) == Way::sum;
     if (once) {
         ephemeral_rows::stand_in(work->environment, row_names::joined_rows, search->joined);
         return true;
@@ -266,21 +282,42 @@ bool find_joined(Search *search)
     return affordable;
 }
 
+// Whether there is no unclear one among the values of the joined rows, and memory for these.  (Of what is only planned it
+// is not known; most changes are of rows that come, or go, as a whole.)
+bool is_clear(const Search &search, int partial)
+{
+    constexpr double bytes_each = 64;
+    const PartialAggregate &members = search.shape.partials[partial];
+    Work *work = search.work;
+    double rows = static_cast<double>(ephemeral_rows::shown(work->environment, row_names::joined_rows).count);
+    if (changes_of_values(search, members) == nullptr || rows * bytes_each > maintenance_work_mem * 1024.0)
+        return false;
+    if (work->planned)
+        return true;
+    const char *values = psprintf("(SELECT t.c%1$d AS v FROM %2$s t WHERE t.c%1$d IS DISTINCT FROM NULL)", search.columns[partial],
+                                  row_names::joined_rows);
+    work->run_and_show(query::unchecked(unclear_values(search, members, values), work->environment), row_names::redo);
+    return ephemeral_rows::shown(work->environment, row_names::redo).count == 0;
+}
+
 } // namespace
 
 Net net_by_terms::find(Work *work)
 {
     const GroupShape &shape = work->analysis.groups;
     auto count = static_cast<size_t>(shape.npartials) + 1;
-    Search search = {work, shape, static_cast<AttrNumber *>(palloc0(sizeof(AttrNumber) * count)), nullptr, 0};
+    Search search = {work, shape, static_cast<AttrNumber *>(palloc0(sizeof(AttrNumber) * count)), nullptr, 0,
+                     static_cast<bool *>(palloc0(sizeof(bool) * count))};
     auto **apart = static_cast<Query **>(palloc0(sizeof(Query *) * count));
     Net net = {nullptr, static_cast<Query **>(palloc0(sizeof(Query *) * count))};
     bool in_one_pass = true;
 
     if (!find_joined(&search))
         return {};
+    for (int i = 0; i < shape.npartials; i++)
+        search.clear[i] = shape.partials[i].kind == PartialKind::members && is_clear(search, i);
     for (int i = 0; i < shape.npartials; i++) {
-        Way way = way_of(search, shape.partials[i]);
+        Way way = way_of(search, i);
         if (way == Way::values)
             net.values[i] = net_values(search, i);
         if (way == Way::extreme)
