@@ -1,5 +1,5 @@
 EXTENSION = refresh_mv
-DATA = refresh_mv--1.0.sql
+DATA = $(wildcard refresh_mv--*.sql)
 MODULE_big = refresh_mv
 OBJS = $(patsubst %.cpp,%.o,$(wildcard src/*.cpp src/*/*.cpp))
 
@@ -33,3 +33,12 @@ unit:
 	test/unit/unit
 
 EXTRA_CLEAN += test/unit/unit
+
+# What PGXN takes: all that is committed, in a folder of the release's name.
+DISTVERSION = $(shell sed -n 's/^   "version": "\(.*\)",/\1/p' META.json)
+
+.PHONY: dist
+dist:
+	git archive --format=zip --prefix=$(EXTENSION)-$(DISTVERSION)/ -o $(EXTENSION)-$(DISTVERSION).zip HEAD
+
+EXTRA_CLEAN += $(EXTENSION)-$(DISTVERSION).zip
