@@ -1,5 +1,6 @@
 #include "incremental/affected_parts.hpp"
 
+#include "incremental/few_rows.hpp"
 #include "incremental/from_clause.hpp"
 #include "incremental/old_state.hpp"
 #include "incremental/reduce_parts.hpp"
@@ -10,9 +11,14 @@
 #include "query/query.hpp"
 #include "query/sql_template.hpp"
 
+#include <initializer_list>
+
 namespace refresh_mv {
 
 namespace {
+
+// So few parts are sooner evaluated than looked at once more.
+constexpr int64 few = 100;
 
 Instance *instance_at(const Anchoring &anchoring, int place)
 {
@@ -349,7 +355,6 @@ NamedRows parts_before(const Search *search)
 {
     StringInfoData text;
     const char *word = "WHERE";
-    Relids nullable = from_clause::of_query(search->query).nullable;
     ListCell *cell;
 
     initStringInfo(&text);
@@ -357,9 +362,7 @@ NamedRows parts_before(const Search *search)
     foreach (cell, search->anchoring.instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
         const NetChanges *own = instance::changes_of(search->changes, instance);
-        if (own == nullptr || own->bag || instance->anchor == 0 || list_length(own->source->key) != 1
-            || get_attnum(own->relation, static_cast<char *>(linitial(own->source->key))) != instance->anchor
-            || instance->query != search->query || bms_is_member(static_cast<int>(instance->rti), nullable))
+        if (own == nullptr || !reduce_parts::has_row_of_part(search->query, instance, own))
             continue;
         // not EXCEPT, whose hash table grows without limit
         const char *equals = net_changes::equality(get_atttype(own->relation, instance->anchor));
@@ -375,6 +378,25 @@ NamedRows parts_before(const Search *search)
     }
     return search->result(query::plan(query::unchecked(text.data, search->environment), 0),
                           row_names::before(row_names::parts), search->environment);
+}
+
+// Leaves the parts of each state in which changed rows, as they are or were, can be joined.
+void leave_by_rows(const Search *search)
+{
+    ListCell *cell;
+    foreach (cell, search->anchoring.instances) {
+        auto *instance = static_cast<Instance *>(lfirst(cell));
+        const SignedChanges *signs = signed_terms::signs_of(search->signs, instance);
+        if (signs == nullptr || !reduce_parts::has_row_of_part(search->query, instance, signs->changes))
+            continue;
+        NamedRows left = few_rows::of(instance, signs, true, "", search->result, search->environment);
+        for (TableState state : {TableState::now, TableState::before}) {
+            const char *name = row_names::in_state(row_names::parts, state);
+            const char *text = reduce_parts::left_by_row(instance, signs, left.name, state, name);
+            ephemeral_rows::show(search->environment, search->result(query::plan(query::unchecked(text, search->environment), 0),
+                                                                     name, search->environment));
+        }
+    }
 }
 
 // The parts of now that are not null.
@@ -467,6 +489,8 @@ const Parts *find(Query *query, const Anchoring &anchoring, List *changes, List 
     if (!reduce(&search))
         return nullptr;
     ephemeral_rows::show(environment, parts_before(&search));
+    if (ephemeral_rows::shown(environment, now).count > few)
+        leave_by_rows(&search);
     parts->now = describe(ephemeral_rows::shown(environment, now), anchoring.type);
     parts->before = describe(ephemeral_rows::shown(environment, before), anchoring.type);
     return parts;

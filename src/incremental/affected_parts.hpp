@@ -9,8 +9,8 @@
 
 namespace refresh_mv {
 
-// Anchor values: distinct ones, not null, as rows "refresh_mv_parts_now", and without
-// those that cannot have been there as "refresh_mv_parts_before".
+// Anchor values: distinct ones, not null, of parts that may have joined rows now, as rows "refresh_mv_parts_now", and
+// of those that may have had some, as "refresh_mv_parts_before".
 struct PartRows {
     int64 count;
     bool has_range; // of integers

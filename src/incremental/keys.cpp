@@ -10,11 +10,12 @@ namespace refresh_mv {
 
 namespace {
 
-// The parts as keys.
+// The parts of either state as keys.
 void show_parts(Work *work, const Key &key)
 {
     const char *type = format_type_be_qualified(exprType(reinterpret_cast<Node *>(key.expr)));
-    const char *sql = psprintf("SELECT p.part::%s AS k1 FROM %s p%s", type, row_names::now(row_names::parts),
+    const char *sql = psprintf("SELECT p.part::%1$s AS k1 FROM %2$s p UNION SELECT p.part::%1$s FROM %3$s p%4$s", type,
+                               row_names::now(row_names::parts), row_names::before(row_names::parts),
                                work->parts->has_null ? " UNION ALL SELECT NULL" : "");
     work->run_and_show(query::unchecked(sql, work->environment), row_names::touched);
 }

@@ -3,6 +3,7 @@
 #include "incremental/from_clause.hpp"
 #include "incremental/inner_tables.hpp"
 #include "query/query.hpp"
+#include "query/sql_template.hpp"
 
 namespace refresh_mv {
 
@@ -81,7 +82,9 @@ bool any_filters(const From &from, List *conditions)
 
 } // namespace
 
-Query *reduce_parts::possible(Query *original, const Anchoring &chosen, List *changes)
+namespace reduce_parts {
+
+Query *possible(Query *original, const Anchoring &chosen, List *changes)
 {
     auto *query = static_cast<Query *>(copyObjectImpl(original));
     Anchoring anchoring = anchor::choose_same(query, chosen);
@@ -99,5 +102,28 @@ Query *reduce_parts::possible(Query *original, const Anchoring &chosen, List *ch
     query::select_joined(query, list_make1(makeTargetEntry(value, 1, pstrdup("part"), false)));
     return query;
 }
+
+bool has_row_of_part(Query *query, const Instance *instance, const NetChanges *changes)
+{
+    return !changes->bag && instance->anchor != 0 && list_length(changes->source->key) == 1
+           && get_attnum(changes->relation, static_cast<char *>(linitial(changes->source->key))) == instance->anchor
+           && instance->query == query && !from_clause::is_nullable(from_clause::of_query(query), static_cast<int>(instance->rti));
+}
+
+const char *left_by_row(const Instance *instance, const SignedChanges *signs, const char *left, TableState state, const char *parts)
+{
+    return sql_template::fill("SELECT p.part FROM {parts} p WHERE NOT EXISTS (SELECT FROM {signs} d WHERE d.{anchor} {equals} p.part)"
+                              " UNION ALL SELECT p.part FROM {parts} p"
+                              " WHERE EXISTS (SELECT FROM {left} d WHERE d.{anchor} {equals} p.part AND d.{sign} {came} 0)",
+                              {{"parts", parts},
+                               {"signs", signs->rows.name},
+                               {"left", left},
+                               {"anchor", instance::column_name(instance->relation, instance->anchor)},
+                               {"equals", net_changes::equality(get_atttype(instance->relation, instance->anchor))},
+                               {"sign", net_changes::existed_column(signs->changes)},
+                               {"came", state == TableState::now ? ">" : "<"}});
+}
+
+} // namespace reduce_parts
 
 } // namespace refresh_mv
