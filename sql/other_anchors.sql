@@ -133,7 +133,10 @@ CREATE TABLE bills (id int PRIMARY KEY, kind int, due date);
 CREATE TABLE notes (id int PRIMARY KEY, bill int, x int);
 INSERT INTO bills SELECT i, nullif(i % 9, 0), nullif(date '2020-01-01' + i % 30, '2020-01-03') FROM generate_series(1, 3000) i;
 INSERT INTO notes SELECT i, nullif(i % 3000, 0), i % 10 FROM generate_series(1, 9000) i;
+CREATE TABLE marks (id int PRIMARY KEY, bill int, x int);
+INSERT INTO marks SELECT i, nullif(i % 3000, 0), i % 8 FROM generate_series(1, 4000) i;
 CREATE INDEX ON notes (bill);
+CREATE INDEX ON marks (bill);
 ANALYZE;
 CREATE MATERIALIZED VIEW kinds_noted AS SELECT b.kind, count(*) AS n, min(b.due) AS due FROM bills b
 WHERE b.due < '2020-01-15' AND EXISTS (SELECT FROM notes n WHERE n.bill = b.id AND n.x > 6) GROUP BY b.kind;
@@ -144,8 +147,10 @@ WHERE b.kind = 4 AND NOT EXISTS (SELECT FROM notes n WHERE n.bill = b.id AND n.x
 CREATE MATERIALIZED VIEW bills_ranked AS SELECT b.kind, b.id, r.x, r.nth FROM bills b
 JOIN LATERAL (SELECT n.x, row_number() OVER (ORDER BY n.x, n.id) AS nth FROM notes n WHERE n.bill = b.id) r ON r.nth < 3
 WHERE b.due IS NULL OR b.kind = 2;
-SELECT t.tracked FROM unnest('{kinds_noted,bills_noted,bills_without,bills_ranked}'::regclass[]) v, refresh_mv.track(v) t;
-SELECT message FROM refresh_materialized_views_smart('{kinds_noted,bills_noted,bills_without,bills_ranked}');
+CREATE MATERIALIZED VIEW bills_marked AS SELECT b.id, b.kind FROM bills b WHERE NOT EXISTS (
+    SELECT FROM notes n LEFT JOIN marks m ON m.bill = n.bill WHERE n.bill = b.id AND coalesce(m.x, 9) > 6 AND n.x < 8);
+SELECT t.tracked FROM unnest('{kinds_noted,bills_noted,bills_without,bills_ranked,bills_marked}'::regclass[]) v, refresh_mv.track(v) t;
+SELECT message FROM refresh_materialized_views_smart('{kinds_noted,bills_noted,bills_without,bills_ranked,bills_marked}');
 TRUNCATE refresh_mv.journal;
 SET refresh_mv.exact_cost_limit = 1e9;
 CREATE FUNCTION tried_many(rounds int) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -165,13 +170,16 @@ BEGIN
         WHEN 2 THEN
             UPDATE bills SET due = CASE WHEN random() < 0.9 THEN date '2020-01-01' + floor(random() * 30)::int END WHERE random() < 0.1;
             DELETE FROM notes WHERE random() < 0.03;
+            DELETE FROM marks WHERE random() < 0.05;
         WHEN 3 THEN
             UPDATE bills SET id = id + 5000 * i WHERE random() < 0.04 AND id < 5000;
             UPDATE notes SET x = floor(random() * 10), bill = CASE WHEN random() < 0.9 THEN bill ELSE bill + 5000 * i END WHERE random() < 0.05;
             DELETE FROM bills WHERE id % 17 = 3;
+            UPDATE marks SET x = floor(random() * 8) WHERE random() < 0.07;
+            INSERT INTO marks SELECT 10000 * i + g, 1 + floor(random() * 3000), floor(random() * 8) FROM generate_series(1, 150) g;
         END CASE;
-        PERFORM refresh_materialized_views_smart('{kinds_noted,bills_noted,bills_without,bills_ranked}'::text[]::regclass[]);
-        FOREACH v IN ARRAY '{kinds_noted,bills_noted,bills_without,bills_ranked}'::regclass[] LOOP
+        PERFORM refresh_materialized_views_smart('{kinds_noted,bills_noted,bills_without,bills_ranked,bills_marked}'::text[]::regclass[]);
+        FOREACH v IN ARRAY '{kinds_noted,bills_noted,bills_without,bills_ranked,bills_marked}'::regclass[] LOOP
             wrong := wrong + check_view(v);
         END LOOP;
     END LOOP;

@@ -259,6 +259,18 @@ bool run(Search *search, Query *query, const char *name, const char *reason)
     return true;
 }
 
+// The anchor values of an anchored instance's changed rows that satisfy the conditions of its own query on them alone:
+// others are joined with nothing there.  (On the nullable side of a join they may keep a row of nulls away.)
+const char *find_own(Search *search, const Instance *instance, const NetChanges *changes)
+{
+    const SignedChanges *signs = signed_terms::signs_of(search->signs, instance);
+    if (signs == nullptr)
+        return own_parts(instance, changes, search->signs);
+    bool nullable = from_clause::is_nullable(from_clause::of_query(instance->query), static_cast<int>(instance->rti));
+    NamedRows rows = few_rows::of(instance, signs, !nullable, "", search->result, search->environment);
+    return psprintf("SELECT t.%s AS part FROM %s t", instance::column_name(instance->relation, instance->anchor), rows.name);
+}
+
 // Finds the parts of changed rows of an instance without an anchor, as named rows;
 // null, with a reason, if that is not possible or would cost too much.
 const char *find_joined(Search *search, int place)
@@ -326,7 +338,7 @@ const char *parts_of(Search *search, int place, const NetChanges *own)
         return nullptr;
     }
     if (instance->anchor != 0)
-        return own_parts(instance, own, search->signs);
+        return find_own(search, instance, own);
     return anchor::is_lost(search->anchoring.instances, instance) ? find_by_other(search, place, own)
                                                                   : find_joined(search, place);
 }
