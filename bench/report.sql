@@ -26,3 +26,16 @@ FROM (SELECT * FROM medians
     FROM medians WHERE view <> 'all' AND method <> 'skip'
     GROUP BY size, change, form) m
 ORDER BY min(number) OVER (PARTITION BY size, change), form, number;
+
+-- How good the choice was, if the alternatives were measured.
+WITH cases AS (
+    SELECT size, change, view, max(ms) FILTER (WHERE form = 'alone') AS chosen,
+        max(method) FILTER (WHERE form = 'alone') AS method, min(ms) FILTER (WHERE form IN ('exact', 'full')) AS best,
+        bool_or(form = 'exact') AND bool_or(form = 'full') AND bool_or(form = 'alone') AS measured
+    FROM medians GROUP BY size, change, view)
+SELECT count(*) AS choices, count(*) FILTER (WHERE chosen <= greatest(1.2 * best, best + 0.5)) AS good,
+    round(100.0 * count(*) FILTER (WHERE chosen <= greatest(1.2 * best, best + 0.5)) / count(*), 1) AS percent,
+    round(max(chosen / best) FILTER (WHERE chosen > best + 0.5)::numeric, 2) AS worst,
+    string_agg(format('%s %s %s: %s of %s ms', size, change, view, round(chosen::numeric, 1), round(best::numeric, 1)), '; ')
+        FILTER (WHERE chosen > greatest(1.2 * best, best + 0.5)) AS others
+FROM cases WHERE measured AND method <> 'skip' HAVING count(*) > 0;
