@@ -49,7 +49,7 @@ UNION ALL SELECT 'decade', (year / 10 * 10)::text, count(*) FROM books WHERE NOT
 UNION ALL SELECT 'subject', s.label::text, count(DISTINCT bs.book) FROM subjects s JOIN book_subjects bs ON bs.subject = s.id GROUP BY 2;
 -- view author_names: names that differ in case alone are one
 -- full attribute inventory (no column of its output tells which rows belong together); skip acquire edit classify lend idle
-SELECT name, count(*) AS authors, min(born) AS first FROM authors GROUP BY name;
+SELECT min(name::text) AS name, count(*) AS authors, min(born) AS first FROM authors GROUP BY name;
 -- view lower_names: as above, by text
 -- delta acquire attribute; skip edit classify lend idle inventory
 SELECT lower(name::text) AS name, count(*) AS authors, min(id) AS first, count(DISTINCT ba.book) AS books FROM authors a LEFT JOIN book_authors ba ON ba.author = a.id GROUP BY 1;

@@ -256,7 +256,7 @@ def main():
             run.at_random(seed)
         if arguments.show:
             report.show(run.domain)
-        print(f"{path.stem}: {len(run.domain.views)} views, {run.compared} comparisons, {len(run.wrong)} wrong")
+        print(f"{path.stem}: {len(run.domain.views)} views, {run.compared} comparisons, {len(run.wrong)} wrong", flush=True)
         print(*run.wrong[:40], sep="\n", end="\n" * bool(run.wrong))
         wrong += run.wrong
         run.connection.close()
