@@ -192,7 +192,7 @@ class Run:
                 try:
                     self.execute(sql)
                     done.append(sql)
-                except psycopg2.IntegrityError:
+                except (psycopg2.IntegrityError, psycopg2.ProgrammingError):
                     pass
             done.append(f"-- refresh at {limit}")
             self.check(f"round {seed}")
