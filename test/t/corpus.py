@@ -151,12 +151,12 @@ class Run:
 
     def compare(self, view, moment):
         """Notes if a view is not what its query returns."""
-        differences = (f"SELECT sum(n) AS n, r FROM (SELECT v::text AS r, -1 AS n FROM {view.name} v UNION ALL"
-                       " SELECT q::text, 1 FROM q) d GROUP BY r HAVING sum(n) <> 0")
+        differences = (f"SELECT sum(n) AS n, r FROM (SELECT _row::text AS r, -1 AS n FROM {view.name} _row UNION ALL"
+                       " SELECT _row::text, 1 FROM _right _row) d GROUP BY r HAVING sum(n) <> 0")
         if view.comparable:
-            differences += (f" UNION ALL SELECT 1, d::text FROM (TABLE q EXCEPT ALL TABLE {view.name}) d"
-                            f" UNION ALL SELECT -1, d::text FROM (TABLE {view.name} EXCEPT ALL TABLE q) d")
-        rows = self.execute(f"WITH q AS MATERIALIZED ({view.query}) {differences} ORDER BY r")
+            differences += (f" UNION ALL SELECT 1, _row::text FROM (TABLE _right EXCEPT ALL TABLE {view.name}) _row"
+                            f" UNION ALL SELECT -1, _row::text FROM (TABLE {view.name} EXCEPT ALL TABLE _right) _row")
+        rows = self.execute(f"WITH _right AS MATERIALIZED ({view.query}) {differences} ORDER BY r")
         self.compared += 1
         if rows:
             self.wrong.append("\n".join([f"{self.domain.name}.{view.name} is wrong after {moment}:"] + [
@@ -175,8 +175,8 @@ class Run:
                 expected, beginning = view.expected.get(change, (set(), ""))
                 method, reason = report.taken.get((self.domain.name, view.name, change), ("none", ""))
                 if method not in expected or method == "full" and not reason.startswith(beginning):
-                    self.wrong.append(f"{self.domain.name}.{view.name} after {change}: {method} instead of"
-                                      f" {' or '.join(sorted(expected)) or 'what nobody has said'}: {reason}")
+                    wanted = f"{' or '.join(sorted(expected)) or 'what nobody has said'}{beginning and f' ({beginning})'}"
+                    self.wrong.append(f"{self.domain.name}.{view.name} after {change}: {method} ({reason}) instead of {wanted}")
 
     def at_random(self, seed):
         """Makes the changes one by one at random, some of them twice, and refreshes now and then."""
@@ -219,8 +219,8 @@ class Report:
             for change in domain.changes:
                 method, reason = self.taken.get((domain.name, view.name, change), ("none", ""))
                 ways[method, f" ({reason})" if method == "full" else ""].append(change)
-            print(f"{domain.name}.{view.name}: " + "; ".join(
-                f"{method} {' '.join(changes)}{reason}" for (method, reason), changes in sorted(ways.items(), key=lambda way: (way[0][0] == "skip", way[0]))))
+            parts = [f"{method} {' '.join(changes)}{reason}" for (method, reason), changes in sorted(ways.items())]
+            print(f"{domain.name}.{view.name}: {'; '.join(parts)}")
 
 
 def create_database():
