@@ -117,7 +117,9 @@ class Run:
                                                " AND atttypid = 'json'::regtype", [view.name])
             if view.after.strip():
                 self.execute(view.after)
-        self.execute("ANALYZE")
+        (tables,), = self.execute("SELECT string_agg(oid::regclass::text, ', ') FROM pg_class"
+                                  " WHERE relnamespace = current_schema::regnamespace AND relkind IN ('r', 'm')")
+        self.execute(f"ANALYZE {tables}")
         for view in self.domain.views:
             reason = self.track(view)
             if (reason is None) != (view.untracked is None) or not (reason or "").startswith(view.untracked or ""):
