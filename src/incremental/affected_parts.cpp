@@ -73,10 +73,10 @@ char *changed_rows(const Instance *instance, const NetChanges *changes, List *si
 }
 
 // The anchor values of an anchored instance's changed rows, as a query.
-char *own_parts(const Instance *instance, const NetChanges *changes, List *signs)
+char *own_parts(const Instance *instance, const NetChanges *changes)
 {
     const char *column = psprintf("t.%s AS part", instance::column_name(instance->relation, instance->anchor));
-    return changed_rows(instance, changes, signs, column);
+    return changed_rows(instance, changes, NIL, column);
 }
 
 // What a search for parts goes by.
@@ -265,7 +265,7 @@ const char *find_own(Search *search, const Instance *instance, const NetChanges 
 {
     const SignedChanges *signs = signed_terms::signs_of(search->signs, instance);
     if (signs == nullptr)
-        return own_parts(instance, changes, search->signs);
+        return own_parts(instance, changes);
     bool nullable = from_clause::is_nullable(from_clause::of_query(instance->query), static_cast<int>(instance->rti));
     NamedRows rows = few_rows::of(instance, signs, !nullable, "", search->result, search->environment);
     return psprintf("SELECT t.%s AS part FROM %s t", instance::column_name(instance->relation, instance->anchor), rows.name);
@@ -293,12 +293,19 @@ const char *find_joined(Search *search, int place)
     return psprintf("SELECT j.part FROM %s j", name);
 }
 
-// Whether rows of an instance have changed that matter to all parts.
+// Whether rows of an instance have changed that matter to all parts: those with a null that its own query's conditions leave.
 bool concerns_all(Search *search, const Instance *instance, const NetChanges *changes)
 {
     if (!instance->keeps_nulls)
         return false;
-    Query *query = query::unchecked(own_parts(instance, changes, search->signs), search->environment);
+    const SignedChanges *signs = signed_terms::signs_of(search->signs, instance);
+    if (signs != nullptr) {
+        const char *null = psprintf(" AND t.%s IS NULL", instance::column_name(instance->relation, instance->anchor));
+        bool nullable = from_clause::is_nullable(from_clause::of_query(instance->query), static_cast<int>(instance->rti));
+        NamedRows left = few_rows::of(instance, signs, !nullable, null, search->result, search->environment);
+        return tuplestore_tuple_count(left.rows) > 0;
+    }
+    Query *query = query::unchecked(own_parts(instance, changes), search->environment);
     NamedRows own = search->result(query::plan(query, 0), row_names::own, search->environment);
     bool found = has_null(own);
     ephemeral_rows::release(&own);

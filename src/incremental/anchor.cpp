@@ -191,6 +191,28 @@ struct Sublinks {
     List *known;
 };
 
+// Whether a condition holds a subquery below nothing but AND and OR, which do not tell whether it is false or null.
+bool is_below_and_or(Node *condition, const SubLink *sublink)
+{
+    ListCell *cell;
+    if (!IsA(condition, BoolExpr) || reinterpret_cast<BoolExpr *>(condition)->boolop == NOT_EXPR)
+        return condition == reinterpret_cast<const Node *>(sublink);
+    foreach (cell, reinterpret_cast<BoolExpr *>(condition)->args)
+        if (is_below_and_or(static_cast<Node *>(lfirst(cell)), sublink))
+            return true;
+    return false;
+}
+
+// Whether joined rows are asked for a true answer of a subquery only.
+bool is_asked_for_truth(const From &from, const SubLink *sublink)
+{
+    ListCell *cell;
+    foreach (cell, from.positive)
+        if (is_below_and_or(static_cast<Node *>(lfirst(cell)), sublink))
+            return true;
+    return false;
+}
+
 // Anchors the subquery of "known IN (SELECT column ...)".  Where it is not known
 // to be asked for a true answer only, its NULLs matter as well.
 void anchor_in_sublink(Sublinks *sublinks, SubLink *sublink, Query *sub)
@@ -206,7 +228,7 @@ void anchor_in_sublink(Sublinks *sublinks, SubLink *sublink, Query *sub)
     if (var == nullptr || !IsA(param, Param) || var->varlevelsup != 0
         || !is_known(sublinks->known, var->varno, var->varattno))
         return;
-    bool positive = list_member_ptr(sublinks->from->positive, sublink);
+    bool positive = is_asked_for_truth(*sublinks->from, sublink);
     if (!positive && !from_clause::column_never_null(*sublinks->from, var))
         return;
     Search search = *sublinks->search;

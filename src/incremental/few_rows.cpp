@@ -35,7 +35,7 @@ Node *own_conditions(const Instance *instance)
 NamedRows few_rows::of(const Instance *instance, const SignedChanges *signs, bool linear, const char *more,
                        ephemeral_rows::Result result, QueryEnvironment *environment)
 {
-    bool many = signs->rows.count > few;
+    bool many = signs->rows.count > few || *more != '\0';
     bool barred = rt_fetch(instance->rti, instance->query->rtable)->securityQuals != NIL;
     Node *own = linear && many && !barred ? own_conditions(instance) : nullptr;
     if (own == nullptr && *more == '\0')

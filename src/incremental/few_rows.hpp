@@ -5,7 +5,7 @@
 //
 // Invariants:
 // - The rows left out are those that no joined row is made of.
-// - A few rows are left as they are, if nothing but their number could be told: that is sooner done.
+// - A few rows are left as they are, if nothing more is asked of them: that is sooner done.
 #pragma once
 
 #include "incremental/signed_changes.hpp"

@@ -97,6 +97,12 @@ Query *groups_of(const Split &split)
 
 // ---- which subqueries ----
 
+// Whether there is no telling what changes of an instance do to a query which has no anchor.
+bool needs_anchor(const Anchoring &anchoring, const Instance *instance)
+{
+    return !OidIsValid(anchoring.type) && !instance->linear && !instance->optional;
+}
+
 // Whether changes of a table cannot be followed to what a query joins, by whatever anchor suits them.
 bool is_lost(Query *query, const Anchoring &usual, Oid relation)
 {
@@ -105,7 +111,8 @@ bool is_lost(Query *query, const Anchoring &usual, Oid relation)
         ListCell *cell;
         foreach (cell, anchoring.instances) {
             auto *instance = static_cast<Instance *>(lfirst(cell));
-            lost |= instance->relation == relation && anchor::is_lost(anchoring.instances, instance);
+            lost |= instance->relation == relation
+                    && (needs_anchor(anchoring, instance) || anchor::is_lost(anchoring.instances, instance));
         }
         return lost;
     };
@@ -373,7 +380,8 @@ SubqueryNode *next(Query *query, const Anchoring &anchoring, bool was_split, boo
         ListCell *cell;
         foreach (cell, number <= most ? anchoring.instances : NIL) {
             auto *instance = static_cast<Instance *>(lfirst(cell));
-            if (instance::is_state(instance) || instance->recursion != nullptr || (instance->joined && !any))
+            if (instance::is_state(instance) || instance->recursion != nullptr
+                || (instance->joined && !any && !needs_anchor(anchoring, instance)))
                 continue;
             bool can_be_followed = !any && !is_lost(query, anchoring, instance->relation);
             SubqueryNode *found = of_instance(instance, can_be_followed);

@@ -60,8 +60,8 @@ SELECT player, sum(worth) AS worth FROM wealth GROUP BY player HAVING sum(worth)
 SELECT a.player, b.player AS rival, count(*) AS matches, count(*) FILTER (WHERE a.won AND NOT b.won) AS wins
 FROM results a JOIN results b ON b.match = a.match AND b.team <> a.team AND a.player < b.player GROUP BY a.player, b.player HAVING count(*) >= 2;
 -- view collectors: players who have every epic item
--- full elect (a null in clans has changed, which concerns all rows); full trade season_end (inventory has changed, which the query reads as a whole);
--- keys patch enlist; skip play judge idle
+-- full trade season_end (inventory has changed, which the query reads as a whole);
+-- keys patch enlist elect; skip play judge idle
 SELECT p.id, p.nick FROM players p WHERE NOT EXISTS (
     SELECT FROM items i WHERE i.rarity = 'epic' AND i.worth < 100 AND NOT EXISTS (
         SELECT FROM inventory v WHERE v.player = p.id AND v.item = i.id AND v.amount > 0)) OR p.id IN (SELECT leader FROM clans);

@@ -43,7 +43,7 @@ SELECT b.id, jsonb_build_object('title', b.title, 'year', b.year,
        'copies', (SELECT count(*) FROM copies c WHERE c.book = b.id)) AS card
 FROM books b WHERE NOT b.withdrawn;
 -- view facets: counts for all filters of the search page
--- full acquire edit classify inventory (no column can serve as an anchor); skip attribute lend idle
+-- delta acquire edit classify inventory; skip attribute lend idle
 SELECT 'language' AS facet, coalesce(language, 'unknown') AS value, count(*) AS books FROM books WHERE NOT withdrawn GROUP BY 2
 UNION ALL SELECT 'decade', (year / 10 * 10)::text, count(*) FROM books WHERE NOT withdrawn GROUP BY 2
 UNION ALL SELECT 'subject', s.label::text, count(DISTINCT bs.book) FROM subjects s JOIN book_subjects bs ON bs.subject = s.id GROUP BY 2;

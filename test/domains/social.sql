@@ -51,7 +51,7 @@ WITH labels AS (SELECT pt.post, g.id, g.label FROM post_tags pt LEFT JOIN tags g
 SELECT o.id, o.author, jsonb_agg(jsonb_build_object('id', l.id, 'label', l.label) ORDER BY l.id) AS tags, string_agg(l.label, ', ' ORDER BY l.label) AS text
 FROM posts o LEFT JOIN labels l ON l.post = o.id GROUP BY o.id;
 -- view public_posts: what may be shown: not hidden, not blocked, with a reaction or a reply
--- full write erase storm (a null in posts has changed, which concerns all rows); keys react rename block; skip follow relabel
+-- keys write erase storm react rename block; skip follow relabel
 SELECT o.id, p.nick, p.host, o.posted FROM posts o JOIN people p ON p.id = o.author
 WHERE o.deleted IS NULL AND NOT p.hidden AND NOT EXISTS (SELECT FROM blocks b WHERE b.host = p.host)
   AND (EXISTS (SELECT FROM reactions r WHERE r.post = o.id) OR o.id IN (SELECT parent FROM posts WHERE parent IS NOT NULL));
