@@ -132,7 +132,7 @@ Course find_course(const Work &work, const refresh::ChunkCall &call, const char 
 
 struct NoWay {
     const char *reason;
-    bool costly;
+    bool anew; // it is not for the view's query, but for these changes
 };
 
 // Brings what is done to the active snapshot; throws NoWay.
@@ -157,14 +157,14 @@ void take_changes(const Work &work, RowCounts *rows)
         });
         Merged merged{};
         if (!make_way::merge(work.view, sides, Method::full, to_do, &merged))
-            throw NoWay{"a row that has moved meets a unique index", false};
+            throw NoWay{"a row has moved, with the same unique key as before", true};
         *rows = merged.rows;
     }
     guard([&] { incremental::release(&scope); });
 }
 
-// The same; why it could not be done, or null.  Nothing has been done then.
-const char *follow_changes(Work *work, RowCounts *rows, bool *costly)
+// The same; why it could not be done, or null.  Nothing has been done then; *anew tells whether it may do to begin anew.
+const char *follow_changes(Work *work, RowCounts *rows, bool *anew)
 {
     const BaselineStatus &baseline = work->baseline;
     if (baseline.pending == 0 && !baseline.time_has_passed())
@@ -177,13 +177,13 @@ const char *follow_changes(Work *work, RowCounts *rows, bool *costly)
         });
         return nullptr;
     } catch (const NoWay &no) {
-        *costly = no.costly;
+        *anew = no.anew;
         return no.reason;
     } catch (const PgError &error) {
         if (is_cancel(error.data) || is(error, ERRCODE_T_R_SERIALIZATION_FAILURE)
             || is(error, ERRCODE_T_R_DEADLOCK_DETECTED))
             throw;
-        *costly = false;
+        *anew = true; // it may be one of rows that are gone
         return guard([&] { return psprintf("it failed with SQLSTATE %s", unpack_sql_state(error.data->sqlerrcode)); });
     }
 }
@@ -236,6 +236,12 @@ Query *query_for(const Work &work, const ChunkPart &part)
     return guard([&] { return query::rewritten(work.view.relation); });
 }
 
+// Whether the query, as it is without being narrowed to a part, has a value in every row.
+bool has_no_nulls(const Work &work)
+{
+    return nullness::never(query::rewritten(work.view.relation), work.axis.column);
+}
+
 Next find_next(Work *work, refresh::ChunkCall *call)
 {
     Next next{};
@@ -243,7 +249,7 @@ Next find_next(Work *work, refresh::ChunkCall *call)
     next.wanted = {!nulls_alone, nulls_alone ? ChunkBound{} : find_start(work, call), work->bound, nulls_alone};
     next.fresh = query_for(*work, next.wanted);
     bool at_end = !next.wanted.from.set;
-    next.last = at_end && (nulls_alone || guard([&] { return nullness::never(next.fresh, work->axis.column); }));
+    next.last = at_end && (nulls_alone || guard([&] { return has_no_nulls(*work); }));
     next.part = next.wanted;
     next.part.nulls = next.last;
     next.rest = {!at_end, {}, next.wanted.from, !next.last};
@@ -385,14 +391,14 @@ bool take_up(Work *work, refresh::ChunkCall *call)
 RowCounts catch_up(Work *work, refresh::ChunkCall *call)
 {
     RowCounts rows{};
-    bool costly = false;
+    bool anew = false;
     if (work->progress.inexact != nullptr || nothing_is_done(work->progress))
         return rows;
-    const char *obstacle = follow_changes(work, &rows, &costly);
+    const char *obstacle = follow_changes(work, &rows, &anew);
     if (obstacle == nullptr)
         return rows;
     rows = {};
-    if (costly && call->anew < most_times_anew) {
+    if (anew && call->anew < most_times_anew) {
         notice("Beginning anew with the first chunk: %s", obstacle);
         call->anew++;
         guard([&] { begin(work, call); });
@@ -427,7 +433,10 @@ refresh::ChunkResult refresh::next_chunk(Oid oid, const Request &request, ChunkC
     }
     add(&result.refreshed.rows, catch_up(&work, call));
     Next next = find_next(&work, call);
-    add(&result.refreshed.rows, merge_next(&work, &next).rows);
+    RowCounts rows = merge_next(&work, &next).rows;
+    if (rows.inserted + rows.updated + rows.unchanged == 0)
+        call->horizon.known = false; // the next one may be far
+    add(&result.refreshed.rows, rows);
     save_baseline(&work, next.last, result.refreshed.rows, &result.refreshed.reason);
     guard([&] {
         save_progress(&work, next, call->size_text);

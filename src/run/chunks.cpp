@@ -39,7 +39,7 @@ std::string account(const refresh::ChunkCall &call, const std::string &reason, c
     if (call.before > 0)
         account += format(", %lld of them by earlier calls", static_cast<long long>(call.before));
     if (call.anew > 0)
-        account += format(", after beginning anew %d times", call.anew);
+        account += call.anew == 1 ? ", begun anew once" : format(", begun anew %d times", call.anew);
     if (!inexact.empty())
         account += "; each as of its own time: " + inexact;
     return account;
