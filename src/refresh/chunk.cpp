@@ -395,6 +395,10 @@ RowCounts catch_up(Work *work, refresh::ChunkCall *call)
     if (work->progress.inexact != nullptr || nothing_is_done(work->progress))
         return rows;
     const char *obstacle = follow_changes(work, &rows, &anew);
+    guard([] {
+        CommandCounterIncrement(); // the chunk is to see what has been written
+        UpdateActiveSnapshotCommandId();
+    });
     if (obstacle == nullptr)
         return rows;
     rows = {};
