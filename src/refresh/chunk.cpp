@@ -69,6 +69,7 @@ void check_populated(Relation view)
 void begin(Work *work, refresh::ChunkCall *call)
 {
     call->horizon = {};
+    call->before = 0;
     ChunkProgress progress{};
     progress.exists = true;
     progress.began = GetCurrentTimestamp();

@@ -59,7 +59,7 @@ void forget(Oid view)
     if (!own_rows::exists("chunks", own_rows::Under::newest_snapshot, {own_rows::is("view", view)}))
         return;
     SPI_connect();
-    statement::change("chunks", "SELECT ctid FROM refresh_mv.chunks WHERE view OPERATOR(pg_catalog.=) $1",
+    statement::change("chunks", "SELECT ctid FROM refresh_mv.chunks WHERE view OPERATOR(pg_catalog.=) $1 FOR UPDATE",
                       statement::Values().oid(view));
     SPI_finish();
 }
@@ -69,7 +69,7 @@ void forget_dropped()
     SPI_connect();
     statement::change("chunks",
                       "SELECT ctid FROM refresh_mv.chunks c WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class v"
-                      " WHERE v.oid OPERATOR(pg_catalog.=) c.view AND v.relkind OPERATOR(pg_catalog.=) 'm')",
+                      " WHERE v.oid OPERATOR(pg_catalog.=) c.view AND v.relkind OPERATOR(pg_catalog.=) 'm') FOR UPDATE SKIP LOCKED",
                       statement::Values());
     SPI_finish();
 }
