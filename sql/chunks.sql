@@ -230,6 +230,21 @@ CALL refresh_mv.run('full', views => '{of_parts}', chunk => '30 days');
 SELECT method, success, ins, upd, del FROM last_run;
 SELECT check_view('of_parts', 'day >= current_date - 100'), check_view('of_parts', 'day < current_date - 100') AS kept;
 
+-- A view that cannot be refreshed by what changed: the rest goes on, each chunk as of its own time, and that is said; there
+-- is no baseline then.
+CREATE MATERIALIZED VIEW with_total AS SELECT id, day, until_stopped(day, n) AS x, (SELECT count(*) FROM things) AS total FROM source;
+SELECT refresh_mv.track('with_total');
+CALL stop_on('2025-04-11');
+CALL refresh_mv.run('full', views => '{with_total}', chunk => '3 months');
+INSERT INTO things VALUES ('one more', 1);
+CALL stop_on('never');
+CALL refresh_mv.run('full', views => '{with_total}', chunk => '3 months');
+SELECT reason FROM last_run;
+SELECT total, count(*) FROM with_total GROUP BY 1 ORDER BY 1;
+SELECT * FROM smart('with_total');
+SELECT check_view('with_total');
+DROP MATERIALIZED VIEW with_total;
+
 -- ---- what cannot be
 CALL refresh_mv.run('smart', chunk => '1 month');
 \echo :LAST_ERROR_SQLSTATE

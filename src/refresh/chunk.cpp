@@ -317,8 +317,8 @@ void save_baseline(Work *work, bool last, const RowCounts &rows, std::string *re
         return;
     if (work->progress.inexact != nullptr) {
         guard([&] {
-            if (changed && work->baseline.unknown == nullptr)
-                registry::give_up_baseline(view, "a part of it was refreshed");
+            if (work->baseline.unknown == nullptr && (changed || baseline::is_of_chunks(work->baseline)))
+                registry::give_up_baseline(view, "it was refreshed in chunks, each as of its own time");
         });
         return;
     }

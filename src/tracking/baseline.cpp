@@ -63,10 +63,10 @@ const char *reason(const Standing &standing, const BaselineStatus &baseline, con
 {
     if (!standing.baseline)
         return "the view has not been refreshed since it is tracked";
-    if (is_mark(standing.kept) && (mark == nullptr || strcmp(standing.kept, mark) != 0))
-        return "a refresh of it in chunks has not ended";
     if (standing.reason != nullptr)
         return standing.reason;
+    if (is_mark(standing.kept) && (mark == nullptr || strcmp(standing.kept, mark) != 0))
+        return "a refresh of it in chunks has not ended";
     if ((standing.settings == nullptr) != (baseline.settings == nullptr)
         || (standing.settings != nullptr && strcmp(standing.settings, baseline.settings) != 0))
         return "settings that its result depends on have changed (TimeZone, DateStyle, labels of an enum, ...)";

@@ -25,7 +25,7 @@ ROWS = 10_000_000 if faulty.LONG else 300_000
 MONTHS = 120
 INTERRUPTIONS = ("kill", "cancel", "terminate", "immediate", "postmaster") * 2
 # A backend notices only when it waits that the postmaster is gone.
-PAUSES = ", max_wal_rate => '4 MB'"
+PAUSES = ", max_wal_rate => '200 kB'"
 LONGEST = 3600  # seconds
 SETUP = f"""
     CREATE EXTENSION refresh_mv;
