@@ -484,16 +484,18 @@ COMMENT ON FUNCTION refresh_mv_internal.fingerprint(oid) IS
 CREATE VIEW refresh_mv.pending AS
 SELECT t.view, t.since,
        CASE WHEN s.snapshot IS NULL THEN 'the view has not been refreshed since it is tracked'
-            ELSE coalesce(d.reason, l.reason) END AS reason,
-       CASE WHEN s.snapshot IS NOT NULL AND d.reason IS NULL AND l.reason IS NULL
+            ELSE coalesce(d.reason, l.reason, c.reason) END AS reason,
+       CASE WHEN s.snapshot IS NOT NULL AND d.reason IS NULL AND l.reason IS NULL AND c.reason IS NULL
             THEN coalesce(l.records, 0) END AS pending,
-       s.as_of, s.snapshot IS NOT NULL AS baseline, l.oldest
+       s.as_of, s.snapshot IS NOT NULL AND c.reason IS NULL AS baseline, l.oldest
 FROM (SELECT view, min(since) AS since FROM refresh_mv.tracked GROUP BY view
       UNION ALL
       -- tracked views that read no table
       SELECT view, merged_at FROM refresh_mv.state
       WHERE snapshot IS NOT NULL AND view NOT IN (SELECT view FROM refresh_mv.tracked)) t
 LEFT JOIN refresh_mv.state s USING (view)
+-- A baseline of what is done so far (tracking/baseline.hpp).
+CROSS JOIN LATERAL (SELECT CASE WHEN s.kept LIKE 'chunks %' THEN 'a refresh of it in chunks has not ended' END AS reason) c
 LEFT JOIN (SELECT u.view, sum(u.records)::bigint AS records, min(u.reason) AS reason, min(u.at) AS oldest
            FROM refresh_mv.unread u WHERE u.is_new GROUP BY u.view) l USING (view)
 LEFT JOIN (SELECT DISTINCT r.view, 'triggers are not as they were installed' AS reason

@@ -126,6 +126,8 @@ UPDATE source SET n = n + 1;
 CALL stop_on('2025-04-11');
 CALL refresh_mv.run('full', views => '{v}', chunk => '3 months');
 CALL stop_on('never');
+SELECT stale, pending_changes, unknown_reason FROM refresh_mv.status WHERE name = 'v';
+SELECT reason FROM refresh_mv.explain('v') WHERE method = 'full';
 SELECT * FROM smart('v');
 SELECT check_view('v');
 TABLE unfinished;
@@ -253,6 +255,7 @@ CALL refresh_mv.run('full', chunk => '0');
 CALL refresh_mv.run('full', chunk => '-1 month');
 CALL refresh_mv.run('full', chunk => 'a month');
 CALL refresh_mv.run('full', chunk => '');
+CALL refresh_mv.run('full', chunk => ' 100');
 CALL refresh_mv.run('full', views => '{hours}', chunk => '1.5 rows');
 CALL refresh_mv.run('full', chunk => '1 month', resume => NULL);
 CALL refresh_mv.run('full', max_wal_rate => '20 MB');
@@ -271,7 +274,9 @@ CALL refresh_mv.run('full', views => '{his}', chunk => '1 month', pause_if_repli
 CALL refresh_mv.run('full', views => '{his}', chunk => '1 month', max_wal_rate => '64 MB');
 SELECT view, method, success FROM last_run;
 -- Nor is a view of others his to refresh; and he does not see how far those have come.
+\set VERBOSITY terse
 CALL refresh_mv.run('full', views => '{v}', chunk => '1 month');
+\set VERBOSITY default
 \echo :LAST_ERROR_SQLSTATE
 SELECT count(*) FROM refresh_mv.chunks;
 RESET ROLE;

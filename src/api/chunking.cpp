@@ -40,8 +40,8 @@ ChunkSize size_of(const std::string &text)
     int64 rows = rows_of(text);
     if (rows > 0)
         return {rows, {}};
-    // A number alone would be taken for seconds.
-    if (text.find_first_not_of("0123456789") == std::string::npos)
+    // A number without a unit would be taken for seconds.
+    if (text.find_first_not_of("0123456789+-. ") == std::string::npos)
         refuse_size(text);
     const char *given = text.c_str();
     Interval span = guard([&] {

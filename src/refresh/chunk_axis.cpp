@@ -206,7 +206,8 @@ ChunkBound begin_by_time(const OpenView &view, const ChunkAxis &axis, const Chun
     ChunkBound from{};
     if (below.set)
         from = {true, before(axis, below.value, size.span)};
-    bool empty = greatest.set && below.set && date_window::ordinal(axis.type, greatest.value) < date_window::ordinal(axis.type, from.value);
+    bool empty = greatest.set && below.set
+                 && date_window::ordinal(axis.type, greatest.value) < date_window::ordinal(axis.type, from.value);
     if (!below.set || empty)
         from = {true, rounded(axis, before(axis, greatest.value, size.span), size.span)};
     if (!is_finite(axis, from.value))
@@ -224,11 +225,13 @@ ChunkAxis of(const OpenView &view, const ChunkSize &size)
         return axis_of(view.relation, view.window.attno, true);
     if (size.rows == 0)
         no_axis(view.relation, psprintf("For this view %s.", view.window.reason),
-                "Give a number of rows as the chunk, such as '100000', or set the view's date_column by refresh_mv.configure().");
+                "Give a number of rows as the chunk, such as '100000', or set the view's date_column by"
+                " refresh_mv.configure().");
     AttrNumber column = key_column(view.relation);
     if (column == InvalidAttrNumber)
         no_axis(view.relation,
-                "It has neither a date column nor a unique index that begins with a column by which its query can be restricted.",
+                "It has neither a date column nor a unique index that begins with a column by which its query can be"
+                " restricted.",
                 "Create such a unique index on the view, or refresh it without chunks.");
     return axis_of(view.relation, column, false);
 }

@@ -35,7 +35,8 @@ void add(Refreshed *sum, const Refreshed &chunk)
 // What the history says of the refresh.
 std::string account(const refresh::ChunkCall &call, const std::string &reason, const std::string &inexact)
 {
-    std::string account = reason + format("; in %lld chunks", static_cast<long long>(call.before + call.done));
+    auto number = static_cast<long long>(call.before + call.done);
+    std::string account = reason + format("; in %lld chunk%s", number, number == 1 ? "" : "s");
     if (call.before > 0)
         account += format(", %lld of them by earlier calls", static_cast<long long>(call.before));
     if (call.anew > 0)
@@ -105,10 +106,11 @@ private:
 
     void tell(const refresh::ChunkResult &chunk) const
     {
+        auto number = static_cast<long long>(call_.before + call_.done);
         if (chunk.done_from.empty())
-            notice("Chunk %lld is done: all but the rows without a value", static_cast<long long>(call_.before + call_.done));
+            notice("Chunk %lld is done: all but the rows without a value", number);
         else
-            notice("Chunk %lld is done: from %s on", static_cast<long long>(call_.before + call_.done), chunk.done_from.c_str());
+            notice("Chunk %lld is done: from %s on", number, chunk.done_from.c_str());
     }
 
     Oid view_;

@@ -13,7 +13,8 @@ void check_right(const Pace &pace)
     ereport(ERROR,
             (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied to see how far replicas lag behind"),
              errdetail("Without it pg_stat_replication shows no lag, and pause_if_replica_lag would not wait for any."),
-             errhint("GRANT pg_monitor TO %s, or omit pause_if_replica_lag.", quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+             errhint("GRANT pg_monitor TO %s, or omit pause_if_replica_lag.",
+                     quote_identifier(GetUserNameFromId(GetUserId(), false)))));
 }
 
 Meter start()
