@@ -85,6 +85,25 @@ CREATE TABLE refresh_mv.state (
 COMMENT ON TABLE refresh_mv.state IS
     'The last merge into each view; of a tracked one the baseline: what that refresh had seen.';
 
+-- A full refresh in chunks that has not ended.  Its place in the view is kept in binary: as text it would depend on
+-- settings.
+CREATE TABLE refresh_mv.chunks (
+    view          oid PRIMARY KEY,
+    began         timestamptz NOT NULL,
+    last_chunk_at timestamptz NOT NULL,
+    size          text NOT NULL,
+    uses          text NOT NULL,   -- what the view's query meant
+    attnum        bigint NOT NULL, -- the column by which the view is divided
+    type          oid NOT NULL,
+    bound         bytea,           -- what is done begins there; null: with the least value
+    done_from     text,            -- the same for people
+    only_nulls    boolean NOT NULL, -- rows without a value are all that is left
+    chunks        bigint NOT NULL,
+    kept          text,            -- the bound of what keep_before kept; null: nothing
+    inexact       text             -- why changes meanwhile are not taken in; null: they are
+);
+COMMENT ON TABLE refresh_mv.chunks IS 'How far full refreshes in chunks have come that have not ended.';
+
 -- The id is made of the time, not by a sequence: what happens on commit must not be what
 -- lastval() tells the client.
 CREATE TABLE refresh_mv.journal (
@@ -244,13 +263,15 @@ COMMENT ON FUNCTION @extschema@.refresh_materialized_views(boolean, integer, reg
 CREATE PROCEDURE refresh_mv.run(
     mode text DEFAULT 'smart', date_range_days integer DEFAULT 2,
     views regclass[] DEFAULT NULL, cascade boolean DEFAULT false, wait boolean DEFAULT false,
-    every interval DEFAULT NULL)
+    every interval DEFAULT NULL, chunk text DEFAULT NULL, pause_if_replica_lag text DEFAULT NULL,
+    max_wal_rate text DEFAULT NULL, resume boolean DEFAULT true)
 AS 'MODULE_PATHNAME', 'refresh_mv_run' LANGUAGE C;
-COMMENT ON PROCEDURE refresh_mv.run(text, integer, regclass[], boolean, boolean, interval) IS
+COMMENT ON PROCEDURE refresh_mv.run(text, integer, regclass[], boolean, boolean, interval, text, text, text, boolean) IS
     'Refreshes materialized views (NULL: all that the caller may refresh) by mode smart, full or '
     'incremental, and commits after each. Fails at the end if one failed; one that is locked is skipped '
     'unless it is to wait. One whose max_lag is kept until the next call is left; every says when that is, if the '
-    'history does not.';
+    'history does not. With chunk, an interval or a number of rows, a full refresh of a view commits after each chunk, newest '
+    'first, and goes on where a call before has ended.';
 
 CREATE PROCEDURE refresh_mv_internal.refresh_statement()
 AS 'MODULE_PATHNAME', 'refresh_mv_refresh_statement' LANGUAGE C;
@@ -463,16 +484,18 @@ COMMENT ON FUNCTION refresh_mv_internal.fingerprint(oid) IS
 CREATE VIEW refresh_mv.pending AS
 SELECT t.view, t.since,
        CASE WHEN s.snapshot IS NULL THEN 'the view has not been refreshed since it is tracked'
-            ELSE coalesce(d.reason, l.reason) END AS reason,
-       CASE WHEN s.snapshot IS NOT NULL AND d.reason IS NULL AND l.reason IS NULL
+            ELSE coalesce(d.reason, l.reason, c.reason) END AS reason,
+       CASE WHEN s.snapshot IS NOT NULL AND d.reason IS NULL AND l.reason IS NULL AND c.reason IS NULL
             THEN coalesce(l.records, 0) END AS pending,
-       s.as_of, s.snapshot IS NOT NULL AS baseline, l.oldest
+       s.as_of, s.snapshot IS NOT NULL AND c.reason IS NULL AS baseline, l.oldest
 FROM (SELECT view, min(since) AS since FROM refresh_mv.tracked GROUP BY view
       UNION ALL
       -- tracked views that read no table
       SELECT view, merged_at FROM refresh_mv.state
       WHERE snapshot IS NOT NULL AND view NOT IN (SELECT view FROM refresh_mv.tracked)) t
 LEFT JOIN refresh_mv.state s USING (view)
+-- A baseline of what is done so far (tracking/baseline.hpp).
+CROSS JOIN LATERAL (SELECT CASE WHEN s.kept LIKE 'chunks %' THEN 'a refresh of it in chunks has not ended' END AS reason) c
 LEFT JOIN (SELECT u.view, sum(u.records)::bigint AS records, min(u.reason) AS reason, min(u.at) AS oldest
            FROM refresh_mv.unread u WHERE u.is_new GROUP BY u.view) l USING (view)
 LEFT JOIN (SELECT DISTINCT r.view, 'triggers are not as they were installed' AS reason
@@ -528,6 +551,16 @@ WHERE c.relkind IN ('r', 'p', 'f', 'm') AND c.oid <> r.view;
 GRANT SELECT ON refresh_mv.dependencies TO PUBLIC;
 COMMENT ON VIEW refresh_mv.dependencies IS
     'What each materialized view reads: tables and materialized views.';
+
+CREATE VIEW refresh_mv.unfinished WITH (security_barrier) AS
+SELECT c.oid AS view, p.began, p.last_chunk_at, p.size AS chunk, p.chunks, p.done_from,
+       p.only_nulls AS only_nulls_left, p.inexact IS NULL AS takes_changes
+FROM refresh_mv.chunks p JOIN pg_catalog.pg_class c ON c.oid = p.view AND c.relkind = 'm'
+WHERE pg_catalog.has_table_privilege(c.oid, 'SELECT');
+GRANT SELECT ON refresh_mv.unfinished TO PUBLIC;
+COMMENT ON VIEW refresh_mv.unfinished IS
+    'Full refreshes in chunks that have not ended, of views that the caller may read: since when, how many chunks are done and '
+    'from which value on.';
 
 -- Errors may quote data, so their texts are for those who have the rights of
 -- the view's owner; the rest is for those who may read the view.

@@ -20,6 +20,10 @@ Oid view_of(FunctionCallInfo fcinfo, int argument);
 // An interval argument in microseconds; 0 if it is NULL, an error if it is not positive.
 int64 span(FunctionCallInfo fcinfo, int argument, const char *name);
 
+// How a call refreshes views in chunks, by four arguments from the given one on: chunk, pause_if_replica_lag,
+// max_wal_rate and resume; none if chunk is NULL.
+std::optional<Chunking> chunking(FunctionCallInfo fcinfo, int first, RefreshMode mode);
+
 // All views that the caller may refresh and that are not disabled.
 std::vector<Oid> all_views();
 

@@ -165,7 +165,8 @@ Datum refresh_mv_run(PG_FUNCTION_ARGS)
         call.by_lag = PG_ARGISNULL(2) && call.request.mode == RefreshMode::smart;
         call.next_call = arguments::span(fcinfo, 5, "every");
         call.source = Caller::procedure;
-        call.request.may_swap = true;
+        call.chunking = arguments::chunking(fcinfo, 6, call.request.mode);
+        call.request.may_swap = !call.chunking;
 
         std::vector<Outcome> outcomes;
         guard([] { SPI_connect_ext(SPI_OPT_NONATOMIC); });

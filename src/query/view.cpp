@@ -50,22 +50,6 @@ void disable_clock()
 
 // ---- locks ----
 
-// The process that holds our lock on a view, or 0.
-int holder_of_refresh_lock(Oid view)
-{
-    SPI_connect();
-    statement::execute("SELECT pid::pg_catalog.int8 FROM pg_catalog.pg_locks"
-                       " WHERE locktype OPERATOR(pg_catalog.=) 'object' AND granted"
-                       " AND classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass"
-                       " AND objid OPERATOR(pg_catalog.=) $1 AND objsubid OPERATOR(pg_catalog.=) $2"
-                       " AND database OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database"
-                       " WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())",
-                       statement::Values().oid(view).int4(lock_id), SPI_OK_SELECT);
-    int pid = SPI_processed > 0 ? static_cast<int>(statement::returned_int64(0, 1)) : 0;
-    SPI_finish();
-    return pid;
-}
-
 // ---- settings ----
 
 void set_option(const char *name, int value, const char *unit)
@@ -104,7 +88,7 @@ view::Prepared take_locks(Oid oid, bool wait)
         return {view::Hindrance::none, 0};
     }
     if (!ConditionalLockDatabaseObject(RelationRelationId, oid, lock_id, ExclusiveLock))
-        return {view::Hindrance::refreshing, holder_of_refresh_lock(oid)};
+        return {view::Hindrance::refreshing, view::holder_of_lock(oid, lock_id)};
     if (!ConditionalLockRelationOid(oid, RowExclusiveLock))
         return {view::Hindrance::locked, 0};
     return {view::Hindrance::none, 0};
@@ -160,6 +144,21 @@ void check_owner(Oid oid)
 {
     if (!is_owner(oid))
         aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_MATVIEW, get_rel_name(oid));
+}
+
+int holder_of_lock(Oid view, uint16 id)
+{
+    SPI_connect();
+    statement::execute("SELECT pid::pg_catalog.int8 FROM pg_catalog.pg_locks"
+                       " WHERE locktype OPERATOR(pg_catalog.=) 'object' AND granted"
+                       " AND classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass"
+                       " AND objid OPERATOR(pg_catalog.=) $1 AND objsubid OPERATOR(pg_catalog.=) $2"
+                       " AND database OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database"
+                       " WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())",
+                       statement::Values().oid(view).int4(id), SPI_OK_SELECT);
+    int pid = SPI_processed > 0 ? static_cast<int>(statement::returned_int64(0, 1)) : 0;
+    SPI_finish();
+    return pid;
 }
 
 void lock_against_refresh(Oid oid)

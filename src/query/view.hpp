@@ -55,6 +55,9 @@ void lock_against_refresh(Oid oid);
 bool lock_against_refresh_if_free(Oid oid);
 void unlock_against_refresh(Oid oid);
 
+// The process that holds a lock of ours with such an id on a view, or 0.
+int holder_of_lock(Oid view, uint16 id);
+
 // What keeps a view from being refreshed now.
 enum class Hindrance { none, dropped, locked, refreshing };
 

@@ -215,25 +215,36 @@ Node *replace_var(Node *node, void *value)
     return expression_tree_mutator(node, pg::mutator(replace_var), value);
 }
 
+// The bound of a window, as add_ranges() hands it down: where it starts, or, as an upper one, before what it ends.
+struct Bound {
+    Oid type;
+    Datum value;
+    int days; // from its day to the present one
+    bool with_undated;
+    bool upper;
+};
+
 // A value of the column that lies below every value whose bucket is in the
-// window; false if none is found.  With monotone expressions it is any value
-// whose own bucket is below the start, found by going back in doubling steps;
+// window, or above for an upper bound; false if none is found.  With monotone expressions it is any value
+// whose own bucket is outside, found by going on in doubling steps;
 // where time zones have a part, two days more make up for turned clocks.
-bool below_window(Node *expr, Oid type, bool zoned, Oid bucket_type, Datum start, int days,
-                  Datum *bound)
+bool beyond_window(Node *expr, Oid type, bool zoned, const Bound &window, Datum *bound)
 {
     int64 unit = type == DATEOID ? 1 : USECS_PER_DAY;
-    int64 first = ordinal(type, day_start(type, days));
+    int64 first = ordinal(type, day_start(type, window.days));
+    int64 limit = ordinal(window.type, window.value);
+    int64 direction = window.upper ? 1 : -1;
 
     for (int64 step = 0; step <= farthest_step; step = Max(step * 2, 1)) {
-        int64 value = first - Max(step * unit, 1);
+        int64 value = first + direction * Max(step * unit, 1);
         Datum candidate = type == DATEOID ? DateADTGetDatum(static_cast<DateADT>(value))
                                           : TimestampGetDatum(value);
         Const *bucket = evaluate(replace_var(expr, make_date_const(type, candidate)));
-        if (bucket == nullptr || bucket->consttype != bucket_type)
+        if (bucket == nullptr || bucket->consttype != window.type)
             return false;
-        if (ordinal(bucket_type, bucket->constvalue) < ordinal(bucket_type, start)) {
-            value -= zoned ? 2 * unit : 0;
+        int64 found = ordinal(window.type, bucket->constvalue);
+        if (window.upper ? found >= limit : found < limit) {
+            value += zoned ? direction * 2 * unit : 0;
             *bound = type == DATEOID ? DateADTGetDatum(static_cast<DateADT>(value))
                                      : TimestampGetDatum(value);
             return true;
@@ -264,15 +275,7 @@ Expr *comparison(Expr *operand, StrategyNumber strategy, Oid type, Datum value)
     return clause;
 }
 
-// The bound of a window, as add_ranges() hands it down.
-struct Bound {
-    Oid type;
-    Datum start;
-    int days;
-    bool with_undated;
-};
-
-// Adds to a query the range that attno >= start (or NULL) implies on the column below
+// Adds to a query the range that attno >= start (or NULL), or attno < end, implies on the column below
 // a bucket expression, or goes down to the subquery that has the expression.  Not to one
 // on the nullable side of a join if rows without a date are wanted: those that a range
 // removes there would come back without one.
@@ -306,10 +309,11 @@ void add_ranges(Query *query, AttrNumber attno, const Bound &window)
     // The alias of a join may stand for more than a column.
     if (var == nullptr || rt_fetch(var->varno, query->rtable)->rtekind == RTE_JOIN)
         return;
-    if (!below_window(expr, var->vartype, zoned, window.type, window.start, window.days, &bound))
+    if (!beyond_window(expr, var->vartype, zoned, window, &bound))
         return;
-    Node *range = reinterpret_cast<Node *>(comparison(static_cast<Expr *>(copyObjectImpl(var)),
-                                                      BTGreaterEqualStrategyNumber, var->vartype, bound));
+    Node *range = reinterpret_cast<Node *>(
+        comparison(static_cast<Expr *>(copyObjectImpl(var)),
+                   window.upper ? BTLessEqualStrategyNumber : BTGreaterEqualStrategyNumber, var->vartype, bound));
     if (window.with_undated)
         range = or_null(range, static_cast<Expr *>(copyObjectImpl(var)));
     query->jointree->quals = make_and_qual(query->jointree->quals, range);
@@ -386,7 +390,23 @@ void add_implied_ranges(Query *query, WindowColumn column, Datum start, int days
     // The view's own definition was found pushable; ordinary views in it, which
     // are subqueries by now, may not be.
     if (shape::pushable(query, column.attno))
-        add_ranges(query, column.attno, {column.type, start, days, with_undated});
+        add_ranges(query, column.attno, {column.type, start, days, with_undated, false});
+}
+
+// How many days a value lies before the present one.
+static int days_ago(Oid type, Datum value)
+{
+    return GetSQLCurrentDate() - as_date(type, value);
+}
+
+void add_implied_ranges(Query *query, WindowColumn column, const Datum *start, const Datum *end)
+{
+    if (!shape::pushable(query, column.attno))
+        return;
+    if (start != nullptr)
+        add_ranges(query, column.attno, {column.type, *start, days_ago(column.type, *start), false, false});
+    if (end != nullptr)
+        add_ranges(query, column.attno, {column.type, *end, days_ago(column.type, *end), false, true});
 }
 
 bool restrict_to(Relation view, WindowColumn column, int days, Part *part)

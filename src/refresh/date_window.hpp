@@ -30,6 +30,9 @@ Node *condition(Relation view, WindowColumn column, Datum start, bool with_undat
 // functions as start() does.
 void add_implied_ranges(Query *query, WindowColumn column, Datum start, int days, bool with_undated);
 
+// The same for start <= column < end, both finite, or null for none.
+void add_implied_ranges(Query *query, WindowColumn column, const Datum *start, const Datum *end);
+
 // The view's rows of the last days.
 struct Part {
     Node *held;      // the condition for rows that the view holds

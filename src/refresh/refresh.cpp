@@ -3,6 +3,7 @@
 #include "incremental/gate.hpp"
 #include "incremental/incremental.hpp"
 #include "log/log_writer.hpp"
+#include "query/chunk_lock.hpp"
 #include "merge/merge.hpp"
 #include "query/query.hpp"
 #include "query/view.hpp"
@@ -10,12 +11,14 @@
 #include "refresh/date_window.hpp"
 #include "refresh/listeners.hpp"
 #include "refresh/log_merge.hpp"
+#include "refresh/merge_scope.hpp"
 #include "refresh/row_condition.hpp"
 #include "refresh/view_status.hpp"
 #include "server/bridge.hpp"
 #include "server/messages.hpp"
 #include "server/progress.hpp"
 #include "server/time_box.hpp"
+#include "store/chunk_progress.hpp"
 #include "store/extension.hpp"
 #include "tracking/baseline.hpp"
 #include "tracking/registry.hpp"
@@ -24,29 +27,6 @@
 namespace refresh_mv {
 
 namespace {
-
-struct Merged {
-    RowCounts rows;
-    Method method;
-    const char *groups; // what the state of groups is of that was made
-};
-
-// The part of a view to recompute: its rows that satisfy the condition (null:
-// all), and the query for them.  For the rows of the query the condition may be a
-// simpler one that gives the same.
-struct Scope {
-    Node *condition;
-    Query *fresh;
-    Node *wanted;
-};
-
-// The same as two queries, which may read named rows: the rows that the view holds
-// there, and those that it should hold, or with a sign those that it has gained and lost.
-struct Sides {
-    Query *held;
-    Query *fresh;
-    QueryEnvironment *environment;
-};
 
 // Tells how long it has existed.
 class Stopwatch {
@@ -65,129 +45,11 @@ private:
     instr_time start_;
 };
 
-bool is(const PgError &error, int sqlstate)
-{
-    return error.data->sqlerrcode == sqlstate;
-}
-
-// Swaps the view's file, and tells those that read it: its differences have been logged.
-// They are not being refreshed, since their refreshes lock it.
-bool swap_and_tell(Relation view, Diff *diff)
-{
-    Oid oid = RelationGetRelid(view);
-    const char *before = source_files::of_relation(oid);
-    if (!merge::swap(view, diff))
-        return false;
-    CommandCounterIncrement();
-    if (!IsolationUsesXactSnapshot())
-        registry::follow_file(oid, before, source_files::of_relation(oid));
-    return true;
-}
-
-// Swaps the view's file; false, with nothing done, where the lock is not free.
-bool swap_file(Relation view, Diff *diff)
-{
-    struct NotFree {};
-    try {
-        subtransaction([&] {
-            if (!guard([&] { return swap_and_tell(view, diff); }))
-                throw NotFree{};
-        });
-        return true;
-    } catch (const NotFree &) {
-        return false;
-    }
-}
-
-// Whether a query returns a sign after the columns of the view.
-bool has_sign(Relation view, Query *query)
-{
-    return ExecCleanTargetListLength(query->targetList) > RelationGetDescr(view)->natts;
-}
-
-// Compares the rows in the scope and writes the differences; swaps the file
-// where that is allowed and cheaper.
-Merged merge_sides(const OpenView &open, Sides sides, Method method, bool may_swap)
-{
-    Relation view = open.relation;
-    PairingKey key{};
-    Diff *diff = guard([&] {
-        key = shape::pairing_key(view, query::stored(view));
-        return has_sign(view, sides.fresh)
-                   ? diff::compute_signed(view, sides.held, sides.fresh, key, sides.environment)
-                   : diff::compute(view, sides.held, sides.fresh, key, sides.environment);
-    });
-    RowCounts rows = {diff->fresh_rows, diff->changed_rows, diff->gone_rows, diff->unchanged_rows};
-    uint64 changes = rows.inserted + rows.updated + rows.deleted;
-
-    Listeners *listeners = guard([&] {
-        log_merge::write(view, diff);
-        return listeners::begin(open, diff, key);
-    });
-    if (may_swap && choose_method::rebuild_pays(changes, rows.inserted + rows.updated + rows.unchanged)
-        && swap_file(view, diff))
-        method = Method::rebuild;
-    else
-        guard([&] { merge::apply(view, diff); });
-    guard([&] {
-        if (changes > 0 && !IsolationUsesXactSnapshot())
-            extension::note_merge(RelationGetRelid(view));
-        listeners::finish(listeners, method, rows);
-        diff::release(diff);
-    });
-    return {rows, method, nullptr};
-}
-
-Merged merge_scope(const OpenView &view, Scope scope, Method method, bool may_swap)
-{
-    Sides sides = guard([&] {
-        return Sides{query::select_held(view.relation, scope.condition),
-                     query::select_fresh(view.relation, scope.fresh, scope.wanted), nullptr};
-    });
-    return merge_sides(view, sides, method, may_swap);
-}
-
-// The rows that keep_before lets a refresh touch; null for all.
-Node *kept_rows(const OpenView &view)
-{
-    return row_condition::kept(view.relation, view.window, view.settings.keep_before);
-}
-
-// Merges a part of the view.  False, with nothing done, where that meets a
-// unique index: a row has moved into the scope, and its old version is outside.
-bool merge_part(const OpenView &view, Scope part, Method method, Merged *merged)
-{
-    try {
-        subtransaction([&] { *merged = merge_scope(view, part, method, false); });
-        return true;
-    } catch (const PgError &error) {
-        if (!is(error, ERRCODE_UNIQUE_VIOLATION))
-            throw;
-        return false;
-    }
-}
-
 // Whether an error ends the refresh, whatever else there was to try.
 bool ends_refresh(const PgError &error)
 {
     return is_cancel(error.data) || is(error, ERRCODE_T_R_SERIALIZATION_FAILURE)
            || is(error, ERRCODE_T_R_DEADLOCK_DETECTED);
-}
-
-// Runs code that plans several queries on the view's sources; fails if a partition has
-// come or gone meanwhile, which only some of them have read.  What partitions there are is
-// no part of the snapshot, and ATTACH does not wait for those who read.
-template <class F>
-void with_same_partitions(Relation view, F &&code)
-{
-    List *before = guard([&] { return query::lock_sources(view); });
-    code();
-    guard([&] {
-        if (!equal(before, query::lock_sources(view)))
-            ereport(ERROR,
-                    (errcode(ERRCODE_OBJECT_IN_USE),
-                     errmsg("a partition was attached or detached while its sources were being read")));
-    });
 }
 
 // Notes an error that is not the end of the refresh; returns what the history may tell of
@@ -452,6 +314,14 @@ void note_partial(const OpenView &view, const BaselineStatus &baseline, const Ro
         log_writer::baseline_lost(RelationGetRelid(view.relation), reason);
 }
 
+// The session that is refreshing a view in chunks, if the view is to be left to it: what it has done is exact as of its
+// last chunk only, and the rest is not yet.  0 if there is none.
+int at_work_on_chunks(const OpenView &view, const Request &request, const BaselineStatus &baseline)
+{
+    bool leaves = baseline.tracked && request.mode != RefreshMode::full && !request.as_core && baseline::is_of_chunks(baseline);
+    return leaves ? chunk_lock::holder(RelationGetRelid(view.relation)) : 0;
+}
+
 } // namespace
 
 namespace refresh {
@@ -467,6 +337,11 @@ Refreshed refresh(Oid oid, const Request &request)
         baseline = view_status::look(opened, request.as_core ? Amidst::allowed : Amidst::refused);
         return opened;
     });
+    int pid = guard([&] { return at_work_on_chunks(view, request, baseline); });
+    if (pid != 0) {
+        guard([&] { view::close(&view); });
+        return {Method::none, format("skipped: pid %d is refreshing it in chunks", pid), "", {}, baseline.damaged};
+    }
     bool by_age = request.mode == RefreshMode::smart && !baseline.tracked && !request.as_core;
     bool windowed = by_age || (request.mode == RefreshMode::incremental && !baseline.tracked);
     ViewStatus status = view_status::read(view, baseline, by_age, windowed);
@@ -493,6 +368,8 @@ Refreshed refresh(Oid oid, const Request &request)
             registry::give_up_baseline(oid, "it was refreshed while it could not be tracked");
         if (merged.method == Method::window)
             note_partial(view, baseline, merged.rows);
+        if (merged.method == Method::full || merged.method == Method::rebuild)
+            chunk_progress::forget(oid);
         view::close(&view);
     });
     return {merged.method, decision.reason, decision.trouble, merged.rows, baseline.damaged,

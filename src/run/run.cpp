@@ -167,6 +167,34 @@ public:
         finish(outcome, obstacle.sqlstate == 0 && prepared.hindrance == view::Hindrance::none);
     }
 
+    // Refreshes a view in chunks, with a commit after each but the last.
+    void refresh_in_chunks(Oid oid)
+    {
+        Outcome outcome = start(oid);
+        std::string upstream = failed_source_of(oid);
+        if (!upstream.empty()) {
+            guard([] { view::push_snapshot(); });
+            fail_upstream(outcome, upstream);
+            return finish(outcome, false);
+        }
+        Obstacle met{};
+        chunks::Attempt stage = [&](const std::function<void()> &code) {
+            met = attempt(oid, call_.source, code);
+            return met.sqlstate == 0;
+        };
+        chunks::Result done = chunks::refresh(oid, request(), *call_.chunking, call_.wait, stage);
+        outcome.refreshed = done.refreshed;
+        outcome.snapshot_time = done.as_of;
+        bool free = done.prepared.hindrance == view::Hindrance::none;
+        if (met.sqlstate != 0)
+            fail(outcome, met);
+        else if (!free && done.refreshed.method == Method::none)
+            outcome.refreshed.reason = reason_to_skip(done.prepared);
+        else if (!free)
+            fail(outcome, {ERRCODE_OBJECT_IN_USE, reason_to_skip(done.prepared)});
+        finish(outcome, free && met.sqlstate == 0);
+    }
+
     // Leaves a view for such a reason.
     void leave(Oid oid, const std::string &reason)
     {
@@ -432,6 +460,14 @@ std::vector<Outcome> one_by_one(const Call &asked, const Limits &limits)
             guard([] { SPI_commit(); });
         Run run(call, limits);
         for (Oid oid : call.views) {
+            if (call.chunking) {
+                run.refresh_in_chunks(oid);
+                guard([] {
+                    PopActiveSnapshot();
+                    SPI_commit();
+                });
+                continue;
+            }
             std::string reason = targets::reason_to_leave(call, oid, began);
             if (!reason.empty())
                 run.leave(oid, reason);

@@ -14,10 +14,12 @@
 //   refreshed it.
 #pragma once
 
+#include "run/chunks.hpp"
 #include "run/view_order.hpp"
 #include "server/method.hpp"
 #include "server/pg.hpp"
 
+#include <optional>
 #include <vector>
 
 namespace refresh_mv {
@@ -34,6 +36,7 @@ struct Call {
     Caller source;
     bool by_lag = false;      // views whose max_lag is kept until the next call are left
     int64 next_call = 0;      // microseconds until that; 0: as the history of each view has it
+    std::optional<Chunking> chunking = {}; // each view is refreshed in chunks
 };
 
 // What a call gives back.

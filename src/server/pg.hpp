@@ -119,6 +119,7 @@ extern "C" {
 #include "rewrite/rewriteSupport.h"
 #include "storage/itemptr.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "storage/latch.h"
 #include "storage/procarray.h"
 #include "tcop/cmdtag.h"

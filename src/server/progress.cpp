@@ -8,6 +8,7 @@ static struct {
     int number;
     int of;
     const char *name; // null: no view is being refreshed
+    int64 part; // 0: the whole view
     const char *phase;
     uint64 rows;
 } current;
@@ -17,16 +18,24 @@ static void report()
     char text[NAMEDATALEN * 2 + 200];
     if (current.name == nullptr)
         return;
-    snprintf(text, sizeof(text), "refresh_mv: view %d of %d, %s: %s, %llu rows", current.number,
-             current.of, current.name, current.phase,
+    int length = snprintf(text, sizeof(text), "refresh_mv: view %d of %d, %s", current.number, current.of, current.name);
+    if (current.part > 0)
+        length += snprintf(text + length, sizeof(text) - length, ", chunk %lld", static_cast<long long>(current.part));
+    snprintf(text + length, sizeof(text) - length, ": %s, %llu rows", current.phase,
              static_cast<unsigned long long>(current.rows));
     pgstat_report_activity(STATE_RUNNING, text);
 }
 
 void start_view(int number, int of, const char *name)
 {
-    current = {number, of, name, "starting", 0};
+    current = {number, of, name, 0, "starting", 0};
     report();
+}
+
+void start_part(int64 number)
+{
+    current.part = number;
+    start_phase("starting");
 }
 
 void start_phase(const char *phase)

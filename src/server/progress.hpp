@@ -9,6 +9,9 @@ namespace refresh_mv::progress {
 // Starts a view; the name must live until the view ends.
 void start_view(int number, int of, const char *name);
 
+// Starts a chunk of the view, the first one being 1.
+void start_part(int64 number);
+
 // Starts a phase of the view; the text must be a constant.
 void start_phase(const char *phase);
 

@@ -54,12 +54,19 @@ const char *unlogged_rows(List *sources)
     return nullptr;
 }
 
-const char *reason(const Standing &standing, const BaselineStatus &baseline)
+bool is_mark(const char *kept)
+{
+    return kept != nullptr && strncmp(kept, baseline::chunks_mark, strlen(baseline::chunks_mark)) == 0;
+}
+
+const char *reason(const Standing &standing, const BaselineStatus &baseline, const char *mark)
 {
     if (!standing.baseline)
         return "the view has not been refreshed since it is tracked";
     if (standing.reason != nullptr)
         return standing.reason;
+    if (is_mark(standing.kept) && (mark == nullptr || strcmp(standing.kept, mark) != 0))
+        return "a refresh of it in chunks has not ended";
     if ((standing.settings == nullptr) != (baseline.settings == nullptr)
         || (standing.settings != nullptr && strcmp(standing.settings, baseline.settings) != 0))
         return "settings that its result depends on have changed (TimeZone, DateStyle, labels of an enum, ...)";
@@ -74,7 +81,12 @@ const char *reason(const Standing &standing, const BaselineStatus &baseline)
 
 namespace baseline {
 
-BaselineStatus look(Relation view, bool tracked, Amidst amidst)
+bool is_of_chunks(const BaselineStatus &baseline)
+{
+    return is_mark(baseline.kept);
+}
+
+BaselineStatus look(Relation view, bool tracked, Amidst amidst, const char *mark)
 {
     BaselineStatus baseline{};
     baseline.tracked = tracked;
@@ -106,7 +118,7 @@ BaselineStatus look(Relation view, bool tracked, Amidst amidst)
     baseline.other_meaning = standing.meaning != nullptr && strcmp(standing.meaning, baseline.meaning) != 0;
     baseline.unknown = unlogged_rows(sources);
     if (baseline.unknown == nullptr)
-        baseline.unknown = reason(standing, baseline);
+        baseline.unknown = reason(standing, baseline, mark);
     baseline.pending = standing.pending;
     baseline.oldest = standing.oldest;
     baseline.groups = standing.groups;

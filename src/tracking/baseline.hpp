@@ -39,8 +39,16 @@ enum class Amidst { refused, allowed };
 
 namespace baseline {
 
-// What the active snapshot shows of a view that is open for its refresh.
-BaselineStatus look(Relation view, bool tracked, Amidst amidst = Amidst::refused);
+// What the bound of kept rows begins with if a refresh in chunks has not ended: the baseline counts for what that has done,
+// and nobody else knows what that is.
+constexpr char chunks_mark[] = "chunks ";
+
+// What the active snapshot shows of a view that is open for its refresh; with a mark, for the refresh in chunks whose
+// mark that is.
+BaselineStatus look(Relation view, bool tracked, Amidst amidst = Amidst::refused, const char *mark = nullptr);
+
+// Whether the baseline is that of a refresh in chunks that has not ended.
+bool is_of_chunks(const BaselineStatus &baseline);
 
 // Makes the active snapshot the baseline of a view that now holds what its query
 // returns under it, from the bound of what keep_before keeps on (null: all of it), with the state of such
