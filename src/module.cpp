@@ -4,6 +4,7 @@
 #include "api/take_over.hpp"
 #include "capture/capture.hpp"
 #include "capture/merge_moves.hpp"
+#include "capture/row_events.hpp"
 #include "incremental/incremental.hpp"
 #include "incremental/make_node.hpp"
 #include "inspect/live_scan.hpp"
@@ -97,6 +98,7 @@ void _PG_init(void)
     once([] { live_scan::watch(); });
     once([] { hashed_joins::install(); });
     once([] { merge_moves::watch(); });
+    once([] { row_events::watch(); });
     once([] { on_commit::watch(); });
     once([] { take_over::watch(); });
     once([] { open_statements::at_commit(capture::log_unfinished); }); // called before on_commit's

@@ -31,6 +31,7 @@ struct Change {
     StringInfoData key;
     StringInfoData rest;
     bool too_large;
+    RowBlock *block; // that takes rows of one kind; null: each gets a record
 };
 
 // An image of more bytes than this is not logged.
@@ -89,6 +90,34 @@ void add_image(Change *change, char kind, TupleTableSlot *row)
     log_writer::add(&change->writer, kind, &change->key, &change->rest);
 }
 
+// Has rows of one kind go into blocks, if a statement changes so many that it is worth while.
+void use_blocks(Change *change, char kind, int64 rows)
+{
+    constexpr int64 least = 32;
+    Logged *logged = change->logged;
+    int columns = kind == 'k' ? logged->nkeys : logged->ncolumns;
+    if (rows < least || columns == 0)
+        return;
+    change->block = static_cast<RowBlock *>(palloc(sizeof(RowBlock)));
+    *change->block = row_block::make(kind, logged->nkeys, columns, RelationGetDescr(change->relation), logged->columns);
+}
+
+// Adds a row to the block; false if it does not fit in.
+bool add_to_block(Change *change, TupleTableSlot *row)
+{
+    if (!row_block::add(change->block, row))
+        return false;
+    log_writer::add_if_full(&change->writer, change->block);
+    return true;
+}
+
+// Logs the image of a row, in a block if there is one for rows of that kind.
+void add_row(Change *change, char kind, TupleTableSlot *row)
+{
+    if (change->block == nullptr || change->block->kind != kind || !add_to_block(change, row))
+        add_image(change, kind, row);
+}
+
 int64 integer_key(Logged *logged, TupleTableSlot *row)
 {
     bool null;
@@ -105,6 +134,8 @@ void add_inserted(Change *change, TupleTableSlot *row)
         log_writer::add_integer(&change->writer, integer_key(change->logged, row));
         return;
     }
+    if (change->block != nullptr && add_to_block(change, row))
+        return;
     pack_key(change, row);
     log_writer::add(&change->writer, 'k', &change->key, nullptr);
 }
@@ -145,6 +176,11 @@ bool changes_keys(Change *change, TriggerData *trigger)
     return changed;
 }
 
+int64 count_of(Tuplestorestate *store)
+{
+    return store ? tuplestore_tuple_count(store) : 0;
+}
+
 // Logs an UPDATE.  Its rows are paired by their places as long as their keys
 // agree.  Where keys change, an old and a new row may have the same key and not
 // belong together, in any order: then old and new images are logged, as of
@@ -155,13 +191,14 @@ void add_updated(Change *change, TriggerData *trigger)
     Rows news = open_rows(change->relation, trigger->tg_newtable);
     Logged *logged = change->logged;
 
+    use_blocks(change, 'o', count_of(trigger->tg_oldtable));
     while (static_cast<int>(next(&olds)) | static_cast<int>(next(&news))) {
         CHECK_FOR_INTERRUPTS();
         if (olds.at_row && news.at_row && same_key(change, olds.slot, news.slot)
             && same(change, olds.slot, news.slot, logged->nkeys, logged->ncolumns))
             continue;
         if (olds.at_row)
-            add_image(change, 'o', olds.slot);
+            add_row(change, 'o', olds.slot);
         if (news.at_row && change->writer.nested)
             add_image(change, 'n', news.slot);
     }
@@ -172,19 +209,16 @@ void add_updated(Change *change, TriggerData *trigger)
 void add_all(Change *change, Tuplestorestate *store, char kind)
 {
     Rows rows = open_rows(change->relation, store);
+    if (kind != 'k' || change->logged->key_width == 0)
+        use_blocks(change, kind, count_of(store));
     while (next(&rows)) {
         CHECK_FOR_INTERRUPTS();
         if (kind == 'k')
             add_inserted(change, rows.slot);
         else
-            add_image(change, kind, rows.slot);
+            add_row(change, kind, rows.slot);
     }
     close_rows(&rows);
-}
-
-int64 count_of(Tuplestorestate *store)
-{
-    return store ? tuplestore_tuple_count(store) : 0;
 }
 
 // The rows that a statement has changed.
@@ -214,6 +248,8 @@ Change start(Relation relation, Logged *logged, bool nested)
 
 void finish(Change *change)
 {
+    if (change->block != nullptr)
+        log_writer::add_block(&change->writer, change->block);
     log_writer::finish(&change->writer);
     pfree(change->key.data);
     pfree(change->rest.data);

@@ -111,6 +111,7 @@ extern "C" {
 #include "parser/parsetree.h"
 #include "parser/parser.h"
 #include "pgstat.h"
+#include "port/pg_bitutils.h"
 #include "port/pg_crc32c.h"
 #include "replication/logicalworker.h"
 #include "replication/origin.h"

@@ -42,7 +42,7 @@ constexpr Definition chunk_delete_trigger = {"refresh_mv_chunk_delete", TRIGGER_
                                              true, false, false, TRIGGER_FIRES_ALWAYS};
 constexpr Definition row_trigger = {logged_relation::row_trigger, TRIGGER_TYPE_AFTER, any_change, true, false, false,
                                     TRIGGER_FIRES_ALWAYS};
-constexpr Definition apply_trigger = {"refresh_mv_apply", TRIGGER_TYPE_AFTER, any_change, true,
+constexpr Definition apply_trigger = {logged_relation::apply_trigger, TRIGGER_TYPE_AFTER, any_change, true,
                                       false, false, TRIGGER_FIRES_ON_REPLICA};
 
 // The function that all of them call.
