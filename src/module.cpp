@@ -3,6 +3,7 @@
 
 #include "api/take_over.hpp"
 #include "capture/capture.hpp"
+#include "capture/deleted_rows.hpp"
 #include "capture/merge_moves.hpp"
 #include "capture/row_events.hpp"
 #include "incremental/incremental.hpp"
@@ -99,6 +100,7 @@ void _PG_init(void)
     once([] { hashed_joins::install(); });
     once([] { merge_moves::watch(); });
     once([] { row_events::watch(); });
+    once([] { deleted_rows::watch(); });
     once([] { on_commit::watch(); });
     once([] { take_over::watch(); });
     once([] { open_statements::at_commit(capture::log_unfinished); }); // called before on_commit's

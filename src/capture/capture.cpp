@@ -1,5 +1,6 @@
 #include "capture/capture.hpp"
 
+#include "capture/deleted_rows.hpp"
 #include "log/log_retention.hpp"
 #include "log/log_writer.hpp"
 #include "log/open_statements.hpp"
@@ -96,7 +97,7 @@ void use_blocks(Change *change, char kind, int64 rows)
     constexpr int64 least = 32;
     Logged *logged = change->logged;
     int columns = kind == 'k' ? logged->nkeys : logged->ncolumns;
-    if (rows < least || columns == 0)
+    if (rows < least || columns == 0 || change->block != nullptr)
         return;
     change->block = static_cast<RowBlock *>(palloc(sizeof(RowBlock)));
     *change->block = row_block::make(kind, logged->nkeys, columns, RelationGetDescr(change->relation), logged->columns);
@@ -208,6 +209,8 @@ void add_updated(Change *change, TriggerData *trigger)
 
 void add_all(Change *change, Tuplestorestate *store, char kind)
 {
+    if (store == nullptr)
+        return;
     Rows rows = open_rows(change->relation, store);
     if (kind != 'k' || change->logged->key_width == 0)
         use_blocks(change, kind, count_of(store));
@@ -224,7 +227,8 @@ void add_all(Change *change, Tuplestorestate *store, char kind)
 // The rows that a statement has changed.
 int64 changed_rows(TriggerData *trigger)
 {
-    return Max(count_of(trigger->tg_oldtable), count_of(trigger->tg_newtable));
+    int64 noted = TRIGGER_FIRED_BY_DELETE(trigger->tg_event) ? deleted_rows::noted(RelationGetRelid(trigger->tg_relation)) : 0;
+    return noted + Max(count_of(trigger->tg_oldtable), count_of(trigger->tg_newtable));
 }
 
 // Whether the trigger has the transition tables that its event takes.
@@ -233,6 +237,19 @@ bool has_rows(TriggerData *trigger)
     TriggerEvent event = trigger->tg_event;
     return (trigger->tg_oldtable != nullptr || TRIGGER_FIRED_BY_INSERT(event))
            && (trigger->tg_newtable != nullptr || TRIGGER_FIRED_BY_DELETE(event));
+}
+
+// Logs the rows of a DELETE: those that were noted, and those in its transition table.
+void add_deleted(Change *change, TriggerData *trigger)
+{
+    char kind = change->writer.nested ? 'o' : 'd';
+    auto add = [](TupleTableSlot *row, void *context) {
+        auto *to = static_cast<Change *>(context);
+        add_row(to, to->writer.nested ? 'o' : 'd', row);
+    };
+    use_blocks(change, kind, changed_rows(trigger));
+    deleted_rows::take(change->relation, add, change);
+    add_all(change, trigger->tg_oldtable, kind);
 }
 
 Change start(Relation relation, Logged *logged, bool nested)
@@ -310,7 +327,7 @@ const char *log_rows(TriggerData *trigger, Logged *logged, bool nested)
     if (kind == CMD_UPDATE)
         add_updated(&change, trigger);
     else if (kind == CMD_DELETE)
-        add_all(&change, trigger->tg_oldtable, change.writer.nested ? 'o' : 'd');
+        add_deleted(&change, trigger);
     else
         add_all(&change, trigger->tg_newtable, change.writer.nested ? 'n' : 'k');
     if (change.too_large)

@@ -1,5 +1,6 @@
 #include "capture/row_events.hpp"
 
+#include "capture/deleted_rows.hpp"
 #include "tracking/logged_relation.hpp"
 
 namespace refresh_mv {
@@ -43,6 +44,7 @@ void start(QueryDesc *query, int flags)
         others(query, flags);
     else
         standard_ExecutorStart(query, flags);
+    deleted_rows::begin(query, flags);
     if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
         return;
     foreach (cell, query->estate->es_opened_result_relations) {

@@ -118,6 +118,8 @@ extern "C" {
 #include "rewrite/rewriteHandler.h"
 #include "rewrite/rewriteManip.h"
 #include "rewrite/rewriteSupport.h"
+#include "storage/bufmgr.h"
+#include "storage/bufpage.h"
 #include "storage/itemptr.h"
 #include "storage/lmgr.h"
 #include "storage/latch.h"

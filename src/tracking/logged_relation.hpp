@@ -43,6 +43,9 @@ namespace logged_relation {
 // The name of the trigger for rows of which no statement tells.
 constexpr char row_trigger[] = "refresh_mv_row";
 
+// That of the one for DELETE.
+constexpr char delete_trigger[] = "refresh_mv_delete";
+
 // That of the one for rows that another server has sent.
 constexpr char apply_trigger[] = "refresh_mv_apply";
 

@@ -30,7 +30,7 @@ constexpr Definition common_triggers[] = {
      TRIGGER_FIRES_ALWAYS},
     {"refresh_mv_update", TRIGGER_TYPE_AFTER, TRIGGER_TYPE_UPDATE, false, true, true,
      TRIGGER_FIRES_ALWAYS},
-    {"refresh_mv_delete", TRIGGER_TYPE_AFTER, TRIGGER_TYPE_DELETE, false, true, false,
+    {logged_relation::delete_trigger, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_DELETE, false, true, false,
      TRIGGER_FIRES_ALWAYS},
     {"refresh_mv_truncate", TRIGGER_TYPE_AFTER, TRIGGER_TYPE_TRUNCATE, false, false, false,
      TRIGGER_FIRES_ALWAYS},
