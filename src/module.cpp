@@ -14,6 +14,7 @@
 #include "query/hashed_joins.hpp"
 #include "run/on_commit.hpp"
 #include "run/run.hpp"
+#include "store/state_tables.hpp"
 #include "tracking/logged_relation.hpp"
 
 #include <cfloat>
@@ -87,6 +88,12 @@ void _PG_init(void)
                                 "Where LIMIT, windows and the like are applied to them; 0 keeps none.",
                                 &make_node::size_limit, 1024, 0, INT_MAX / 1024, PGC_USERSET, GUC_UNIT_MB, nullptr,
                                 nullptr, nullptr);
+    });
+    once([] {
+        DefineCustomBoolVariable("refresh_mv.logged_states",
+                                 "Writes the states of views to WAL, so that they survive a crash.",
+                                 "Of states that are made from now on, by full refreshes.", &state_tables::logged, false,
+                                 PGC_USERSET, 0, nullptr, nullptr, nullptr);
     });
     once([] {
         DefineCustomEnumVariable("refresh_mv.take_over",

@@ -1,6 +1,7 @@
 #include "capture/capture.hpp"
 
 #include "capture/deleted_rows.hpp"
+#include "capture/merge_moves.hpp"
 #include "log/log_retention.hpp"
 #include "log/log_writer.hpp"
 #include "log/open_statements.hpp"
@@ -34,6 +35,11 @@ struct Change {
     bool too_large;
     RowBlock *block; // that takes rows of one kind; null: each gets a record
 };
+
+// So many rows of a statement are worth a block.  Fewer in tests, whose tables are small.
+#ifndef LEAST_ROWS_OF_BLOCK
+#define LEAST_ROWS_OF_BLOCK 32
+#endif
 
 // An image of more bytes than this is not logged.
 constexpr Size largest_image = Size{64} * 1024 * 1024;
@@ -94,10 +100,9 @@ void add_image(Change *change, char kind, TupleTableSlot *row)
 // Has rows of one kind go into blocks, if a statement changes so many that it is worth while.
 void use_blocks(Change *change, char kind, int64 rows)
 {
-    constexpr int64 least = 32;
     Logged *logged = change->logged;
     int columns = kind == 'k' ? logged->nkeys : logged->ncolumns;
-    if (rows < least || columns == 0 || change->block != nullptr)
+    if (rows < LEAST_ROWS_OF_BLOCK || columns == 0 || change->block != nullptr)
         return;
     change->block = static_cast<RowBlock *>(palloc(sizeof(RowBlock)));
     *change->block = row_block::make(kind, logged->nkeys, columns, RelationGetDescr(change->relation), logged->columns);
@@ -297,12 +302,17 @@ bool misses_rows(TriggerData *trigger, Logged *logged)
 {
     int64 counted = open_statements::counted_rows(logged->source);
     return TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) && logged->partitioned
-           && counted != count_of(trigger->tg_oldtable) && !open_statements::are_moves_told(logged->source);
+           && ((counted != count_of(trigger->tg_oldtable) && !open_statements::are_moves_told(logged->source))
+               || (count_of(trigger->tg_newtable) > 0 && merge_moves::may_mistake_rows(logged->source)));
 }
+
+constexpr char coarse_reason[] = "changes are captured coarsely";
 
 // Why the rows of a statement cannot be logged; null if they can.
 const char *obstacle(Relation relation, Logged *logged, TriggerData *trigger)
 {
+    if (logged->coarse)
+        return coarse_reason;
     if (!logged->exact || (!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) && !has_rows(trigger)))
         return "changes of the table cannot be logged row by row";
     if (logged->problem != nullptr) {
@@ -386,6 +396,31 @@ void log_deleted_row(TriggerData *trigger, Logged *logged)
     finish(&change);
 }
 
+// Logs that something was written to a table of which no view needs rows: once in a transaction, but again after
+// what may have been rolled back, and after a refresh, which has seen it.
+void log_written(Oid source)
+{
+    constexpr int most = 16;
+    struct Written {
+        FullTransactionId xid;
+        SubTransactionId subid;
+        CommandId command;
+        Oid source;
+    };
+    static Written last[most];
+    static int next = 0;
+    FullTransactionId xid = GetTopFullTransactionId();
+    SubTransactionId subid = GetCurrentSubTransactionId();
+
+    for (const Written &written : last)
+        if (FullTransactionIdEquals(written.xid, xid) && written.source == source
+            && (written.subid == subid || written.subid == TopSubTransactionId)
+            && !registry::baseline_has_seen(written.command))
+            return;
+    log_writer::everything(source, coarse_reason);
+    last[next++ % most] = {xid, subid, GetCurrentCommandId(false), source};
+}
+
 // Logs a statement that is at its end.  If it is one of a trigger on rows that are applied
 // one by one, its order among these is not known: all is nested there.
 void log_at_end(TriggerData *trigger, Logged *logged)
@@ -393,6 +428,12 @@ void log_at_end(TriggerData *trigger, Logged *logged)
     CmdType kind = kind_of(trigger->tg_event);
     if (open_statements::is_by_rows(logged->source, kind)) { // they have been logged
         open_statements::end(logged->source, kind);
+        return;
+    }
+    if (logged->coarse && !logged->hypertable && !logged->in_tree) {
+        touched::note(logged->source, logged->on_commit);
+        open_statements::end(logged->source, kind);
+        log_written(logged->source);
         return;
     }
     bool elsewhere = (logged->hypertable || logged->in_tree)
@@ -524,9 +565,10 @@ void log_change(TriggerData *trigger)
     if (TRIGGER_FIRED_BY_TRUNCATE(event)) {
         touched::note(logged->source, logged->on_commit);
         log_writer::everything(logged->source, "TRUNCATE");
-    } else if (TRIGGER_FIRED_FOR_ROW(event) && TRIGGER_FIRED_BEFORE(event))
+    } else if (TRIGGER_FIRED_FOR_ROW(event) && TRIGGER_FIRED_BEFORE(event)) {
+        merge_moves::before_update(logged->source);
         open_statements::count_row(logged->source);
-    else if (TRIGGER_FIRED_FOR_ROW(event) && trigger->tg_trigger->tgnargs > 1
+    } else if (TRIGGER_FIRED_FOR_ROW(event) && trigger->tg_trigger->tgnargs > 1
              && TRIGGER_FIRED_BY_DELETE(event))
         log_deleted_row(trigger, logged);
     else if (TRIGGER_FIRED_FOR_ROW(event) && trigger->tg_trigger->tgnargs > 1)

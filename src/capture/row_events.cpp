@@ -1,6 +1,7 @@
 #include "capture/row_events.hpp"
 
 #include "capture/deleted_rows.hpp"
+#include "capture/merge_moves.hpp"
 #include "tracking/logged_relation.hpp"
 
 namespace refresh_mv {
@@ -45,6 +46,8 @@ void start(QueryDesc *query, int flags)
     else
         standard_ExecutorStart(query, flags);
     deleted_rows::begin(query, flags);
+    if (query->operation == CMD_MERGE || query->estate->es_auxmodifytables != NIL)
+        merge_moves::begin(query);
     if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
         return;
     foreach (cell, query->estate->es_opened_result_relations) {
