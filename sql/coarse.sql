@@ -1,15 +1,17 @@
 CALL helpers.begin_suite();
+SET client_min_messages = warning;
 -- track(..., capture => 'coarse'): that a table was written to is known, and not what of it.
 CREATE TABLE t (id int PRIMARY KEY, g int NOT NULL, n int);
 INSERT INTO t SELECT i, i % 3, i FROM generate_series(1, 30) i;
 CREATE TABLE other (id int PRIMARY KEY);
 CREATE MATERIALIZED VIEW a AS SELECT g, sum(n) AS n FROM t GROUP BY g;
 CREATE MATERIALIZED VIEW b AS SELECT g, count(*) AS n FROM t GROUP BY g;
-CREATE VIEW entries AS SELECT relation::regclass, data IS NULL AS coarse, records, reason FROM refresh_mv.log ORDER BY seq;
+CREATE VIEW entries AS SELECT relation::regclass, data IS NULL AS coarse, records, reason FROM refresh_mv.unread
+    WHERE is_new AND view = 'a'::regclass ORDER BY seq;
 CREATE VIEW captured AS SELECT name, tracked, capture, stale, pending_changes, unknown_reason FROM refresh_mv.status
     WHERE schema = 'suite' ORDER BY name;
 CREATE VIEW our_triggers AS
-SELECT tgrelid::regclass AS "table", tgname, tgoldtable, tgnewtable, convert_from(tgargs, 'UTF8') AS arguments
+SELECT tgrelid::regclass AS "table", tgname, tgoldtable, tgnewtable, encode(tgargs, 'escape') AS arguments
 FROM pg_trigger WHERE tgname LIKE 'refresh_mv%' AND tgparentid = 0 ORDER BY tgrelid::regclass::text, tgname;
 SELECT state, message, hint FROM error_of($$SELECT refresh_mv.track('a', capture => 'fine')$$);
 SELECT * FROM refresh_mv.track('a', capture => 'coarse');
@@ -104,9 +106,7 @@ SELECT tracked FROM refresh_mv.track('a'); -- stays
 SELECT capture FROM captured WHERE name = 'a';
 -- On commit.
 SELECT tracked FROM refresh_mv.track('a', on_commit => true);
-SET client_min_messages = warning;
 UPDATE t SET n = n + 1 WHERE id < 3;
-RESET client_min_messages;
 SELECT check_view('a');
 SELECT * FROM smart('a');
 SELECT tracked FROM refresh_mv.track('a', on_commit => false);

@@ -19,7 +19,6 @@ BIG = f"""
     INSERT INTO sales SELECT i, i % 500, date '2024-01-01' + i % 400, i % 9973 / 100.0 FROM generate_series(1, {ROWS}) i;
     CREATE MATERIALIZED VIEW by_shop_and_day AS
         SELECT shop, day, count(*) AS n, sum(amount) AS amount, max(amount) AS most FROM sales GROUP BY shop, day;
-    VACUUM ANALYZE sales;
     SELECT refresh_mv.track('by_shop_and_day');
 """
 CHANGE_BIG = "UPDATE sales SET amount = amount + 1 WHERE id % 1000 = {}"
@@ -67,7 +66,8 @@ def crash_and_look(server, way, logged):
     server.await_connections()
     with server.session() as session:
         report(f"{name}, after the {way}", smart(session), method)
-        faulty.check_methods(faulty.refresh(session), ("delta",) if logged else ("full",))
+        methods = faulty.refresh(session)
+        faulty.check_methods({view: methods[view] for view in faulty.METHODS}, ("delta",) if logged else ("full",))
         faulty.check_views(session, tuple(faulty.METHODS) + ("by_shop_and_day",))
         session.execute(CHANGE_BIG.format(9))
         report(f"{name}, once more", smart(session), "delta")
