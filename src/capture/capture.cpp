@@ -190,8 +190,8 @@ int64 count_of(Tuplestorestate *store)
 // Logs an UPDATE.  Its rows are paired by their places as long as their keys
 // agree.  Where keys change, an old and a new row may have the same key and not
 // belong together, in any order: then old and new images are logged, as of
-// nested statements.
-void add_updated(Change *change, TriggerData *trigger)
+// nested statements.  single: it is one row, of which that is still to be found out.
+void add_updated(Change *change, TriggerData *trigger, bool single)
 {
     Rows olds = open_rows(change->relation, trigger->tg_oldtable);
     Rows news = open_rows(change->relation, trigger->tg_newtable);
@@ -200,6 +200,8 @@ void add_updated(Change *change, TriggerData *trigger)
     use_blocks(change, 'o', count_of(trigger->tg_oldtable));
     while (static_cast<int>(next(&olds)) | static_cast<int>(next(&news))) {
         CHECK_FOR_INTERRUPTS();
+        if (single)
+            change->writer.nested |= !olds.at_row || !news.at_row || !same_key(change, olds.slot, news.slot);
         if (olds.at_row && news.at_row && same_key(change, olds.slot, news.slot)
             && same(change, olds.slot, news.slot, logged->nkeys, logged->ncolumns))
             continue;
@@ -330,12 +332,13 @@ const char *log_rows(TriggerData *trigger, Logged *logged, bool nested)
     CmdType kind = kind_of(trigger->tg_event);
     Change change = start(trigger->tg_relation, logged, nested);
 
-    if (kind == CMD_UPDATE && !nested)
+    bool single = changed_rows(trigger) == 1 && !logged->partial;
+    if (kind == CMD_UPDATE && !nested && !single)
         change.writer.nested = changes_keys(&change, trigger);
     if (change.writer.nested && logged->partial)
         return "nested statements or changed keys, on a partitioned table with generated columns";
     if (kind == CMD_UPDATE)
-        add_updated(&change, trigger);
+        add_updated(&change, trigger, single);
     else if (kind == CMD_DELETE)
         add_deleted(&change, trigger);
     else

@@ -100,14 +100,13 @@ def test(dice):
     with faulty.Server("wal_level = logical") as server:
         faulty.set_up(server)
         server.execute(BIG)
-        server.execute("ALTER SYSTEM SET refresh_mv.logged_states = off")
-        refresh_in_full(server)
         ways = ["kill", "immediate stop"]
         dice.shuffle(ways)
         for logged in (False, True):
-            server.execute(f"ALTER SYSTEM SET refresh_mv.logged_states = {'on' if logged else 'off'}")
-            server.execute("SELECT pg_reload_conf()")
             with server.session() as session:
+                session.execute("LOAD 'refresh_mv'")
+                session.execute(f"ALTER SYSTEM SET refresh_mv.logged_states = {'on' if logged else 'off'}")
+                session.execute("SELECT pg_reload_conf()")
                 faulty.await_true(lambda: session.execute("SHOW refresh_mv.logged_states")[0][0] == ("on" if logged else "off"),
                                   "the setting is known")
             refresh_in_full(server)
