@@ -6,6 +6,9 @@
 
 namespace refresh_mv {
 
+// No block has more rows; a number that cannot be multiplied to an overflow.
+static constexpr uint64_t most_rows = 65536;
+
 // Takes so many bytes off the front; null if there are fewer.
 static const char *take(std::string_view *data, uint64_t count)
 {
@@ -32,7 +35,7 @@ bool BlockReader::open(std::string_view *data, int64_t most)
     uint64_t rows, keys, columns;
     const char *kind = take(data, 1);
     if (kind == nullptr || !varint::read(data, &rows) || !varint::read(data, &keys) || !varint::read(data, &columns)
-        || most < 0 || rows > static_cast<uint64_t>(most) || keys > columns || columns > data->size())
+        || most < 0 || rows > static_cast<uint64_t>(most) || rows > most_rows || keys > columns || columns > data->size())
         return false;
     kind_ = *kind;
     rows_ = static_cast<int64_t>(rows);
