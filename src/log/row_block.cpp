@@ -207,7 +207,7 @@ bool find_bytes(BlockColumn *column, Datum value, bool null)
     column->value = nullptr;
     if (null)
         return true;
-    const char *start = DatumGetPointer(value);
+    const char *start = static_cast<const char *>(DatumGetPointer(value));
     if (column->type_length == -1) {
         auto *bytes = reinterpret_cast<const varlena *>(start);
         if (VARATT_IS_EXTERNAL(bytes) || VARATT_IS_COMPRESSED(bytes))
