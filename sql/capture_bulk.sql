@@ -39,7 +39,7 @@ SELECT * FROM after('DELETE FROM t WHERE id = 401');
 SELECT * FROM after('DELETE FROM t WHERE id = 401');
 -- By other plans.
 SELECT * FROM after('DELETE FROM t USING generate_series(402, 450) i (i), generate_series(1, 2) j WHERE t.id = i.i');
-SELECT * FROM after('SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off; DELETE FROM t WHERE id BETWEEN 451 AND 460');
+SELECT * FROM after('SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off; DELETE FROM t WHERE id BETWEEN 451 AND 460; RESET enable_seqscan; RESET enable_indexscan');
 SELECT * FROM after('DELETE FROM t WHERE ctid = ANY (ARRAY(SELECT ctid FROM t WHERE id BETWEEN 461 AND 470))');
 SELECT * FROM after('WITH gone AS (DELETE FROM t WHERE id BETWEEN 471 AND 480 RETURNING *) SELECT * FROM gone');
 SELECT * FROM after('EXPLAIN (ANALYZE, COSTS off) DELETE FROM t WHERE id BETWEEN 481 AND 490');
