@@ -38,6 +38,7 @@ CREATE TABLE refresh_mv.settings (
     notify            boolean NOT NULL DEFAULT false,
     feed_keep         interval,
     max_lag           interval,
+    coarse            boolean NOT NULL DEFAULT false,
     PRIMARY KEY (view_schema, view_name)
 );
 SELECT pg_catalog.pg_extension_config_dump('refresh_mv.settings', '');
@@ -47,6 +48,7 @@ COMMENT ON TABLE refresh_mv.settings IS
 COMMENT ON COLUMN refresh_mv.settings.statement_timeout IS 'milliseconds';
 COMMENT ON COLUMN refresh_mv.settings.lock_timeout IS 'milliseconds';
 COMMENT ON COLUMN refresh_mv.settings.work_mem IS 'kilobytes';
+COMMENT ON COLUMN refresh_mv.settings.coarse IS 'by track(..., capture => ''coarse'')';
 
 CREATE TABLE refresh_mv.trusted (
     function   text NOT NULL,
@@ -192,6 +194,7 @@ CREATE TABLE refresh_mv.tracked (
     relation  oid NOT NULL,
     columns   text[] NOT NULL,
     on_commit boolean NOT NULL,
+    coarse    boolean NOT NULL,    -- it does not need rows
     since     timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (view, relation)
 );
@@ -406,14 +409,14 @@ COMMENT ON VIEW refresh_mv.trusted_functions IS 'The functions that are trusted,
 -- ------------------------------------------------------------------- tracking
 
 CREATE FUNCTION refresh_mv.track(
-    view regclass DEFAULT NULL, on_commit boolean DEFAULT NULL,
+    view regclass DEFAULT NULL, on_commit boolean DEFAULT NULL, capture text DEFAULT NULL,
     OUT view_name regclass, OUT tracked boolean, OUT reason text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'refresh_mv_track' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION refresh_mv.track(regclass, boolean) IS
+COMMENT ON FUNCTION refresh_mv.track(regclass, boolean, text) IS
     'Logs the changes of what a materialized view reads, so that its refresh knows them. Fails if that is '
     'not possible; NULL tracks all of the caller''s that allow it, and returns the reason for each that '
-    'does not.';
+    'does not. With capture => ''coarse'' only that a table was written to is logged, with ''rows'' what of it has changed.';
 
 CREATE FUNCTION refresh_mv.untrack(view regclass DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'refresh_mv_untrack' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -705,7 +708,8 @@ SELECT n.nspname AS schema, c.relname AS name, pg_catalog.pg_get_userbyid(c.relo
        CASE WHEN r.readable THEN s.max_lag END AS max_lag,
        CASE WHEN r.readable AND s.max_lag IS NOT NULL
             THEN s.on_commit OR (s.enabled AND i.gap + coalesce(o.usual_duration, interval '0') <= s.max_lag)
-       END AS max_lag_possible
+       END AS max_lag_possible,
+       CASE WHEN r.readable AND s.tracked THEN CASE WHEN s.coarse THEN 'coarse' ELSE 'rows' END END AS capture
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN refresh_mv.settings s ON s.view_schema = n.nspname AND s.view_name = c.relname

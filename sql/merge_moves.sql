@@ -114,6 +114,13 @@ CREATE TRIGGER noted AFTER INSERT OR UPDATE OR DELETE ON p FOR EACH STATEMENT EX
 CREATE TRIGGER noted_before BEFORE INSERT OR UPDATE OR DELETE ON p FOR EACH STATEMENT EXECUTE FUNCTION note_fired();
 SELECT * FROM told($$MERGE INTO p USING (VALUES (53), (54)) m (id) ON p.id = m.id WHEN MATCHED THEN UPDATE SET region = 'there'$$);
 SELECT * FROM fired ORDER BY what;
+-- Rows that are updated in their place after others were inserted, which the server remembers too long.
+TRUNCATE fired;
+SELECT * FROM told($$MERGE INTO p USING (VALUES (400, 'north'), (18, ''), (401, 'south'), (19, ''), (402, 'west')) m (id, region) ON p.id = m.id
+    WHEN NOT MATCHED THEN INSERT VALUES (m.id, m.region, 1, m.id, 'new') WHEN MATCHED THEN UPDATE SET id = p.id + 1000$$);
+SELECT * FROM told($$MERGE INTO p USING (VALUES (403, 'north'), (20, ''), (404, 'south'), (21, ''), (22, 'x')) m (id, region) ON p.id = m.id
+    WHEN NOT MATCHED THEN INSERT VALUES (m.id, m.region, 1, m.id, 'new') WHEN MATCHED AND m.region = 'x' THEN DELETE
+    WHEN MATCHED THEN UPDATE SET n = p.n + 1000$$);
 -- A table without triggers of ours.
 CREATE TABLE other (id int, k int) PARTITION BY LIST (k);
 CREATE TABLE other_1 PARTITION OF other FOR VALUES IN (1);

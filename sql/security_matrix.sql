@@ -55,7 +55,7 @@ INSERT INTO probes VALUES
     ('refresh_mv.trust(regprocedure,boolean)', $$SELECT 'ok' FROM refresh_mv.trust('suite.used(numeric)')$$),
     ('refresh_mv_internal.refresh_statement()', $$CALL refresh_mv_internal.refresh_statement()$$),
     ('refresh_mv_internal.check_trust()', $$SELECT refresh_mv_internal.check_trust()$$),
-    ('refresh_mv.track(regclass,boolean)', $$SELECT 'ok' FROM refresh_mv.track('suite.v', on_commit => true)$$),
+    ('refresh_mv.track(regclass,boolean,text)', $$SELECT 'ok' FROM refresh_mv.track('suite.v', on_commit => true)$$),
     ('refresh_mv.untrack(regclass)', $$SELECT 'ok' FROM refresh_mv.untrack('suite.v')$$),
     ('refresh_mv.changes(regclass,regclass)', $$SELECT 'ok' FROM refresh_mv.changes('suite.v', 'suite.t')$$),
     ('refresh_mv.verify(regclass,boolean)', $$SELECT 'ok' FROM refresh_mv.verify('suite.v', true)$$),

@@ -3,7 +3,9 @@
 
 #include "api/take_over.hpp"
 #include "capture/capture.hpp"
+#include "capture/deleted_rows.hpp"
 #include "capture/merge_moves.hpp"
+#include "capture/row_events.hpp"
 #include "incremental/incremental.hpp"
 #include "incremental/make_node.hpp"
 #include "inspect/live_scan.hpp"
@@ -12,6 +14,7 @@
 #include "query/hashed_joins.hpp"
 #include "run/on_commit.hpp"
 #include "run/run.hpp"
+#include "store/state_tables.hpp"
 #include "tracking/logged_relation.hpp"
 
 #include <cfloat>
@@ -87,6 +90,12 @@ void _PG_init(void)
                                 nullptr, nullptr);
     });
     once([] {
+        DefineCustomBoolVariable("refresh_mv.logged_states",
+                                 "Writes the states of views to WAL, so that they survive a crash.",
+                                 "Of states that are made from now on, by full refreshes.", &state_tables::logged, false,
+                                 PGC_USERSET, 0, nullptr, nullptr, nullptr);
+    });
+    once([] {
         DefineCustomEnumVariable("refresh_mv.take_over",
                                  "Whether REFRESH MATERIALIZED VIEW is done by refresh_mv.",
                                  "cascade: what the view reads is refreshed first.", &take_over::setting,
@@ -97,6 +106,8 @@ void _PG_init(void)
     once([] { live_scan::watch(); });
     once([] { hashed_joins::install(); });
     once([] { merge_moves::watch(); });
+    once([] { row_events::watch(); });
+    once([] { deleted_rows::watch(); });
     once([] { on_commit::watch(); });
     once([] { take_over::watch(); });
     once([] { open_statements::at_commit(capture::log_unfinished); }); // called before on_commit's

@@ -85,8 +85,22 @@ std::string attempt(F &&step)
     }
 }
 
+// The argument capture.
+bool coarse_capture(FunctionCallInfo fcinfo, int argument)
+{
+    return guard([&] {
+        const char *given = text_to_cstring(PG_GETARG_TEXT_PP(argument));
+        bool coarse = strcmp(given, "coarse") == 0;
+        if (!coarse && strcmp(given, "rows") != 0)
+            ereport(ERROR,
+                    (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid value for capture: \"%s\"", given),
+                     errhint("Give \"rows\" or \"coarse\".")));
+        return coarse;
+    });
+}
+
 // Tracks those of the views that the caller owns and that can be.  All is locked first.
-std::vector<Tracked> track_all(const std::vector<Oid> &views, const bool *on_commit)
+std::vector<Tracked> track_all(const std::vector<Oid> &views, const bool *on_commit, const bool *coarse)
 {
     std::vector<Tracked> outcomes;
     List *locks = nullptr;
@@ -96,7 +110,7 @@ std::vector<Tracked> track_all(const std::vector<Oid> &views, const bool *on_com
     guard([&] { view_locks::take(locks); });
     for (Tracked &outcome : outcomes)
         if (outcome.obstacle.empty())
-            outcome.obstacle = attempt([&] { track::track(outcome.view, on_commit); });
+            outcome.obstacle = attempt([&] { track::track(outcome.view, on_commit, coarse); });
     return outcomes;
 }
 
@@ -108,12 +122,14 @@ Datum refresh_mv_track(PG_FUNCTION_ARGS)
         result_rows::check_may_write("refresh_mv.track()");
         bool on_commit = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
         const bool *wanted = PG_ARGISNULL(1) ? nullptr : &on_commit;
+        bool is_coarse = !PG_ARGISNULL(2) && coarse_capture(fcinfo, 2);
+        const bool *coarse = PG_ARGISNULL(2) ? nullptr : &is_coarse;
         if (PG_ARGISNULL(0))
-            put_tracked(fcinfo, track_all(arguments::all_views(), wanted));
+            put_tracked(fcinfo, track_all(arguments::all_views(), wanted, coarse));
         else {
             Oid view = arguments::view_of(fcinfo, 0);
             guard([&] {
-                track::track(view, wanted);
+                track::track(view, wanted, coarse);
                 track::warn_of_publications();
             });
             return row_of_tracked(fcinfo, view);

@@ -1,5 +1,7 @@
 #include "capture/capture.hpp"
 
+#include "capture/deleted_rows.hpp"
+#include "capture/merge_moves.hpp"
 #include "log/log_retention.hpp"
 #include "log/log_writer.hpp"
 #include "log/open_statements.hpp"
@@ -31,7 +33,13 @@ struct Change {
     StringInfoData key;
     StringInfoData rest;
     bool too_large;
+    RowBlock *block; // that takes rows of one kind; null: each gets a record
 };
+
+// So many rows of a statement are worth a block.  Fewer in tests, whose tables are small.
+#ifndef LEAST_ROWS_OF_BLOCK
+#define LEAST_ROWS_OF_BLOCK 32
+#endif
 
 // An image of more bytes than this is not logged.
 constexpr Size largest_image = Size{64} * 1024 * 1024;
@@ -89,6 +97,33 @@ void add_image(Change *change, char kind, TupleTableSlot *row)
     log_writer::add(&change->writer, kind, &change->key, &change->rest);
 }
 
+// Has rows of one kind go into blocks, if a statement changes so many that it is worth while.
+void use_blocks(Change *change, char kind, int64 rows)
+{
+    Logged *logged = change->logged;
+    int columns = kind == 'k' ? logged->nkeys : logged->ncolumns;
+    if (rows < LEAST_ROWS_OF_BLOCK || columns == 0 || change->block != nullptr)
+        return;
+    change->block = static_cast<RowBlock *>(palloc(sizeof(RowBlock)));
+    *change->block = row_block::make(kind, logged->nkeys, columns, RelationGetDescr(change->relation), logged->columns);
+}
+
+// Adds a row to the block; false if it does not fit in.
+bool add_to_block(Change *change, TupleTableSlot *row)
+{
+    if (!row_block::add(change->block, row))
+        return false;
+    log_writer::add_if_full(&change->writer, change->block);
+    return true;
+}
+
+// Logs the image of a row, in a block if there is one for rows of that kind.
+void add_row(Change *change, char kind, TupleTableSlot *row)
+{
+    if (change->block == nullptr || change->block->kind != kind || !add_to_block(change, row))
+        add_image(change, kind, row);
+}
+
 int64 integer_key(Logged *logged, TupleTableSlot *row)
 {
     bool null;
@@ -105,6 +140,8 @@ void add_inserted(Change *change, TupleTableSlot *row)
         log_writer::add_integer(&change->writer, integer_key(change->logged, row));
         return;
     }
+    if (change->block != nullptr && add_to_block(change, row))
+        return;
     pack_key(change, row);
     log_writer::add(&change->writer, 'k', &change->key, nullptr);
 }
@@ -145,23 +182,31 @@ bool changes_keys(Change *change, TriggerData *trigger)
     return changed;
 }
 
+int64 count_of(Tuplestorestate *store)
+{
+    return store ? tuplestore_tuple_count(store) : 0;
+}
+
 // Logs an UPDATE.  Its rows are paired by their places as long as their keys
 // agree.  Where keys change, an old and a new row may have the same key and not
 // belong together, in any order: then old and new images are logged, as of
-// nested statements.
-void add_updated(Change *change, TriggerData *trigger)
+// nested statements.  single: it is one row, of which that is still to be found out.
+void add_updated(Change *change, TriggerData *trigger, bool single)
 {
     Rows olds = open_rows(change->relation, trigger->tg_oldtable);
     Rows news = open_rows(change->relation, trigger->tg_newtable);
     Logged *logged = change->logged;
 
+    use_blocks(change, 'o', count_of(trigger->tg_oldtable));
     while (static_cast<int>(next(&olds)) | static_cast<int>(next(&news))) {
         CHECK_FOR_INTERRUPTS();
+        if (single)
+            change->writer.nested |= !olds.at_row || !news.at_row || !same_key(change, olds.slot, news.slot);
         if (olds.at_row && news.at_row && same_key(change, olds.slot, news.slot)
             && same(change, olds.slot, news.slot, logged->nkeys, logged->ncolumns))
             continue;
         if (olds.at_row)
-            add_image(change, 'o', olds.slot);
+            add_row(change, 'o', olds.slot);
         if (news.at_row && change->writer.nested)
             add_image(change, 'n', news.slot);
     }
@@ -171,26 +216,26 @@ void add_updated(Change *change, TriggerData *trigger)
 
 void add_all(Change *change, Tuplestorestate *store, char kind)
 {
+    if (store == nullptr)
+        return;
     Rows rows = open_rows(change->relation, store);
+    if (kind != 'k' || change->logged->key_width == 0)
+        use_blocks(change, kind, count_of(store));
     while (next(&rows)) {
         CHECK_FOR_INTERRUPTS();
         if (kind == 'k')
             add_inserted(change, rows.slot);
         else
-            add_image(change, kind, rows.slot);
+            add_row(change, kind, rows.slot);
     }
     close_rows(&rows);
-}
-
-int64 count_of(Tuplestorestate *store)
-{
-    return store ? tuplestore_tuple_count(store) : 0;
 }
 
 // The rows that a statement has changed.
 int64 changed_rows(TriggerData *trigger)
 {
-    return Max(count_of(trigger->tg_oldtable), count_of(trigger->tg_newtable));
+    int64 noted = TRIGGER_FIRED_BY_DELETE(trigger->tg_event) ? deleted_rows::noted(RelationGetRelid(trigger->tg_relation)) : 0;
+    return noted + Max(count_of(trigger->tg_oldtable), count_of(trigger->tg_newtable));
 }
 
 // Whether the trigger has the transition tables that its event takes.
@@ -199,6 +244,19 @@ bool has_rows(TriggerData *trigger)
     TriggerEvent event = trigger->tg_event;
     return (trigger->tg_oldtable != nullptr || TRIGGER_FIRED_BY_INSERT(event))
            && (trigger->tg_newtable != nullptr || TRIGGER_FIRED_BY_DELETE(event));
+}
+
+// Logs the rows of a DELETE: those that were noted, and those in its transition table.
+void add_deleted(Change *change, TriggerData *trigger)
+{
+    char kind = change->writer.nested ? 'o' : 'd';
+    auto add = [](TupleTableSlot *row, void *context) {
+        auto *to = static_cast<Change *>(context);
+        add_row(to, to->writer.nested ? 'o' : 'd', row);
+    };
+    use_blocks(change, kind, changed_rows(trigger));
+    deleted_rows::take(change->relation, add, change);
+    add_all(change, trigger->tg_oldtable, kind);
 }
 
 Change start(Relation relation, Logged *logged, bool nested)
@@ -214,6 +272,8 @@ Change start(Relation relation, Logged *logged, bool nested)
 
 void finish(Change *change)
 {
+    if (change->block != nullptr)
+        log_writer::add_block(&change->writer, change->block);
     log_writer::finish(&change->writer);
     pfree(change->key.data);
     pfree(change->rest.data);
@@ -244,12 +304,17 @@ bool misses_rows(TriggerData *trigger, Logged *logged)
 {
     int64 counted = open_statements::counted_rows(logged->source);
     return TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) && logged->partitioned
-           && counted != count_of(trigger->tg_oldtable) && !open_statements::are_moves_told(logged->source);
+           && ((counted != count_of(trigger->tg_oldtable) && !open_statements::are_moves_told(logged->source))
+               || (count_of(trigger->tg_newtable) > 0 && merge_moves::may_mistake_rows(logged->source)));
 }
+
+constexpr char coarse_reason[] = "changes are captured coarsely";
 
 // Why the rows of a statement cannot be logged; null if they can.
 const char *obstacle(Relation relation, Logged *logged, TriggerData *trigger)
 {
+    if (logged->coarse)
+        return coarse_reason;
     if (!logged->exact || (!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) && !has_rows(trigger)))
         return "changes of the table cannot be logged row by row";
     if (logged->problem != nullptr) {
@@ -267,14 +332,15 @@ const char *log_rows(TriggerData *trigger, Logged *logged, bool nested)
     CmdType kind = kind_of(trigger->tg_event);
     Change change = start(trigger->tg_relation, logged, nested);
 
-    if (kind == CMD_UPDATE && !nested)
+    bool single = changed_rows(trigger) == 1 && !logged->partial;
+    if (kind == CMD_UPDATE && !nested && !single)
         change.writer.nested = changes_keys(&change, trigger);
     if (change.writer.nested && logged->partial)
         return "nested statements or changed keys, on a partitioned table with generated columns";
     if (kind == CMD_UPDATE)
-        add_updated(&change, trigger);
+        add_updated(&change, trigger, single);
     else if (kind == CMD_DELETE)
-        add_all(&change, trigger->tg_oldtable, change.writer.nested ? 'o' : 'd');
+        add_deleted(&change, trigger);
     else
         add_all(&change, trigger->tg_newtable, change.writer.nested ? 'n' : 'k');
     if (change.too_large)
@@ -333,6 +399,31 @@ void log_deleted_row(TriggerData *trigger, Logged *logged)
     finish(&change);
 }
 
+// Logs that something was written to a table of which no view needs rows: once in a transaction, but again after
+// what may have been rolled back, and after a refresh, which has seen it.
+void log_written(Oid source)
+{
+    constexpr int most = 16;
+    struct Written {
+        FullTransactionId xid;
+        SubTransactionId subid;
+        CommandId command;
+        Oid source;
+    };
+    static Written last[most];
+    static int next = 0;
+    FullTransactionId xid = GetTopFullTransactionId();
+    SubTransactionId subid = GetCurrentSubTransactionId();
+
+    for (const Written &written : last)
+        if (FullTransactionIdEquals(written.xid, xid) && written.source == source
+            && (written.subid == subid || written.subid == TopSubTransactionId)
+            && !registry::baseline_has_seen(written.command))
+            return;
+    log_writer::everything(source, coarse_reason);
+    last[next++ % most] = {xid, subid, GetCurrentCommandId(false), source};
+}
+
 // Logs a statement that is at its end.  If it is one of a trigger on rows that are applied
 // one by one, its order among these is not known: all is nested there.
 void log_at_end(TriggerData *trigger, Logged *logged)
@@ -340,6 +431,12 @@ void log_at_end(TriggerData *trigger, Logged *logged)
     CmdType kind = kind_of(trigger->tg_event);
     if (open_statements::is_by_rows(logged->source, kind)) { // they have been logged
         open_statements::end(logged->source, kind);
+        return;
+    }
+    if (logged->coarse && !logged->hypertable && !logged->in_tree) {
+        touched::note(logged->source, logged->on_commit);
+        open_statements::end(logged->source, kind);
+        log_written(logged->source);
         return;
     }
     bool elsewhere = (logged->hypertable || logged->in_tree)
@@ -471,9 +568,10 @@ void log_change(TriggerData *trigger)
     if (TRIGGER_FIRED_BY_TRUNCATE(event)) {
         touched::note(logged->source, logged->on_commit);
         log_writer::everything(logged->source, "TRUNCATE");
-    } else if (TRIGGER_FIRED_FOR_ROW(event) && TRIGGER_FIRED_BEFORE(event))
+    } else if (TRIGGER_FIRED_FOR_ROW(event) && TRIGGER_FIRED_BEFORE(event)) {
+        merge_moves::before_update(logged->source);
         open_statements::count_row(logged->source);
-    else if (TRIGGER_FIRED_FOR_ROW(event) && trigger->tg_trigger->tgnargs > 1
+    } else if (TRIGGER_FIRED_FOR_ROW(event) && trigger->tg_trigger->tgnargs > 1
              && TRIGGER_FIRED_BY_DELETE(event))
         log_deleted_row(trigger, logged);
     else if (TRIGGER_FIRED_FOR_ROW(event) && trigger->tg_trigger->tgnargs > 1)

@@ -9,6 +9,27 @@ namespace {
 
 ExecutorFinish_hook_type others = nullptr;
 
+// A MERGE that inserts and updates rows of partitions, in the memory of its query.
+struct Merge {
+    Merge *outer; // that had begun before
+    Oid source;
+    TransitionCaptureState *rows;
+    MemoryContextCallback at_end;
+};
+Merge *merges = nullptr;
+
+// When the statement of the client had begun in which this was loaded.
+TimestampTz loaded_in = 0;
+
+void forget(void *argument)
+{
+    for (Merge **place = &merges; *place != nullptr; place = &(*place)->outer)
+        if (*place == argument) {
+            *place = (*place)->outer;
+            return;
+        }
+}
+
 // Our trigger on a table for a kind of event; null if there is none.
 Trigger *trigger_of(const ResultRelInfo *table, const char *name, Oid function)
 {
@@ -123,8 +144,45 @@ void finish(QueryDesc *query)
 
 namespace merge_moves {
 
+void begin(QueryDesc *query)
+{
+    constexpr int both = MERGE_INSERT | MERGE_UPDATE;
+    ListCell *cell;
+    foreach (cell, writers(query)) {
+        auto *writer = lfirst_node(ModifyTableState, cell);
+        Relation table = writer->rootResultRelInfo->ri_RelationDesc;
+        if (writer->operation != CMD_MERGE || (writer->mt_merge_subcommands & both) != both
+            || writer->mt_transition_capture == nullptr || table->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+            continue;
+        auto *merge = static_cast<Merge *>(MemoryContextAllocZero(query->estate->es_query_cxt, sizeof(Merge)));
+        merge->source = logged_relation::source_of(table);
+        merge->rows = writer->mt_transition_capture;
+        merge->at_end.func = forget;
+        merge->at_end.arg = merge;
+        MemoryContextRegisterResetCallback(query->estate->es_query_cxt, &merge->at_end);
+        merge->outer = merges;
+        merges = merge;
+    }
+}
+
+void before_update(Oid source)
+{
+    for (Merge *merge = merges; merge != nullptr; merge = merge->outer)
+        if (merge->source == source)
+            merge->rows->tcs_original_insert_tuple = nullptr;
+}
+
+bool may_mistake_rows(Oid source)
+{
+    for (Merge *merge = merges; merge != nullptr; merge = merge->outer)
+        if (merge->source == source)
+            return false;
+    return GetCurrentStatementStartTimestamp() == loaded_in && open_statements::is_open(source, CMD_INSERT);
+}
+
 void watch()
 {
+    loaded_in = GetCurrentStatementStartTimestamp();
     others = ExecutorFinish_hook;
     ExecutorFinish_hook = finish;
 }

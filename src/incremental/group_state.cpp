@@ -293,7 +293,7 @@ bool is_there(State state)
 {
     Datum mark;
     const char *sql = psprintf("SELECT s.n FROM %s s WHERE s.h IS NULL", state_tables::groups(state));
-    return OidIsValid(state_tables::groups_oid(state)) && query::single_value(query::unchecked(sql), &mark);
+    return OidIsValid(state_tables::groups_oid(state)) && state_tables::may_change(state) && query::single_value(query::unchecked(sql), &mark);
 }
 
 bool fill(State state, Query *query, const GroupShape &shape, double most_bytes)

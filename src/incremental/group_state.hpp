@@ -12,7 +12,7 @@
 //   is that of the query's rows under the baseline's snapshot.  It is written in the
 //   transaction that saves the baseline, by nobody else.
 // - h is a hash of the keys, and only finds candidates.
-// - A crash empties the tables (store/state_tables.hpp), which shows by the lack of a mark.
+// - A crash empties the tables unless they are logged (store/state_tables.hpp), which shows by the lack of a mark.
 #pragma once
 
 #include "incremental/group_shape.hpp"
@@ -21,7 +21,7 @@
 
 namespace refresh_mv::group_state {
 
-// Whether there is a state, and no crash has emptied it.
+// Whether there is a state that may be changed, and no crash has emptied it.
 bool is_there(State state);
 
 // Makes the tables, which are not there, and fills them with what the query, which is normalized and

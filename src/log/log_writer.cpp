@@ -188,6 +188,24 @@ void add(Writer *writer, char kind, StringInfo key, StringInfo rest)
     writer->records++;
 }
 
+void add_block(Writer *writer, RowBlock *block)
+{
+    int rows = block->rows;
+    if (rows == 0)
+        return;
+    if (writer->records > 0)
+        flush(writer);
+    row_block::write(block, &writer->data);
+    writer->records = rows;
+    flush(writer);
+}
+
+void add_if_full(Writer *writer, RowBlock *block)
+{
+    if (row_block::is_full(block, full))
+        add_block(writer, block);
+}
+
 void add_integer(Writer *writer, int64 key)
 {
     if (writer->run_count > 0 && key == writer->run_first + writer->run_count) {

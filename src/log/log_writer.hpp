@@ -9,6 +9,7 @@
 // for lastval(), which clients use to get the id of the row just inserted.)
 #pragma once
 
+#include "log/row_block.hpp"
 #include "server/pg.hpp"
 
 namespace refresh_mv {
@@ -41,6 +42,10 @@ void add(Writer *writer, char kind, StringInfo key, StringInfo rest);
 
 // Adds a row inserted with an integer key.
 void add_integer(Writer *writer, int64 key);
+
+// Writes what is in a block, if it is full or in any case.
+void add_if_full(Writer *writer, RowBlock *block);
+void add_block(Writer *writer, RowBlock *block);
 
 // Writes what is left.
 void finish(Writer *writer);

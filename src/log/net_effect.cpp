@@ -43,6 +43,11 @@ bool KeyShare::has(std::string_view key) const
     return bits == 0 || (hash_of(key) >> (64 - most) & mask) == number;
 }
 
+static bool is_image(char kind)
+{
+    return kind == 'o' || kind == 'd' || kind == 'n';
+}
+
 bool Netting::add(bool nested, int64_t records, std::string_view data)
 {
     int64_t end = 0; // of the last run
@@ -54,7 +59,10 @@ bool Netting::add(bool nested, int64_t records, std::string_view data)
         if (kind == 'r') {
             if (!insert_run(&data, records, &end, &count))
                 return false;
-        } else if ((kind != 'o' && kind != 'd' && kind != 'n' && kind != 'k') || !read_bytes(&data, &key)
+        } else if (kind == 'b') {
+            if (!add_block(nested, &data, records, &count))
+                return false;
+        } else if ((!is_image(kind) && kind != 'k') || !read_bytes(&data, &key)
                    || (kind != 'k' && !read_bytes(&data, &rest)))
             return false;
         else
@@ -62,6 +70,20 @@ bool Netting::add(bool nested, int64_t records, std::string_view data)
         records -= count;
     }
     return full() || records == 0;
+}
+
+// Takes what a block says of the share, and how many rows it has.
+bool Netting::add_block(bool nested, std::string_view *data, int64_t most, int64_t *count)
+{
+    if (!block_.open(data, most) || (!is_image(block_.kind()) && block_.kind() != 'k'))
+        return false;
+    *count = block_.rows();
+    for (int64_t i = 0; i < *count && !full(); i++) {
+        if (!block_.next())
+            return false;
+        change(block_.key(), is_image(block_.kind()) ? block_.rest() : std::string_view{}, nested, block_.kind());
+    }
+    return true;
 }
 
 // Records a change of a key, if that is in the share.

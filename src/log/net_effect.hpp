@@ -9,6 +9,7 @@
 //     'k' key         a row with this key was inserted
 //     'r' gap count   rows with consecutive integer keys were inserted: gap is
 //                     the distance of the first from the end of the last run
+//     'b' ...         many rows that one statement has changed alike (row_block.hpp)
 //
 // key and rest are each a length, then the columns (row_image), so that equal
 // bytes are equal images.
@@ -30,6 +31,8 @@
 // A change costs a look into one hash table and a copy of its bytes, and nothing is allocated
 // for it alone: there may be millions.
 #pragma once
+
+#include "log/block_reader.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -118,6 +121,7 @@ private:
     Key &key_at(size_t number) { return keys_[number / chunk][number % chunk]; }
     void grow();
     void settle(Key &key);
+    bool add_block(bool nested, std::string_view *data, int64_t most, int64_t *count);
     bool insert_run(std::string_view *data, int64_t most, int64_t *end, int64_t *count);
     std::string_view keep(std::string_view bytes);
 
@@ -125,6 +129,7 @@ private:
     bool bag_;
     KeyShare share_;
     size_t limit_;
+    BlockReader block_;
     size_t used_ = 0; // memory
     size_t count_ = 0;
     std::vector<std::unique_ptr<Key[]>> keys_;

@@ -14,6 +14,12 @@ const char *suffix(State state)
     return state.node == 0 ? psprintf("%u", state.view) : psprintf("%u_%d", state.view, state.node);
 }
 
+// Whether a publication sends all tables that are logged, these among them.
+bool are_published()
+{
+    return GetAllTablesPublications() != NIL || GetSchemaPublications(get_namespace_oid("refresh_mv", false)) != NIL;
+}
+
 // Takes back what default privileges have granted: the state holds groups that the
 // view does not show.
 void keep_private(Oid table)
@@ -76,6 +82,14 @@ void drop_tables(const char *sql, Oid view)
 
 namespace state_tables {
 
+bool logged = false;
+
+bool may_change(State state)
+{
+    Oid table = groups_oid(state);
+    return !OidIsValid(table) || get_rel_persistence(table) != RELPERSISTENCE_PERMANENT || !are_published();
+}
+
 const char *groups(State state)
 {
     return psprintf("refresh_mv.group_state_%s", suffix(state));
@@ -118,7 +132,7 @@ void create(const char *name, List *columns)
     int context;
 
     statement->relation = makeRangeVar(pstrdup("refresh_mv"), pstrdup(strchr(name, '.') + 1), -1);
-    statement->relation->relpersistence = RELPERSISTENCE_UNLOGGED;
+    statement->relation->relpersistence = logged && !are_published() ? RELPERSISTENCE_PERMANENT : RELPERSISTENCE_UNLOGGED;
     statement->tableElts = columns;
     statement->oncommit = ONCOMMIT_NOOP;
     // Room to change rows in their page: no index has to be touched then.

@@ -1,8 +1,9 @@
 // The tables that hold the states of views, made and dropped with them.
 //
 // Invariants:
-// - They are unlogged: they cost no WAL, and no publication sends them to servers that do
-//   not have them.
+// - They are unlogged, and so cost no WAL and are empty after a crash, unless refresh_mv.logged_states is set when they
+//   are made.  No publication sends them to servers that do not have them: where there is one of all tables, they are
+//   unlogged, or, if they were made before it, of no use any more.
 // - They are members of the extension: not dumped, dropped with it.  They belong to its
 //   owner, and nobody else has rights on them.
 #pragma once
@@ -25,6 +26,12 @@ namespace refresh_mv::state_tables {
 // queries.
 const char *groups(State state);
 const char *values(State state, int partial);
+
+// Whether states that are made from now on survive a crash.
+extern bool logged;
+
+// Whether a state may be changed: no publication would send it.
+bool may_change(State state);
 
 // The table of a state's groups; InvalidOid if there is none.
 Oid groups_oid(State state);

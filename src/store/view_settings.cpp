@@ -41,6 +41,7 @@ ViewSettings settings_in(const own_rows::Scan &row)
     result.notify = own_rows::truth(row, "notify");
     result.feed_keep = interval_or_null(row, "feed_keep");
     result.max_lag = interval_or_null(row, "max_lag");
+    result.coarse = own_rows::truth(row, "coarse");
     return result;
 }
 
@@ -84,7 +85,7 @@ void change(Oid view, const SettingChange *changes, int count)
     SPI_connect();
     statement::change("settings",
                       "SELECT NULL::pg_catalog.tid, $1 AS view_schema, $2 AS view_name, true AS enabled,"
-                      " false AS tracked, false AS on_commit, false AS notify"
+                      " false AS tracked, false AS on_commit, false AS notify, false AS coarse"
                       " WHERE NOT EXISTS (SELECT FROM refresh_mv.settings" OF_VIEW ")",
                       values);
     for (int i = 0; i < count; i++) {

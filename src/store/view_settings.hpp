@@ -18,6 +18,7 @@ struct ViewSettings {
     bool notify;
     Interval *feed_keep;
     Interval *max_lag;
+    bool coarse; // it does not need to know which rows have changed
 };
 
 // A change of one setting: a value, or null to reset it.

@@ -78,7 +78,7 @@ void fill(Logged *entry, Relation relation, const Trigger *trigger)
 {
     char *argument = pstrdup(trigger->tgnargs > 0 ? trigger->tgargs[0] : "");
     char *names = strchr(argument, ':');
-    Size flags = strspn(argument, "xch");
+    Size flags = strspn(argument, "xchw");
 
     entry->source = logged_relation::source_of(relation);
     entry->partitioned = relation->rd_rel->relispartition
@@ -86,6 +86,7 @@ void fill(Logged *entry, Relation relation, const Trigger *trigger)
     entry->exact = memchr(argument, 'x', flags) != nullptr;
     entry->on_commit = memchr(argument, 'c', flags) != nullptr;
     entry->hypertable = memchr(argument, 'h', flags) != nullptr;
+    entry->coarse = memchr(argument, 'w', flags) != nullptr;
     entry->in_tree = has_row_trigger(relation);
     entry->nkeys = static_cast<int>(strtol(argument + flags, nullptr, 10));
     if (entry->exact)
@@ -97,14 +98,14 @@ void fill(Logged *entry, Relation relation, const Trigger *trigger)
 
 namespace logged_relation {
 
-char *argument(bool exact, bool on_commit, bool hypertable, List *key, List *others)
+char *argument(Flags flags, List *key, List *others)
 {
     StringInfoData text;
     ListCell *cell;
 
     initStringInfo(&text);
-    appendStringInfo(&text, "%s%s%s%d:", exact ? "x" : "", on_commit ? "c" : "", hypertable ? "h" : "",
-                     list_length(key));
+    appendStringInfo(&text, "%s%s%s%s%d:", flags.exact ? "x" : "", flags.on_commit ? "c" : "",
+                     flags.hypertable ? "h" : "", flags.coarse ? "w" : "", list_length(key));
     foreach (cell, list_concat_copy(key, others))
         appendStringInfo(&text, "%s%s", foreach_current_index(cell) > 0 ? "," : "",
                          quote_identifier(static_cast<char *>(lfirst(cell))));

@@ -11,6 +11,7 @@
 //     flags: x  rows are logged (else: just that there were changes)
 //            c  a view is refreshed on commit
 //            h  it is a hypertable, or a chunk of one: row triggers count rows
+//            w  no view needs to know more than that it was written to
 #pragma once
 
 #include "server/pg.hpp"
@@ -36,6 +37,7 @@ struct Logged {
     bool hypertable;     // or a chunk of one
     bool in_tree;        // of tables that inherit: a row trigger tells of rows that no statement tells of
     bool partial;        // inserted rows may come without their generated columns
+    bool coarse;         // no view needs to know more than that it was written to
 };
 
 namespace logged_relation {
@@ -43,8 +45,20 @@ namespace logged_relation {
 // The name of the trigger for rows of which no statement tells.
 constexpr char row_trigger[] = "refresh_mv_row";
 
+// That of the one for DELETE.
+constexpr char delete_trigger[] = "refresh_mv_delete";
+
+// That of the one for rows that another server has sent.
+constexpr char apply_trigger[] = "refresh_mv_apply";
+
 // The argument that says so, of column names (C strings).
-char *argument(bool exact, bool on_commit, bool hypertable, List *key, List *others);
+struct Flags {
+    bool exact;
+    bool on_commit;
+    bool hypertable;
+    bool coarse;
+};
+char *argument(Flags flags, List *key, List *others);
 
 // What the trigger logs of its relation.  Valid until the next invalidation:
 // do not keep it while anything is locked or looked up.

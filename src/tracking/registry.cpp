@@ -68,7 +68,7 @@ bool read_source(Oid relation, TrackedSource *source)
     if (found)
         *source = {relation, own_rows::number(scan, "layout"), own_rows::truth(scan, "exact"),
                    own_rows::truth(scan, "on_commit"), own_rows::oid(scan, "key_index"), own_rows::names(scan, "key"),
-                   own_rows::names(scan, "columns"), NIL, NIL};
+                   own_rows::names(scan, "columns"), NIL, NIL, false};
     own_rows::end(&scan);
     if (found)
         source->members = members_of(relation);
@@ -108,6 +108,7 @@ List *sources_of(Oid view)
         if (!read_source(own_rows::oid(scan, "relation"), source))
             continue;
         source->used = own_rows::names(scan, "columns");
+        source->coarse = own_rows::truth(scan, "coarse");
         sources = lappend(sources, source);
     }
     own_rows::end(&scan);
@@ -374,7 +375,7 @@ void save_uses(Oid view)
     SPI_finish();
 }
 
-void save_view(Oid view, List *sources, bool on_commit)
+void save_view(Oid view, List *sources, bool on_commit, bool coarse)
 {
     ListCell *cell;
 
@@ -384,9 +385,9 @@ void save_view(Oid view, List *sources, bool on_commit)
         statement::change("tracked",
                        "WITH o AS (SELECT ctid, since FROM refresh_mv.tracked"
                        " WHERE view OPERATOR(pg_catalog.=) $1 AND relation OPERATOR(pg_catalog.=) $2 FOR UPDATE)"
-                       " SELECT o.ctid, $1 AS view, $2 AS relation, $3 AS columns, $4 AS on_commit,"
+                       " SELECT o.ctid, $1 AS view, $2 AS relation, $3 AS columns, $4 AS on_commit, $5 AS coarse,"
                        " coalesce(o.since, pg_catalog.now()) AS since FROM (SELECT) n LEFT JOIN o ON true",
-                       statement::Values().oid(view).oid(source->relation).texts(column_names(source->relation, source->columns)).boolean(on_commit));
+                       statement::Values().oid(view).oid(source->relation).texts(column_names(source->relation, source->columns)).boolean(on_commit).boolean(coarse));
     }
     SPI_finish();
     save_uses(view);
@@ -409,19 +410,21 @@ List *forget_view(Oid view)
     return sources;
 }
 
-List *used_columns(Oid relation, bool *on_commit)
+List *used_columns(Oid relation, bool *on_commit, bool *coarse)
 {
     MemoryContext memory = CurrentMemoryContext;
 
     SPI_connect();
     statement::execute("SELECT pg_catalog.array_agg(DISTINCT c.name)"
-                    " FILTER (WHERE c.name IS NOT NULL), pg_catalog.bool_or(t.on_commit)"
+                    " FILTER (WHERE c.name IS NOT NULL), pg_catalog.bool_or(t.on_commit),"
+                    " coalesce(pg_catalog.bool_and(t.coarse), false)"
                     " FROM refresh_mv.tracked t"
                     " LEFT JOIN LATERAL pg_catalog.unnest(t.columns) AS c (name) ON true"
                     " WHERE t.relation OPERATOR(pg_catalog.=) $1",
                     statement::Values().oid(relation), SPI_OK_SELECT);
     List *names = returned_names(0, 1, memory);
     *on_commit = statement::returned_bool(0, 2);
+    *coarse = statement::returned_bool(0, 3);
     SPI_finish();
     return names;
 }

@@ -31,6 +31,7 @@ struct TrackedSource {
     List *columns; // all that are logged, the key included
     List *members;     // as a list of Member *, by oid
     List *used;    // by the view
+    bool coarse;   // which does not need its rows
 };
 
 // What refreshes of a view have taken, in milliseconds; 0: not known.
@@ -126,14 +127,14 @@ void drop_baseline(Oid view);
 void save_uses(Oid view);
 
 // Notes what a view reads: sources as a list of Source *; and the same.
-void save_view(Oid view, List *sources, bool on_commit);
+void save_view(Oid view, List *sources, bool on_commit, bool coarse);
 
 // Forgets the view; returns the sources that it had.
 List *forget_view(Oid view);
 
-// The columns of a source that tracked views use, and whether any of them is
-// refreshed on commit.
-List *used_columns(Oid relation, bool *on_commit);
+// The columns of a source that tracked views use, whether any of them is refreshed on
+// commit, and whether none needs its rows.
+List *used_columns(Oid relation, bool *on_commit, bool *coarse);
 
 // How many tracked views read a source.
 int64 count_readers(Oid relation);

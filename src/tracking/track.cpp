@@ -98,7 +98,7 @@ List *permitted_sources(Oid view)
 
 // ---- sources ----
 
-// The layout of a source whose triggers are not even handed rows.
+// The layout of a source whose triggers are not even handed rows: that no view needs, or that cannot be logged.
 constexpr int64 layout_without_rows = -1;
 
 // Names the columns that are to be logged: the key's, and those that are used.
@@ -126,8 +126,8 @@ void choose_columns(TrackedSource *source, Relation relation, TrackingKey key, L
 }
 
 // How a source is to be logged now, without its members; columns that it logs
-// already stay.
-TrackedSource wanted(Oid relation, const TrackedSource *saved, List *used, bool on_commit)
+// already stay.  coarse: no view needs its rows.
+TrackedSource wanted(Oid relation, const TrackedSource *saved, List *used, bool on_commit, bool coarse)
 {
     TrackedSource source{};
     Relation table = relation_open(relation, AccessShareLock);
@@ -136,8 +136,9 @@ TrackedSource wanted(Oid relation, const TrackedSource *saved, List *used, bool 
     source.relation = relation;
     source.on_commit = on_commit;
     source.key_index = key.index;
-    source.exact = matview || OidIsValid(key.index);
-    source.layout = !source.exact && source::has_foreign_part(relation) ? layout_without_rows : 0;
+    source.coarse = coarse && OidIsValid(key.index);
+    source.exact = matview || (OidIsValid(key.index) && !coarse);
+    source.layout = source.coarse || (!source.exact && source::has_foreign_part(relation)) ? layout_without_rows : 0;
     if (source.exact)
         choose_columns(&source, table, key, saved ? list_concat_copy(used, saved->columns) : used);
     relation_close(table, NoLock);
@@ -173,14 +174,14 @@ struct Plan {
 
 Plan plan(Oid relation)
 {
-    bool on_commit;
-    List *used = registry::used_columns(relation, &on_commit);
+    bool on_commit, coarse;
+    List *used = registry::used_columns(relation, &on_commit, &coarse);
     TrackedSource saved{};
     bool known = registry::source(relation, &saved);
     Plan plan{};
     ListCell *cell;
 
-    plan.source = wanted(relation, known ? &saved : nullptr, used, on_commit);
+    plan.source = wanted(relation, known ? &saved : nullptr, used, on_commit, coarse);
     plan.members = source::members(relation, NoLock);
     bool same_triggers = known && plan.source.layout == saved.layout
                          && plan.source.exact == saved.exact && saved.on_commit == on_commit;
@@ -245,7 +246,7 @@ void carry_out(Plan *plan)
     foreach (cell, plan->stale)
         install_on(lfirst_oid(cell),
                    {source->exact, source->layout != layout_without_rows,
-                    source->on_commit, source->key, others});
+                    source->on_commit, source->key, others, source->coarse});
     foreach (cell, plan->gone)
         if (get_rel_relkind(lfirst_oid(cell)) != '\0'
             && ConditionalLockRelationOid(lfirst_oid(cell), AccessExclusiveLock))
@@ -359,31 +360,33 @@ List *locks_to_untrack(List *views)
 // ---- views ----
 
 // Whether the view's tracking already is what it should be.
-bool is_whole(Oid view, List *sources, bool on_commit)
+bool is_whole(Oid view, List *sources, bool on_commit, bool coarse)
 {
     List *saved = registry::sources_now(view);
     return saved != NIL && track::damage(sources, saved) == nullptr
-           && view_settings::read(view).tracked && view_settings::read(view).on_commit == on_commit;
+           && view_settings::read(view).tracked && view_settings::read(view).on_commit == on_commit
+           && view_settings::read(view).coarse == coarse;
 }
 
-void set(Oid view, bool tracked, bool on_commit)
+void set(Oid view, bool tracked, bool on_commit, bool coarse)
 {
     SettingChange changes[] = {{"tracked", BOOLOID, BoolGetDatum(tracked), false},
+                               {"coarse", BOOLOID, BoolGetDatum(coarse), false},
                                {"on_commit", BOOLOID, BoolGetDatum(on_commit), false}};
     view_settings::change(view, changes, lengthof(changes));
 }
 
 // Writes down that a view is tracked and has its sources logged; false if a lock
 // would have to be waited for and shall not.
-bool save(Oid view, List *sources, bool on_commit, bool wait)
+bool save(Oid view, List *sources, bool on_commit, bool coarse, bool wait)
 {
     List *saved = registry::sources_now(view);
     bool whole = saved != NIL && track::damage(sources, saved) == nullptr;
     ListCell *cell;
 
-    set(view, true, on_commit);
+    set(view, true, on_commit, coarse);
     List *before = registry::forget_view(view);
-    registry::save_view(view, sources, on_commit);
+    registry::save_view(view, sources, on_commit, coarse);
     foreach (cell, sources)
         if (!install(static_cast<Source *>(lfirst(cell))->relation, wait))
             return false;
@@ -457,11 +460,14 @@ const char *damage(List *sources, List *saved)
             return source->obstacle;
         if (known == nullptr)
             return psprintf("changes of %s are not logged", name);
-        if (known->exact != source->exact || known->key_index != source->key.index)
+        bool coarse = source->exact && !known->exact && known->layout == layout_without_rows;
+        if (coarse && !known->coarse)
+            return psprintf("changes of %s are captured coarsely", name);
+        if ((known->exact != source->exact && !coarse) || known->key_index != source->key.index)
             return psprintf("the key of %s has changed", name);
         int column = -1;
         while ((column = bms_next_member(source->columns, column)) >= 0)
-            if (source->exact
+            if (source->exact && !coarse
                 && !statement::contains(known->columns,
                              get_attname(source->relation, static_cast<AttrNumber>(column), false)))
                 return psprintf("not all columns of %s are logged", name);
@@ -489,16 +495,17 @@ List *locks(List *wanted, Oid view)
     return add_locks(wanted, view, permitted_sources(view));
 }
 
-void track(Oid view, const bool *on_commit)
+void track(Oid view, const bool *on_commit, const bool *coarse)
 {
     check_isolation("refresh_mv.track()");
     List *sources = permitted_sources(view);
     bool commit = on_commit ? *on_commit : view_settings::read(view).on_commit;
-    if (is_whole(view, sources, commit))
+    bool without_rows = coarse ? *coarse : view_settings::read(view).coarse;
+    if (is_whole(view, sources, commit, without_rows))
         return;
     // Locks before rows: a refresh has its locks when it writes the rows.
     view_locks::take(add_locks(NIL, view, sources));
-    save(view, sources, commit, true);
+    save(view, sources, commit, without_rows, true);
 }
 
 List *locks_to_follow(List *wanted, Oid view, Query *query)
@@ -526,7 +533,7 @@ void follow_query(Oid view)
     ViewSettings settings = view_settings::read(view);
     if (!settings.tracked)
         return;
-    save(view, checked_sources(view), settings.on_commit, true);
+    save(view, checked_sources(view), settings.on_commit, settings.coarse, true);
     registry::give_up_baseline(view, "its query was replaced");
     state_tables::drop(view);
 }
@@ -536,7 +543,7 @@ static void untrack_locked(Oid view)
 {
     ListCell *cell;
     List *saved = registry::sources_now(view);
-    set(view, false, false);
+    set(view, false, false, false);
     registry::forget_view(view);
     // Of a source that others read too, columns may go on being logged in vain if it is in use.
     foreach (cell, saved)
@@ -603,7 +610,7 @@ bool resume(Oid view)
                 (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                  errmsg("triggers of refresh_mv have been disabled"),
                  errhint("Enable them, or call refresh_mv.track().")));
-    bool resumed = save(view, sources, view_settings::read(view).on_commit, false);
+    bool resumed = save(view, sources, view_settings::read(view).on_commit, view_settings::read(view).coarse, false);
     SetUserIdAndSecContext(saved_user, saved_context);
     return resumed;
 }

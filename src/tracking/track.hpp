@@ -23,8 +23,8 @@ List *locks(List *wanted, Oid view);
 
 // Tracks a view.  Fails, with detail and hint, if it cannot be tracked.  Locks
 // its sources in ShareRowExclusiveLock, and the view against refreshes, until the
-// transaction ends, if there is anything to do.  on_commit null: leaves that as it is.
-void track(Oid view, const bool *on_commit);
+// transaction ends, if there is anything to do.  on_commit or coarse null: leaves that as it is.
+void track(Oid view, const bool *on_commit, const bool *coarse);
 
 // Adds the locks that it takes for the tracking of a view to follow another query, rewritten:
 // those of tables that are not logged, or not all columns that it uses.  Fails if the view

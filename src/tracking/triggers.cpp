@@ -30,7 +30,7 @@ constexpr Definition common_triggers[] = {
      TRIGGER_FIRES_ALWAYS},
     {"refresh_mv_update", TRIGGER_TYPE_AFTER, TRIGGER_TYPE_UPDATE, false, true, true,
      TRIGGER_FIRES_ALWAYS},
-    {"refresh_mv_delete", TRIGGER_TYPE_AFTER, TRIGGER_TYPE_DELETE, false, true, false,
+    {logged_relation::delete_trigger, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_DELETE, false, true, false,
      TRIGGER_FIRES_ALWAYS},
     {"refresh_mv_truncate", TRIGGER_TYPE_AFTER, TRIGGER_TYPE_TRUNCATE, false, false, false,
      TRIGGER_FIRES_ALWAYS},
@@ -42,7 +42,7 @@ constexpr Definition chunk_delete_trigger = {"refresh_mv_chunk_delete", TRIGGER_
                                              true, false, false, TRIGGER_FIRES_ALWAYS};
 constexpr Definition row_trigger = {logged_relation::row_trigger, TRIGGER_TYPE_AFTER, any_change, true, false, false,
                                     TRIGGER_FIRES_ALWAYS};
-constexpr Definition apply_trigger = {"refresh_mv_apply", TRIGGER_TYPE_AFTER, any_change, true,
+constexpr Definition apply_trigger = {logged_relation::apply_trigger, TRIGGER_TYPE_AFTER, any_change, true,
                                       false, false, TRIGGER_FIRES_ON_REPLICA};
 
 // The function that all of them call.
@@ -215,6 +215,15 @@ void install_for_rows(Oid table, bool in_tree, List *arguments, Oid function)
         create(table, apply_trigger, false, arguments, function);
 }
 
+// Puts the trigger on a partition that counts rows, where these are logged.
+void install_for_moves(Oid partition, bool coarse, List *arguments, Oid function)
+{
+    if (coarse)
+        remove_from(partition, move_trigger.name);
+    else
+        create(partition, move_trigger, false, arguments, function);
+}
+
 // Puts the row triggers on a hypertable and its chunks.  TimescaleDB gives it to chunks to
 // come, but only those row triggers that are made by a statement to chunks that are there.
 void cover_chunks(Oid table, List *arguments, Oid function)
@@ -236,8 +245,8 @@ void install(Oid member, const Arguments &arguments)
 {
     char kind = get_rel_relkind(member);
     bool in_chunks = hypertable::is(member);
-    List *list = list_make1(makeString(logged_relation::argument(arguments.exact, arguments.on_commit, in_chunks,
-                                                        arguments.key, arguments.others)));
+    List *list = list_make1(makeString(logged_relation::argument(
+        {arguments.exact, arguments.on_commit, in_chunks, arguments.coarse}, arguments.key, arguments.others)));
     Oid log_change = function();
     Oid saved_user;
     int saved_context;
@@ -258,7 +267,7 @@ void install(Oid member, const Arguments &arguments)
     else if (kind == RELKIND_RELATION)
         install_for_rows(member, source::is_inherited(member), list, log_change);
     if (kind == RELKIND_RELATION && get_rel_relispartition(member))
-        create(member, move_trigger, false, list, log_change);
+        install_for_moves(member, arguments.coarse, list, log_change);
     CommandCounterIncrement();
     SetUserIdAndSecContext(saved_user, saved_context);
 }

@@ -35,6 +35,7 @@ struct Arguments {
     bool on_commit;
     List *key;    // column names, C strings
     List *others; // the other logged columns
+    bool coarse;  // no view needs rows
 };
 
 // Puts the triggers on a member of a source, or replaces them, as the owner of

@@ -299,6 +299,48 @@ static void damage_is_told()
     CHECK(!netting_of(0, false).add(false, 1, Entry().run(1, 1).data));
 }
 
+// A block of three deleted rows: keys 7, 8 and 300 of four bytes; a null, "ab" and "abc"; and the same byte in all.
+static const std::string block = [] {
+    std::string bytes = "bd";
+    bytes += {3, 1, 3};
+    bytes += {'i', 4, 14, 2, 0, 0, 1, 0, 37, 1};                   // 7 + 0, 1, 293
+    bytes += {'p', 0, 3, 0, 4, 2};                                 // null; 2 bytes; 3 bytes, 2 of them as before
+    bytes += "abc";
+    bytes += {'d', 1, 2, 'x'};
+    return bytes;
+}();
+
+static void blocks_are_records_of_each_row()
+{
+    Netting rows = netting_of(4, false), whole = netting_of(4, false);
+    auto key = [](char low, char high) { return std::string{5, low, high, 0, 0}; };
+    CHECK(whole.add(false, 3, block));
+    CHECK(rows.add(false, 3, Entry().old_image(key(7, 0), std::string("\0\2x", 3)).old_image(key(8, 0), "\3ab\2x")
+                                 .old_image(key(44, 1), "\4abc\2x").data));
+    std::vector<NetChange> one = changes_of(&rows), other = changes_of(&whole);
+    CHECK(one.size() == 3 && other.size() == 3);
+    for (size_t i = 0; i < one.size() && i < other.size(); i++)
+        CHECK(one[i].key == other[i].key && one[i].rest == other[i].rest && other[i].existed == 1 && other[i].gone);
+}
+
+static void damaged_blocks_are_told()
+{
+    std::mt19937 dice(1);
+    for (size_t length = 0; length < block.size(); length++)
+        CHECK(!netting_of(4, false).add(false, 3, block.substr(0, length)));
+    CHECK(!netting_of(4, false).add(false, 2, block));
+    for (int i = 0; i < 100000; i++) { // whatever it is, nothing is read beyond its end
+        std::string bytes = block;
+        for (int j = 0; j < 3; j++)
+            bytes[dice() % bytes.size()] = static_cast<char>(dice());
+        std::unique_ptr<char[]> exact(new char[bytes.size()]);
+        std::copy(bytes.begin(), bytes.end(), exact.get());
+        Netting netting = netting_of(4, false);
+        netting.add(false, 3, {exact.get(), bytes.size()});
+        changes_of(&netting);
+    }
+}
+
 static void numbers_survive()
 {
     for (int64_t value : {INT64_MIN, int64_t{-1}, int64_t{0}, int64_t{1}, int64_t{1} << 40, INT64_MAX}) {
@@ -321,5 +363,7 @@ void test_netting()
     many_keys_are_netted_as_few_are();
     what_cannot_be_halved_is_never_full();
     damage_is_told();
+    blocks_are_records_of_each_row();
+    damaged_blocks_are_told();
     numbers_survive();
 }
