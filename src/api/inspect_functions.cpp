@@ -4,6 +4,7 @@
 #include "api/arguments.hpp"
 #include "api/result_rows.hpp"
 #include "inspect/explain.hpp"
+#include "inspect/report.hpp"
 #include "inspect/verify.hpp"
 #include "query/view.hpp"
 #include "refresh/refresh.hpp"
@@ -22,6 +23,7 @@ PG_FUNCTION_INFO_V1(refresh_mv_data_through);
 PG_FUNCTION_INFO_V1(refresh_mv_newest_date);
 PG_FUNCTION_INFO_V1(refresh_mv_explain);
 PG_FUNCTION_INFO_V1(refresh_mv_remedies);
+PG_FUNCTION_INFO_V1(refresh_mv_report);
 PG_FUNCTION_INFO_V1(refresh_mv_verify);
 PG_FUNCTION_INFO_V1(refresh_mv_verify_all);
 }
@@ -175,6 +177,15 @@ Datum newest_date(FunctionCallInfo fcinfo, const char *column)
     PG_RETURN_DATEADT(date);
 }
 
+// When the time is over that an interval gives from now on; the past if it is NULL.
+TimestampTz end_of_time(FunctionCallInfo fcinfo)
+{
+    if (PG_ARGISNULL(0))
+        return DT_NOBEGIN;
+    Datum now = TimestampTzGetDatum(GetCurrentTimestamp());
+    return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, now, PG_GETARG_DATUM(0)));
+}
+
 } // namespace
 
 Datum refresh_mv_data_through(PG_FUNCTION_ARGS)
@@ -209,6 +220,15 @@ Datum refresh_mv_remedies(PG_FUNCTION_ARGS)
         List *rows = explained(view, false);
         guard([&] { put_remedies(fcinfo, rows); });
         PG_RETURN_NULL();
+    });
+}
+
+Datum refresh_mv_report(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        guard([] { result_rows::check_not_restricted("refresh_mv.report()"); });
+        std::string page = report::page(report::read(guard([&] { return end_of_time(fcinfo); })));
+        return guard([&] { return PointerGetDatum(cstring_to_text_with_len(page.data(), static_cast<int>(page.size()))); });
     });
 }
 
