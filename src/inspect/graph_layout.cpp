@@ -29,7 +29,7 @@ public:
         fill_columns();
         for (int sweep = 0; sweep < sweeps; sweep++)
             sweep_over(sweep % 2 == 0);
-        settle();
+        close_gaps();
     }
 
     Layout result() const
@@ -206,14 +206,22 @@ private:
         }
     }
 
-    // Moves all so that the topmost place is at the margin.
-    void settle()
+    // Moves everything up where nothing is, as far as no node comes nearer to another than a gap.
+    void close_gaps()
     {
-        double least = places_.empty() ? margin : places_[0].y;
-        for (const Place &place : places_)
-            least = std::min(least, place.y);
-        for (Place &place : places_)
-            place.y += margin - least;
+        std::vector<int> order(places_.size());
+        std::iota(order.begin(), order.end(), 0);
+        std::sort(order.begin(), order.end(), [&](int a, int b) { return places_[a].y < places_[b].y; });
+        double end = margin - row_gap; // of all that is above, where it is now
+        double up = 0;
+        for (int i : order) {
+            Place &place = places_[i];
+            up = std::max(up, place.y - (end + row_gap));
+            if (i == order[0])
+                up = place.y - margin;
+            place.y -= up;
+            end = std::max(end, place.y + place.height);
+        }
     }
 
     static int left_of(int column) { return margin + column * (node_width + column_gap); }

@@ -11,7 +11,7 @@ namespace {
 using namespace graph_layout;
 
 // So many columns of text fit into a node.
-constexpr int name_columns = 23;
+constexpr int name_columns = 21;
 constexpr int words_columns = 27;
 
 void put_line(Html &page, const Line &line)
@@ -46,8 +46,8 @@ std::string full_name(const Relation &relation)
 void put_source(Html &page, const Relation &relation)
 {
     page << "<g class=\"node\"><title>" << Text(full_name(relation)) << ", " << Text(relation.kind) << "</title>"
-         << "<path class=\"can\" d=\"M.5 6.5c0-8 195-8 195 0v29c0 8-195 8-195 0z\"/><path class=\"edge\" d=\"M.5 6.5c0 8 195 8 195 0\"/>"
-         << "<text x=\"12\" y=\"25\">" << Text(label(relation)) << "</text><text class=\"sub\" x=\"12\" y=\"38\">"
+         << "<path class=\"can\" d=\"M.5 4c0-4.6 195-4.6 195 0v34c0 4.6-195 4.6-195 0z\"/><path class=\"edge\" d=\"M.5 4c0 4.6 195 4.6 195 0\"/>"
+         << "<text x=\"12\" y=\"23\">" << Text(label(relation)) << "</text><text class=\"sub\" x=\"12\" y=\"36\">"
          << Text(relation.kind) << "</text></g>";
 }
 

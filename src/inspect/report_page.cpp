@@ -79,7 +79,7 @@ void put_tile(Html &page, Freshness freshness, int number)
 {
     page << "<li class=\"" << class_of(freshness) << "\"><b>" << number << "</b><span>";
     put_mark(page, freshness);
-    page << word_for(freshness) << "</span></li>";
+    page << "<span class=\"soft\">" << word_for(freshness) << "</span></span></li>";
 }
 
 void put_tiles(Html &page, const Contents &contents)
@@ -88,13 +88,13 @@ void put_tiles(Html &page, const Contents &contents)
     double lag = -1;
     for (const Relation &relation : contents.relations)
         lag = std::max(lag, relation.lag_ms);
-    page << "<ul class=\"tiles\" aria-label=\"Summary\"><li><b>" << contents.views << "</b><span>"
+    page << "<ul class=\"tiles\" aria-label=\"Summary\"><li><b>" << contents.views << "</b><span class=\"soft\">"
          << (contents.views == 1 ? Markup("view") : Markup("views")) << "</span></li>";
     for (Freshness kind : {Freshness::fresh, Freshness::stale, Freshness::failing, Freshness::empty, Freshness::unknown, Freshness::hidden})
         if (number_of[static_cast<int>(kind)] > 0)
             put_tile(page, kind, number_of[static_cast<int>(kind)]);
     if (lag >= 0)
-        page << "<li><b>" << Text(duration_with_sign(lag)) << "</b><span>longest lag</span></li>";
+        page << "<li><b>" << Text(duration_with_sign(lag)) << "</b><span class=\"soft\">longest lag</span></li>";
     page << "</ul>";
 }
 
@@ -170,8 +170,6 @@ void put_trouble(Html &page, const Relation &view)
     if (view.freshness == Freshness::empty)
         put_statement((page << "<p>It has no data, and cannot be queried.</p>"),
                       {"", "CALL refresh_mv.run('full', views => ARRAY[", "]::regclass[]);"}, view);
-    if (!view.why_unknown.empty())
-        page << "<p>Its changes are not known: " << Text(view.why_unknown) << ". A refresh makes them known again, or says why not.</p>";
     if (view.max_lag_missed)
         put_statement((page << "<p>It may lag behind by " << Text(duration(view.max_lag_ms))
                             << ", and as runs go that is not kept: have them come more often, or have it refreshed on commit.</p>"),
@@ -181,12 +179,53 @@ void put_trouble(Html &page, const Relation &view)
 bool is_in_trouble(const Relation &view)
 {
     return view.is_view
-           && (view.failures > 0 || view.freshness == Freshness::empty || !view.why_unknown.empty() || view.max_lag_missed);
+           && (view.failures > 0 || view.freshness == Freshness::empty || view.max_lag_missed);
+}
+
+// Whether changes of a view are not known, which the next refresh sees to, and nothing worse.
+bool is_in_doubt(const Relation &view)
+{
+    return view.is_view && !is_in_trouble(view) && !view.why_unknown.empty();
+}
+
+// Names of views, as links; of many the first ones.
+void put_links(Html &page, const Contents &contents, const std::vector<int> &views)
+{
+    constexpr size_t most = 12;
+    for (size_t i = 0; i < std::min(views.size(), most); i++) {
+        page << (i == 0 ? Markup("") : Markup(", ")) << "<a href=\"#view" << views[i] << "\">";
+        put_name(page, contents.relations[views[i]]);
+        page << "</a>";
+    }
+    if (views.size() > most)
+        page << " and " << static_cast<int>(views.size() - most) << " more";
+}
+
+// The views of which changes are not known, by the reason.
+void put_doubts(Html &page, const Contents &contents)
+{
+    std::map<std::string, std::vector<int>> doubts;
+    for (size_t i = 0; i < contents.relations.size(); i++)
+        if (is_in_doubt(contents.relations[i]))
+            doubts[contents.relations[i].why_unknown].push_back(static_cast<int>(i));
+    for (const auto &[reason, views] : doubts) {
+        page << "<li class=\"box unknown\"><div class=\"head\"><span class=\"state unknown\">";
+        put_mark(page, Freshness::unknown);
+        page << "not known</span><h3>" << Text(reason) << "</h3></div><p>The changes of ";
+        put_links(page, contents, views);
+        page << " are not known row by row. The next refresh computes all, and knows them again, or says why not.</p></li>";
+    }
+}
+
+bool needs_attention(const Contents &contents)
+{
+    return std::any_of(contents.relations.begin(), contents.relations.end(),
+                       [](const Relation &view) { return is_in_trouble(view) || is_in_doubt(view); });
 }
 
 void put_attention(Html &page, const Contents &contents)
 {
-    if (std::none_of(contents.relations.begin(), contents.relations.end(), is_in_trouble))
+    if (!needs_attention(contents))
         return;
     page << "<section aria-labelledby=\"attention\"><h2 id=\"attention\">What needs attention</h2><ul class=\"list\">";
     for (size_t i = 0; i < contents.relations.size(); i++) {
@@ -201,6 +240,7 @@ void put_attention(Html &page, const Contents &contents)
         put_trouble(page, view);
         page << "</li>";
     }
+    put_doubts(page, contents);
     page << "</ul></section>";
 }
 
@@ -257,20 +297,6 @@ AllAdvice all_advice(const Contents &contents)
     return all;
 }
 
-void put_advice_for(Html &page, const Contents &contents, const std::vector<int> &views)
-{
-    constexpr size_t most = 8;
-    page << "<p class=\"small soft\">For ";
-    for (size_t i = 0; i < std::min(views.size(), most); i++) {
-        page << (i == 0 ? Markup("") : Markup(", ")) << "<a href=\"#view" << views[i] << "\">";
-        put_name(page, contents.relations[views[i]]);
-        page << "</a>";
-    }
-    if (views.size() > most)
-        page << " and " << static_cast<int>(views.size() - most) << " more";
-    page << "</p>";
-}
-
 void put_advice(Html &page, const Contents &contents)
 {
     if (!contents.explaining || contents.views == 0)
@@ -286,11 +312,10 @@ void put_advice(Html &page, const Contents &contents)
     page << "<ul class=\"list\">";
     for (const auto &[statement, advised] : all) {
         bool comment = statement.compare(0, 2, "--") == 0;
-        page << "<li class=\"box soft\"><pre><code>" << Text(statement) << (comment ? Markup("") : Markup(";")) << "</code></pre>";
-        if (!advised.reason.empty())
-            page << "<p>" << Text(advised.reason) << "</p>";
-        put_advice_for(page, contents, advised.views);
-        page << "</li>";
+        page << "<li class=\"box plain\"><pre><code>" << Text(statement) << (comment ? Markup("") : Markup(";")) << "</code></pre>";
+        page << "<p>";
+        put_links(page, contents, advised.views);
+        page << (advised.reason.empty() ? Markup("") : Markup(": ")) << Text(advised.reason) << "</p></li>";
     }
     page << "</ul></section>";
 }
@@ -298,7 +323,7 @@ void put_advice(Html &page, const Contents &contents)
 void put_nav(Html &page, const Contents &contents)
 {
     page << "<nav aria-label=\"Parts of this page\">";
-    if (std::any_of(contents.relations.begin(), contents.relations.end(), is_in_trouble))
+    if (needs_attention(contents))
         page << "<a href=\"#attention\">What needs attention</a>";
     page << "<a href=\"#graph\">What reads what</a><a href=\"#views\">Views</a>";
     if (contents.explaining)

@@ -12,7 +12,7 @@
 namespace refresh_mv::report {
 
 constexpr Markup style = R"(
-:root{color-scheme:light dark;--page:#f4f5f7;--card:#fff;--sunk:#eef0f3;--text:#1c2127;--soft:#57606b;--line:#d8dce2;--edge:#8d97a3;
+:root{color-scheme:light dark;--page:#f4f5f7;--card:#fff;--sunk:#eef0f3;--text:#1c2127;--soft:#57606b;--line:#d8dce2;--edge:#828c98;
 --link:#0b57b0;--fresh:#1b7a3d;--stale:#8f5b00;--failing:#c4232c;--empty:#8a3ffc;--unknown:#5f6873;
 --skip:#7b8591;--delta:#007d79;--keys:#1f6feb;--window:#8046d6;--full:#b34a00;--rebuild:#b8307e;--where:#5c7000;--none:#7b8591}
 @media (prefers-color-scheme:dark){:root{--page:#0f1216;--card:#171b21;--sunk:#1f252c;--text:#e7eaee;--soft:#a2abb6;--line:#2f3741;--edge:#6b7683;
@@ -34,11 +34,12 @@ a{color:var(--link);text-underline-offset:2px}
 bdi{unicode-bidi:isolate}
 code,pre{font-family:ui-monospace,"SF Mono",Consolas,"DejaVu Sans Mono",monospace;font-size:.86em}
 pre{margin:6px 0;padding:8px 10px;background:var(--sunk);border-radius:6px;white-space:pre-wrap;overflow-wrap:anywhere}
+pre code{font-size:1em}
 nav{display:flex;flex-wrap:wrap;gap:4px 18px;margin:12px 0 0;padding:0}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(128px,1fr));gap:10px;margin:20px 0 0;padding:0;list-style:none}
 .tiles li{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:10px 14px}
 .tiles b{display:block;font-size:1.55rem;line-height:1.2;font-variant-numeric:tabular-nums;font-weight:650}
-.tiles span{display:flex;align-items:center;gap:6px;font-size:.88rem;color:var(--soft)}
+.tiles>li>span{display:flex;align-items:center;gap:6px;font-size:.88rem}
 .mark{width:14px;height:14px;flex:none;vertical-align:-2px}
 .fresh{color:var(--fresh)}.stale{color:var(--stale)}.failing{color:var(--failing)}.empty{color:var(--empty)}.unknown,.hidden{color:var(--unknown)}
 .skip{--m:var(--skip)}.delta{--m:var(--delta)}.keys{--m:var(--keys)}.window{--m:var(--window)}.full{--m:var(--full)}.rebuild{--m:var(--rebuild)}.where{--m:var(--where)}.none{--m:var(--none)}
@@ -60,11 +61,13 @@ a.node:hover rect.body,a.node:focus-visible rect.body{stroke:var(--link);stroke-
 .list>li{padding:12px 16px;border-left:4px solid currentColor}
 .list>li>*{color:var(--text)}
 .list>li>.soft{color:var(--soft)}
+.list>li>:last-child{margin-bottom:0}.list>li>pre:first-child{margin-top:0}
+.list>.plain{border-left:1px solid var(--line)}
 .list .head{display:flex;flex-wrap:wrap;gap:2px 8px;align-items:baseline}
 .list h3{font-weight:650}
 .message{overflow-wrap:anywhere}
-.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,350px),1fr));gap:12px;align-items:start}
-.view{padding:14px 16px 10px;scroll-margin-top:12px;min-width:0}
+.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,350px),1fr));gap:12px}
+.view{display:flex;flex-direction:column;padding:14px 16px 10px;scroll-margin-top:12px;min-width:0}
 .view:target{border-color:var(--link);box-shadow:0 0 0 2px var(--link)}
 .view .head{display:flex;gap:8px;align-items:flex-start;justify-content:space-between}
 .view h3 .soft{font-weight:400}
@@ -75,10 +78,9 @@ dd{margin:0;font-variant-numeric:tabular-nums;overflow-wrap:anywhere;line-height
 .runs{display:block;width:100%;height:auto;margin:4px 0 2px}
 .runs .axis{stroke:var(--line);stroke-width:1;fill:none}
 .runs path{fill:var(--m)}
-.runs .no{fill:none;stroke:var(--failing);stroke-width:1.6}
-.runs .w{fill-opacity:.62}
+.runs .no{fill:none;stroke:var(--failing);stroke-width:1.8}
 .cap{font-size:.8rem;color:var(--soft);margin:0 0 6px}
-details{border-top:1px solid var(--line);padding:6px 0;margin-top:6px}
+details{border-top:1px solid var(--line);padding:6px 0;margin-top:auto}
 summary{cursor:pointer;font-size:.9rem;color:var(--link);padding:2px 0}
 .last{list-style:none;margin:6px 0 0;padding:0;font-size:.86rem}
 .last li{padding:4px 0;overflow-wrap:anywhere}

@@ -2,6 +2,7 @@
 #include "inspect/report_words.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace refresh_mv::report {
 
@@ -39,7 +40,7 @@ void put_facts(Html &page, const Relation &view)
     if (view.lag_ms >= 0)
         put_fact(page, "lag", duration(view.lag_ms));
     if (view.lag_p99_ms >= 0)
-        put_fact(page, "lag of a day, p50 / p99", duration(view.lag_p50_ms) + " / " + duration(view.lag_p99_ms));
+        put_fact(page, "lag p50 / p99", duration(view.lag_p50_ms) + " / " + duration(view.lag_p99_ms));
     if (view.max_lag_ms >= 0)
         put_fact(page, "may lag", duration(view.max_lag_ms));
     if (view.pending >= 0)
@@ -73,9 +74,10 @@ void put_bar(Html &page, int x, int up, int down)
         page << "M" << x << " " << (baseline + 2) << "v" << down << "h" << bar_width << "v-" << down << "z";
 }
 
+// By the square root: a full refresh must not make all others too small to be seen.
 int height(double value, double most, int pixels)
 {
-    return value <= 0 ? 0 : std::max(1, static_cast<int>(value / most * pixels));
+    return value <= 0 ? 0 : std::max(1, static_cast<int>(std::sqrt(value / most) * pixels));
 }
 
 struct Most {
@@ -97,14 +99,12 @@ Most most_of(const std::vector<Run> &runs)
 
 void put_run(Html &page, const Run &run, int x, const Most &most)
 {
-    page << "<path class=\"" << class_of(run.success ? run.method : "") << "\"";
-    if (run.success) {
-        page << " d=\"";
+    page << "<path class=\"" << (run.success ? class_of(run.method) : Markup("no")) << "\" d=\"";
+    if (run.success)
         put_bar(page, x, std::max(2, height(run.ms, most.ms, most_up)), height(run.written, most.written, most_down));
-        page << "\"";
-    } else
-        page << " d=\"M" << x << " " << (baseline - 8) << "l7 7m0-7l-7 7\" style=\"fill:none;stroke:var(--failing);stroke-width:1.8\"";
-    page << "><title>" << Text(run.started) << ", " << Text(run.success ? run.method : "failed") << ", "
+    else
+        page << "M" << x << " " << (baseline - 8) << "l7 7m0-7l-7 7";
+    page << "\"><title>" << Text(run.started) << ", " << Text(run.success ? run.method : "failed") << ", "
          << Text(duration(run.ms)) << ", " << Text(written(run)) << "</title></path>";
 }
 
@@ -119,7 +119,7 @@ void put_bars(Html &page, const std::vector<Run> &runs)
     for (int i = 0; i < count_of; i++)
         put_run(page, runs[i], (columns - count_of + i) * slot + 2, most);
     page << "</svg><p class=\"cap\">Last " << Text(count(count_of, "run", "runs")) << ": up the duration, at most "
-         << Text(duration(most.ms)) << "; down the rows written, at most " << Text(count(most.written, "", ""));
+         << Text(duration(most.ms)) << "; down what was written, at most " << Text(count(most.written, "row", "rows"));
     if (most.failures > 0)
         page << "; &#215; " << most.failures << " failed";
     page << "</p>";
@@ -155,7 +155,7 @@ void put_next(Html &page, const Relation &view)
 {
     if (!view.next_method.empty())
         page << "<p class=\"small\">A smart refresh now: <span class=\"how " << class_of(view.next_method) << "\"><span class=\"chip\"></span>"
-             << Text(view.next_method) << "</span> <span class=\"soft\">" << Text(view.next_reason) << "</span></p>";
+             << Text(view.next_method) << "</span><span class=\"soft\">: " << Text(view.next_reason) << "</span></p>";
     else if (!view.next_reason.empty())
         page << "<p class=\"small soft\">It cannot be explained now: " << Text(view.next_reason) << "</p>";
 }
