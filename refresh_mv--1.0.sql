@@ -553,18 +553,21 @@ COMMENT ON VIEW refresh_mv.history IS
     'What each run did to each view. Shows those that the caller may read, and the texts of errors to the '
     'owner of the view.';
 
--- By view, so that the history's index finds them: all of it would have to be read through refresh_mv.history.
+-- The comparisons of rows come to those of equality, and have the planner read the index on views and ids backwards: by
+-- equality it would take the one on ids alone, and read what other views have done since.
 CREATE VIEW refresh_mv.last_runs WITH (security_barrier) AS
 SELECT c.oid::pg_catalog.regclass AS view, j.number, j.run, j.mode, j.method,
        CASE WHEN j.success OR o.owned THEN j.reason END AS reason,
-       j.started, j.duration, j.rows_inserted + j.rows_updated + j.rows_deleted AS rows_written, j.success, j.sqlstate,
+       j.started, j.duration, j.rows_inserted + j.rows_updated + j.rows_deleted AS rows_written, j.lag, j.success, j.sqlstate,
        CASE WHEN o.owned THEN j.message END AS message
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL (
     SELECT l.*, pg_catalog.row_number() OVER (ORDER BY l.id DESC) AS number
     FROM (SELECT * FROM refresh_mv.journal h
-          WHERE h.view_schema = n.nspname AND h.view_name = c.relname ORDER BY h.id DESC LIMIT 40) l) j
+          WHERE (h.view_schema, h.view_name) >= (n.nspname::text COLLATE "default", c.relname::text COLLATE "default")
+            AND (h.view_schema, h.view_name) <= (n.nspname::text COLLATE "default", c.relname::text COLLATE "default")
+          ORDER BY h.view_schema DESC, h.view_name DESC, h.id DESC LIMIT 40) l) j
 CROSS JOIN LATERAL (SELECT pg_catalog.pg_has_role(c.relowner, 'USAGE') AS owned) o
 WHERE c.relkind = 'm'
   AND (o.owned OR pg_catalog.has_table_privilege(c.oid, 'SELECT') OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'));

@@ -177,13 +177,13 @@ Datum newest_date(FunctionCallInfo fcinfo, const char *column)
     PG_RETURN_DATEADT(date);
 }
 
-// When the time is over that an interval gives from now on; the past if it is NULL.
-TimestampTz end_of_time(FunctionCallInfo fcinfo)
+// An interval argument from now on, in microseconds; 0 if it is NULL.
+int64 microseconds(FunctionCallInfo fcinfo, int argument)
 {
-    if (PG_ARGISNULL(0))
-        return DT_NOBEGIN;
-    Datum now = TimestampTzGetDatum(GetCurrentTimestamp());
-    return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, now, PG_GETARG_DATUM(0)));
+    if (PG_ARGISNULL(argument))
+        return 0;
+    TimestampTz now = GetCurrentTimestamp();
+    return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(now), PG_GETARG_DATUM(argument))) - now;
 }
 
 } // namespace
@@ -227,7 +227,7 @@ Datum refresh_mv_report(PG_FUNCTION_ARGS)
 {
     return entry([&]() -> Datum {
         guard([] { result_rows::check_not_restricted("refresh_mv.report()"); });
-        std::string page = report::page(report::read(guard([&] { return end_of_time(fcinfo); })));
+        std::string page = report::page(report::read(guard([&] { return microseconds(fcinfo, 0); })));
         return guard([&] { return PointerGetDatum(cstring_to_text_with_len(page.data(), static_cast<int>(page.size()))); });
     });
 }

@@ -21,6 +21,7 @@ struct Run {
     double ms;
     std::string method;
     double written; // rows
+    double lag_ms;
     bool success;
     std::string sqlstate;
     std::string reason; // why by this method; of a failure the message, for those who may read it
@@ -56,10 +57,7 @@ struct Relation {
     std::string last_method;
     std::string keep_before;
     double last_ms = -1;
-    double median_ms = -1;
     double lag_ms = -1;
-    double lag_p50_ms = -1;
-    double lag_p99_ms = -1;
     double max_lag_ms = -1;
     bool max_lag_missed = false; // it cannot be kept as runs go
     double rows = -1;
@@ -84,8 +82,8 @@ struct Contents {
     std::vector<std::pair<int, int>> edges; // from what is read to its reader
 };
 
-// Reads all that; explains views until that moment, a TimestampTz: none if that is past.
-Contents read(int64_t explain_until);
+// Reads all that; explains views for so many microseconds.
+Contents read(int64_t explain_for);
 
 // Makes the page of it.
 std::string page(const Contents &contents);

@@ -105,15 +105,17 @@ constexpr const char *views_sql =
     "SELECT c.oid, s.schema, s.name, s.owner, pg_catalog.format('%L', pg_catalog.format('%I.%I', s.schema, s.name)),"
     " s.populated, s.tracked, s.stale, s.enabled, s.unknown_reason, s.pending_changes, s.consecutive_failures, "
     TIME("s.last_success") ", s.last_method, s.keep_before, "
-    MS("s.last_duration") ", " MS("s.median_duration") ", " MS("s.lag") ", " MS("s.lag_p50") ", " MS("s.lag_p99") ", "
-    MS("s.max_lag") ", s.max_lag_possible, s.row_estimate, s.total_bytes"
+    MS("s.last_duration") ", " MS("s.lag") ", " MS("s.max_lag") ", s.row_estimate, s.total_bytes"
     " FROM refresh_mv.status s"
     " JOIN pg_catalog.pg_namespace n ON n.nspname = s.schema"
     " JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = s.name AND c.relkind = 'm'"
     " ORDER BY s.schema COLLATE \"C\", s.name COLLATE \"C\"";
 
+constexpr const char *max_lags_sql =
+    "SELECT s.schema, s.name FROM refresh_mv.status s WHERE s.max_lag IS NOT NULL AND NOT s.max_lag_possible";
+
 constexpr const char *runs_sql =
-    "SELECT r.view::pg_catalog.oid, " TIME("r.started") ", " MS("r.duration") ", r.method, r.rows_written, r.success, r.sqlstate,"
+    "SELECT r.view::pg_catalog.oid, " TIME("r.started") ", " MS("r.duration") ", r.method, r.rows_written, " MS("r.lag") ", r.success, r.sqlstate,"
     " CASE WHEN r.success THEN r.reason ELSE r.message END"
     " FROM refresh_mv.last_runs r WHERE r.number <= %d ORDER BY 1, r.number DESC";
 
@@ -156,9 +158,9 @@ Relation read_view(Reader *row)
     view.last_success = row->text();
     view.last_method = row->text();
     view.keep_before = row->text();
-    for (double *ms : {&view.last_ms, &view.median_ms, &view.lag_ms, &view.lag_p50_ms, &view.lag_p99_ms, &view.max_lag_ms})
+    for (double *ms : {&view.last_ms, &view.lag_ms, &view.max_lag_ms})
         *ms = row->number();
-    view.max_lag_missed = row->is('f') || (view.max_lag_ms >= 0 && view.lag_ms > view.max_lag_ms);
+    view.max_lag_missed = view.max_lag_ms >= 0 && view.lag_ms > view.max_lag_ms;
     view.rows = row->number();
     view.bytes = row->number();
     view.freshness = freshness(populated, tracked, stale, view.failures);
@@ -177,6 +179,18 @@ void read_views(Contents *contents)
         contents->relations.push_back(read_view(&row));
     contents->views = static_cast<int>(contents->relations.size());
     std::stable_sort(contents->relations.begin(), contents->relations.end(), comes_before);
+}
+
+// Notes which views lag too far behind as runs go.  That takes their whole history.
+void read_max_lags(Contents *contents)
+{
+    if (std::none_of(contents->relations.begin(), contents->relations.end(), [](const Relation &view) { return view.max_lag_ms >= 0; }))
+        return;
+    for (Reader row(max_lags_sql); row.next();) {
+        std::string schema = row.text(), name = row.text();
+        for (Relation &view : contents->relations)
+            view.max_lag_missed |= view.schema == schema && view.name == name;
+    }
 }
 
 // The places of relations by their oids.
@@ -203,6 +217,7 @@ void read_runs(Contents *contents, const Places &places)
         run.ms = row.number();
         run.method = row.text();
         run.written = row.number();
+        run.lag_ms = row.number();
         run.success = row.is('t');
         run.sqlstate = row.text();
         run.reason = row.text();
@@ -290,8 +305,9 @@ std::vector<Relation *> in_order(Contents *contents)
     return views;
 }
 
-void explain_views(Contents *contents, TimestampTz until)
+void explain_views(Contents *contents, int64_t explain_for)
 {
+    TimestampTz until = GetCurrentTimestamp() + explain_for;
     for (Relation *view : in_order(contents)) {
         if (GetCurrentTimestamp() >= until)
             break;
@@ -311,17 +327,18 @@ void read_header(Contents *contents)
 
 } // namespace
 
-Contents read(int64_t explain_until)
+Contents read(int64_t explain_for)
 {
     Contents contents;
-    contents.explaining = explain_until > GetCurrentTimestamp();
+    contents.explaining = explain_for > 0;
     read_header(&contents);
     read_views(&contents);
+    read_max_lags(&contents);
     Places places = places_of(contents);
     read_runs(&contents, places);
     read_edges(&contents, &places);
     if (contents.explaining)
-        explain_views(&contents, explain_until);
+        explain_views(&contents, explain_for);
     return contents;
 }
 

@@ -85,7 +85,7 @@ summary{cursor:pointer;font-size:.9rem;color:var(--link);padding:2px 0}
 .last{list-style:none;margin:6px 0 0;padding:0;font-size:.86rem}
 .last li{padding:4px 0;overflow-wrap:anywhere}
 .last li+li{border-top:1px solid var(--line)}
-.how{display:inline-flex;align-items:center;gap:5px}
+.how::before{content:"";display:inline-block;width:11px;height:11px;border-radius:2px;background:var(--m);margin-right:5px;vertical-align:-1px}
 .steps{padding:16px 20px;margin-top:24px}
 .steps ol{margin:8px 0 0;padding-left:1.3em}
 .steps li{margin:8px 0}

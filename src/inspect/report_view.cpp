@@ -16,8 +16,9 @@ constexpr int most_up = 40;
 constexpr int most_down = 16;
 constexpr int baseline = most_up + 2;
 
-// So many of the last runs are told in words.
-constexpr size_t told_runs = 5;
+// So many of the last runs are told in words, or of many views.
+constexpr size_t told_runs = 6;
+constexpr size_t told_of_many = 3;
 
 struct Method {
     const char *name;
@@ -34,13 +35,33 @@ void put_fact(Html &page, Markup name, const std::string &value)
     page << "<div><dt>" << name << "</dt><dd>" << Text(value) << "</dd></div>";
 }
 
+// The middle and the most of what is known of runs.
+struct Spread {
+    double median = -1;
+    double longest = -1;
+};
+
+Spread spread(const std::vector<Run> &runs, double (*value)(const Run &))
+{
+    std::vector<double> values;
+    for (const Run &run : runs)
+        if (value(run) >= 0)
+            values.push_back(value(run));
+    if (values.empty())
+        return {};
+    std::sort(values.begin(), values.end());
+    return {values[values.size() / 2], values.back()};
+}
+
 void put_facts(Html &page, const Relation &view)
 {
+    Spread lag = spread(view.runs, [](const Run &run) { return run.lag_ms; });
+    Spread time = spread(view.runs, [](const Run &run) { return run.success && run.method != "skip" ? run.ms : -1; });
     page << "<dl>";
     if (view.lag_ms >= 0)
         put_fact(page, "lag", duration(view.lag_ms));
-    if (view.lag_p99_ms >= 0)
-        put_fact(page, "lag p50 / p99", duration(view.lag_p50_ms) + " / " + duration(view.lag_p99_ms));
+    if (lag.longest >= 0)
+        put_fact(page, "lag of these runs", duration(lag.median) + ", at most " + duration(lag.longest));
     if (view.max_lag_ms >= 0)
         put_fact(page, "may lag", duration(view.max_lag_ms));
     if (view.pending >= 0)
@@ -49,8 +70,8 @@ void put_facts(Html &page, const Relation &view)
         put_fact(page, "holds about", count(view.rows, "row", "rows"));
     if (view.bytes >= 0)
         put_fact(page, "size", size(view.bytes));
-    if (view.median_ms >= 0)
-        put_fact(page, "usually takes", duration(view.median_ms));
+    if (time.median >= 0)
+        put_fact(page, "usually takes", duration(time.median));
     if (!view.keep_before.empty())
         put_fact(page, "keeps what is older than", view.keep_before);
     page << "</dl>";
@@ -128,7 +149,7 @@ void put_bars(Html &page, const std::vector<Run> &runs)
 void put_last(Html &page, const Run &run)
 {
     page << "<li><time>" << Text(run.started) << "</time> <span class=\"how " << class_of(run.success ? run.method : "")
-         << "\"><span class=\"chip\"></span>" << Text(run.success ? run.method : "failed") << "</span> " << Text(duration(run.ms));
+         << "\">" << Text(run.success ? run.method : "failed") << "</span> " << Text(duration(run.ms));
     if (run.success)
         page << ", " << Text(written(run));
     else
@@ -144,7 +165,7 @@ void put_runs(Html &page, const Relation &view)
         return;
     put_bars(page, view.runs);
     page << "<details><summary>Last runs<span class=\"away\"> of " << Text(view.name) << "</span></summary><ol class=\"last\">";
-    for (size_t i = 0; i < std::min(told_runs, view.runs.size()); i++)
+    for (size_t i = 0; i < std::min(view.runs.size() < slots ? told_of_many : told_runs, view.runs.size()); i++)
         put_last(page, view.runs[view.runs.size() - 1 - i]);
     page << "</ol></details>";
 }
@@ -154,7 +175,7 @@ void put_runs(Html &page, const Relation &view)
 void put_next(Html &page, const Relation &view)
 {
     if (!view.next_method.empty())
-        page << "<p class=\"small\">A smart refresh now: <span class=\"how " << class_of(view.next_method) << "\"><span class=\"chip\"></span>"
+        page << "<p class=\"small\">A smart refresh now: <span class=\"how " << class_of(view.next_method) << "\">"
              << Text(view.next_method) << "</span><span class=\"soft\">: " << Text(view.next_reason) << "</span></p>";
     else if (!view.next_reason.empty())
         page << "<p class=\"small soft\">It cannot be explained now: " << Text(view.next_reason) << "</p>";
