@@ -37,7 +37,7 @@ struct Layout {
 
 using Edge = std::pair<int, int>; // from what is read to its reader
 
-// Lays out so many nodes; of those not movable[i] say that they are to the right of column 0.
+// Lays out so many nodes; those that are views are never in the first column.
 Layout arrange(int nodes, const std::vector<Edge> &edges, const std::vector<bool> &is_view);
 
 } // namespace refresh_mv::graph_layout

@@ -1,5 +1,7 @@
 #include "inspect/html.hpp"
 
+#include <cstdio>
+
 namespace refresh_mv {
 
 namespace {
