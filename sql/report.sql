@@ -74,6 +74,12 @@ FROM found(refresh_mv.report('1 min'), '//h:section[@aria-labelledby="attention"
 SELECT refresh_mv.report('1 min') ~ 'onerror' AS text_seen;
 SELECT article('low', '1 min');
 SELECT view::text, count(*), bool_or(message IS NOT NULL) AS message FROM refresh_mv.last_runs GROUP BY 1;
+-- Who may see no view has no first steps to take.
+RESET ROLE;
+REVOKE SELECT ON failing FROM refresh_mv_report_other;
+SET ROLE refresh_mv_report_other;
+SELECT found(refresh_mv.report(), '//h:h2/text()');
+SELECT DISTINCT found(refresh_mv.report(), '//h:a/h:text[@class="sub"]/text()') AS told;
 RESET ROLE;
 SELECT replace(view::text, 'suite.', '') AS view, number, method, rows_written, success, sqlstate, message IS NOT NULL AS message FROM refresh_mv.last_runs ORDER BY 1, 2;
 

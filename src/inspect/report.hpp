@@ -45,6 +45,7 @@ struct Relation {
 
     // of a view:
     bool is_view = false;
+    bool readable = false; // more than its name may be told
     Freshness freshness = Freshness::hidden;
     std::string owner;
     std::string literal; // its name in statements, quoted as a string

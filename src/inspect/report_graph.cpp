@@ -54,7 +54,9 @@ void put_source(Html &page, const Relation &relation)
 // A view: a box that leads to what is said of it.
 void put_box(Html &page, const Relation &view, int number)
 {
-    std::string method = view.last_method.empty() ? "never refreshed" : view.last_method;
+    std::string method = !view.readable            ? "no access"
+                         : view.last_method.empty() ? "never refreshed"
+                                                    : view.last_method;
     if (!view.last_method.empty() && view.last_ms >= 0)
         method += " \xC2\xB7 " + duration(view.last_ms);
     page << "<a class=\"node " << class_of(view.freshness) << "\" href=\"#view" << number << "\"><title>"
@@ -103,7 +105,8 @@ void put_method_key(Html &page)
 void put_freshness_key(Html &page)
 {
     page << "<ul class=\"key\" aria-label=\"Marks\">";
-    for (Freshness freshness : {Freshness::fresh, Freshness::stale, Freshness::failing, Freshness::empty, Freshness::unknown}) {
+    for (Freshness freshness : {Freshness::fresh, Freshness::stale, Freshness::failing, Freshness::empty, Freshness::unknown,
+                                Freshness::hidden}) {
         page << "<li class=\"" << class_of(freshness) << "\">";
         put_mark(page, freshness);
         page << "<span class=\"soft\">" << word_for(freshness) << "</span></li>";

@@ -105,15 +105,16 @@ void put_step(Html &page, Markup what, Markup statement)
     page << "<li>" << what << "<pre><code>" << statement << "</code></pre></li>";
 }
 
-// The first steps, of those that have not been taken.
+// The first steps, of those that have not been taken.  Who may see no view has none to take.
 void put_steps(Html &page, const Contents &contents)
 {
-    bool tracked = false, refreshed = false;
+    bool tracked = false, refreshed = false, hidden = contents.views > 0;
     for (const Relation &relation : contents.relations) {
         tracked |= relation.tracked;
         refreshed |= !relation.runs.empty() || !relation.last_success.empty();
+        hidden &= !relation.readable;
     }
-    if (tracked && refreshed)
+    if ((tracked && refreshed) || hidden)
         return;
     page << "<section class=\"box steps\" aria-labelledby=\"first\"><h2 id=\"first\" style=\"margin:0\">"
          << (contents.views == 0 ? Markup("There is no materialized view yet") : Markup("What to do first")) << "</h2><ol>";
@@ -297,14 +298,23 @@ AllAdvice all_advice(const Contents &contents)
     return all;
 }
 
+// How many views the caller may have explained, if that was wanted.
+int explainable(const Contents &contents)
+{
+    auto readable = [](const Relation &relation) { return relation.readable; };
+    return contents.explaining
+               ? static_cast<int>(std::count_if(contents.relations.begin(), contents.relations.end(), readable))
+               : 0;
+}
+
 void put_advice(Html &page, const Contents &contents)
 {
-    if (!contents.explaining || contents.views == 0)
+    if (explainable(contents) == 0)
         return;
     AllAdvice all = all_advice(contents);
     page << "<section aria-labelledby=\"advice\"><h2 id=\"advice\">What explain() advises</h2>";
-    if (contents.explained < contents.views)
-        page << "<p class=\"soft\">" << contents.explained << " of " << contents.views
+    if (contents.explained < explainable(contents))
+        page << "<p class=\"soft\">" << contents.explained << " of " << explainable(contents)
              << " views were explained in the time for it, those first whose refreshes take longest. "
                 "<code>SELECT * FROM refresh_mv.advise()</code> takes the time for all of yours.</p>";
     if (all.empty())
@@ -326,7 +336,7 @@ void put_nav(Html &page, const Contents &contents)
     if (needs_attention(contents))
         page << "<a href=\"#attention\">What needs attention</a>";
     page << "<a href=\"#graph\">What reads what</a><a href=\"#views\">Views</a>";
-    if (contents.explaining)
+    if (explainable(contents) > 0)
         page << "<a href=\"#advice\">What explain() advises</a>";
     page << "</nav>";
 }

@@ -150,6 +150,7 @@ Relation read_view(Reader *row)
     bool populated = row->is('t');
     char tracked = row->truth();
     char stale = row->truth();
+    view.readable = tracked != '?';
     view.tracked = tracked == 't';
     view.enabled = !row->is('f');
     view.why_unknown = row->text();
@@ -296,7 +297,7 @@ std::vector<Relation *> in_order(Contents *contents)
         double ms = 0;
         for (const Run &run : relation.runs)
             ms += run.ms;
-        if (relation.is_view && relation.freshness != Freshness::hidden)
+        if (relation.readable)
             ranked.emplace_back(relation.failures > 0 ? 1e18 : ms, &relation);
     }
     std::stable_sort(ranked.begin(), ranked.end(), [](auto &a, auto &b) { return a.first > b.first; });

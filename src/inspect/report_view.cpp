@@ -198,9 +198,9 @@ void put_view(Html &page, const Relation &view, int number)
     page << "</h3><span class=\"state " << class_of(view.freshness) << "\">";
     put_mark(page, view.freshness);
     page << word_for(view.freshness) << "</span></div><p class=\"small soft\">";
-    page << (view.freshness == Freshness::hidden ? Markup("neither yours nor readable for you")
-             : view.tracked                      ? Markup("tracked")
-                                                 : Markup("not tracked"));
+    page << (!view.readable  ? Markup("neither yours nor readable for you")
+             : view.tracked ? Markup("tracked")
+                            : Markup("not tracked"));
     if (!view.enabled)
         page << ", disabled: calls without names leave it alone";
     page << ", of <bdi>" << Text(view.owner) << "</bdi></p>";
