@@ -589,6 +589,29 @@ COMMENT ON VIEW refresh_mv.history IS
     'What each run did to each view. Shows those that the caller may read, and the texts of errors to the '
     'owner of the view.';
 
+-- The comparisons of rows come to those of equality, and have the planner read the index on views and ids backwards: by
+-- equality it would take the one on ids alone, and read what other views have done since.
+CREATE VIEW refresh_mv.last_runs WITH (security_barrier) AS
+SELECT c.oid::pg_catalog.regclass AS view, j.number, j.run, j.mode, j.method,
+       CASE WHEN j.success OR o.owned THEN j.reason END AS reason,
+       j.started, j.duration, j.rows_inserted + j.rows_updated + j.rows_deleted AS rows_written, j.lag, j.success, j.sqlstate,
+       CASE WHEN o.owned THEN j.message END AS message
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+CROSS JOIN LATERAL (
+    SELECT l.*, pg_catalog.row_number() OVER (ORDER BY l.id DESC) AS number
+    FROM (SELECT * FROM refresh_mv.journal h
+          WHERE (h.view_schema, h.view_name) >= (n.nspname::text COLLATE "default", c.relname::text COLLATE "default")
+            AND (h.view_schema, h.view_name) <= (n.nspname::text COLLATE "default", c.relname::text COLLATE "default")
+          ORDER BY h.view_schema DESC, h.view_name DESC, h.id DESC LIMIT 40) l) j
+CROSS JOIN LATERAL (SELECT pg_catalog.pg_has_role(c.relowner, 'USAGE') AS owned) o
+WHERE c.relkind = 'm'
+  AND (o.owned OR pg_catalog.has_table_privilege(c.oid, 'SELECT') OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'));
+GRANT SELECT ON refresh_mv.last_runs TO PUBLIC;
+COMMENT ON VIEW refresh_mv.last_runs IS
+    'The last 40 rows of the history of each materialized view, numbered from the last one: quick, however long the history '
+    'is. Shows what refresh_mv.history does.';
+
 -- The journal summed up by view.  A run that left the view alone is neither a
 -- success nor a failure.
 CREATE VIEW refresh_mv.outcomes AS
@@ -767,6 +790,15 @@ AS $$
 $$;
 COMMENT ON FUNCTION refresh_mv.graph() IS
     'Returns the materialized views and what they read, as the text of a Mermaid graph.';
+
+-- Settings that its texts do not depend on the session; and it is not to wait for whoever has a view locked.
+CREATE FUNCTION refresh_mv.report(explain_for interval DEFAULT '2 seconds') RETURNS text
+AS 'MODULE_PATHNAME', 'refresh_mv_report' LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET lock_timeout = '100ms' SET jit = off;
+COMMENT ON FUNCTION refresh_mv.report(interval) IS
+    'Returns a page of HTML, in one file, that shows the materialized views: what reads what, how fresh each is, its last '
+    'runs, failures with remedies, and what explain() advises as far as that is found in the time given (NULL: none). Shows what '
+    'the caller may see.';
 
 CREATE FUNCTION refresh_mv_internal.live_support(internal) RETURNS internal
 AS 'MODULE_PATHNAME', 'refresh_mv_live_support' LANGUAGE C STRICT;

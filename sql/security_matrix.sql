@@ -76,6 +76,7 @@ INSERT INTO probes VALUES
     ('refresh_mv_internal.total_size(regclass)', $$SELECT 'ok' WHERE refresh_mv_internal.total_size('suite.v') > 0$$),
     ('refresh_mv_internal.fingerprint(oid)', $$SELECT 'ok' WHERE refresh_mv_internal.fingerprint('suite.t'::regclass) <> ''$$),
     ('refresh_mv.graph()', $$SELECT 'ok' FROM refresh_mv.graph() g WHERE g LIKE '%suite.v%'$$),
+    ('refresh_mv.report(interval)', $$SELECT 'ok' FROM refresh_mv.report() r WHERE r LIKE '%<bdi>v</bdi>%'$$),
     ('refresh_mv_internal.require_cron()', $$SELECT refresh_mv_internal.require_cron()$$),
     ('refresh_mv.schedule(text,text)', $$SELECT refresh_mv.schedule()$$),
     ('refresh_mv.unschedule()', $$SELECT refresh_mv.unschedule()$$),

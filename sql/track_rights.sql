@@ -188,7 +188,7 @@ DROP MATERIALIZED VIEW of_p;
 RESET ROLE;
 SELECT c.relname, c.relkind FROM pg_class c, unnest('{refresh_mv_track_owner,refresh_mv_track_keeper,refresh_mv_track_nobody}'::text[]) role
 WHERE c.relnamespace = 'refresh_mv'::regnamespace AND c.relkind IN ('r', 'v')
-  AND c.relname NOT IN ('status', 'history', 'freshness', 'dependencies', 'trusted_functions', 'feeds', 'feed_rows', 'unfinished') AND has_table_privilege(role, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER');
+  AND c.relname NOT IN ('status', 'history', 'freshness', 'dependencies', 'trusted_functions', 'feeds', 'feed_rows', 'unfinished', 'last_runs') AND has_table_privilege(role, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER');
 SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'refresh_mv'::regnamespace AND CASE c.relkind WHEN 'S' THEN has_sequence_privilege('refresh_mv_track_owner', c.oid, 'SELECT, UPDATE, USAGE') END;
 SELECT p.proname FROM pg_proc p WHERE p.pronamespace = 'refresh_mv_internal'::regnamespace AND NOT has_function_privilege('refresh_mv_track_owner', p.oid, 'EXECUTE') ORDER BY 1;
 SELECT statement, e.state, e.message FROM unnest(ARRAY[

@@ -4,6 +4,7 @@
 #include "api/arguments.hpp"
 #include "api/result_rows.hpp"
 #include "inspect/explain.hpp"
+#include "inspect/report.hpp"
 #include "inspect/verify.hpp"
 #include "query/view.hpp"
 #include "refresh/refresh.hpp"
@@ -22,6 +23,7 @@ PG_FUNCTION_INFO_V1(refresh_mv_data_through);
 PG_FUNCTION_INFO_V1(refresh_mv_newest_date);
 PG_FUNCTION_INFO_V1(refresh_mv_explain);
 PG_FUNCTION_INFO_V1(refresh_mv_remedies);
+PG_FUNCTION_INFO_V1(refresh_mv_report);
 PG_FUNCTION_INFO_V1(refresh_mv_verify);
 PG_FUNCTION_INFO_V1(refresh_mv_verify_all);
 }
@@ -175,6 +177,15 @@ Datum newest_date(FunctionCallInfo fcinfo, const char *column)
     PG_RETURN_DATEADT(date);
 }
 
+// An interval argument from now on, in microseconds; 0 if it is NULL.
+int64 microseconds(FunctionCallInfo fcinfo, int argument)
+{
+    if (PG_ARGISNULL(argument))
+        return 0;
+    TimestampTz now = GetCurrentTimestamp();
+    return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(now), PG_GETARG_DATUM(argument))) - now;
+}
+
 } // namespace
 
 Datum refresh_mv_data_through(PG_FUNCTION_ARGS)
@@ -209,6 +220,15 @@ Datum refresh_mv_remedies(PG_FUNCTION_ARGS)
         List *rows = explained(view, false);
         guard([&] { put_remedies(fcinfo, rows); });
         PG_RETURN_NULL();
+    });
+}
+
+Datum refresh_mv_report(PG_FUNCTION_ARGS)
+{
+    return entry([&]() -> Datum {
+        guard([] { result_rows::check_not_restricted("refresh_mv.report()"); });
+        std::string page = report::page(report::read(guard([&] { return microseconds(fcinfo, 0); })));
+        return guard([&] { return PointerGetDatum(cstring_to_text_with_len(page.data(), static_cast<int>(page.size()))); });
     });
 }
 

@@ -2,6 +2,7 @@
 
 #include "query/nullness.hpp"
 #include "query/query.hpp"
+#include "tracking/distributed.hpp"
 
 namespace refresh_mv {
 
@@ -275,6 +276,24 @@ Expr *comparison(Expr *operand, StrategyNumber strategy, Oid type, Datum value)
     return clause;
 }
 
+// Adds column >= bound, or <= one from above, to a query's conditions.
+void add_range(Query *query, Var *var, Datum bound, const Bound &window)
+{
+    StrategyNumber strategy = window.upper ? BTLessEqualStrategyNumber : BTGreaterEqualStrategyNumber;
+    Node *range = reinterpret_cast<Node *>(
+        comparison(static_cast<Expr *>(copyObjectImpl(var)), strategy, var->vartype, bound));
+    if (window.with_undated)
+        range = or_null(range, static_cast<Expr *>(copyObjectImpl(var)));
+    query->jointree->quals = make_and_qual(query->jointree->quals, range);
+}
+
+// Whether the condition on a column has to stand beside it to be of use: Citus computes what groups by other columns than
+// the table is distributed by before the planner could push the condition down there.
+bool is_sent_as_it_stands(const RangeTblEntry *rte, const Var *var, Oid type)
+{
+    return rte->rtekind == RTE_RELATION && var->vartype == type && distributed::is(rte->relid);
+}
+
 // Adds to a query the range that attno >= start (or NULL), or attno < end, implies on the column below
 // a bucket expression, or goes down to the subquery that has the expression.  Not to one
 // on the nullable side of a join if rows without a date are wanted: those that a range
@@ -295,10 +314,13 @@ void add_ranges(Query *query, AttrNumber attno, const Bound &window)
     if (IsA(expr, Var)) {
         auto *var = reinterpret_cast<Var *>(expr);
         bool shared;
-        Query *inner = shape::subquery_of(query, rt_fetch(var->varno, query->rtable), &shared);
+        RangeTblEntry *rte = rt_fetch(var->varno, query->rtable);
+        Query *inner = shape::subquery_of(query, rte, &shared);
         bool outer = window.with_undated && nullness::on_nullable_side(query, var->varno);
         if (inner != nullptr && !shared && !outer)
             add_ranges(inner, var->varattno, window);
+        else if (is_sent_as_it_stands(rte, var, window.type))
+            add_range(query, var, window.value, window);
         return;
     }
 
@@ -311,12 +333,7 @@ void add_ranges(Query *query, AttrNumber attno, const Bound &window)
         return;
     if (!beyond_window(expr, var->vartype, zoned, window, &bound))
         return;
-    Node *range = reinterpret_cast<Node *>(
-        comparison(static_cast<Expr *>(copyObjectImpl(var)),
-                   window.upper ? BTLessEqualStrategyNumber : BTGreaterEqualStrategyNumber, var->vartype, bound));
-    if (window.with_undated)
-        range = or_null(range, static_cast<Expr *>(copyObjectImpl(var)));
-    query->jointree->quals = make_and_qual(query->jointree->quals, range);
+    add_range(query, var, bound, window);
 }
 
 } // namespace

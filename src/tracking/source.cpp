@@ -1,6 +1,7 @@
 #include "tracking/source.hpp"
 
 #include "store/extension.hpp"
+#include "tracking/distributed.hpp"
 #include "tracking/hypertable.hpp"
 #include "tracking/logged_relation.hpp"
 
@@ -34,6 +35,9 @@ void check_storage(Source *source, Oid table)
     else if (get_rel_persistence(table) == RELPERSISTENCE_UNLOGGED)
         refuse(source, psprintf("Table %s is unlogged: a crash empties it without a trace", name),
                psprintf("ALTER TABLE %s SET LOGGED", name), SourceRemedy::statement);
+    else if (distributed::is(table))
+        refuse(source, psprintf("%s is a table of Citus: its rows change in shards, of which no statement on it tells", name),
+               "Leave the view untracked, and refresh it by its window, or in full: the workers do the work then");
 }
 
 // Finds out how changes of a table can be logged.

@@ -199,3 +199,20 @@ expect 0 "$(query "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'refresh_mv
 run -c "SELECT FROM refresh_mv.track()" -c "INSERT INTO h VALUES ('2029-01-01', 1, 1)" -c "DROP EXTENSION refresh_mv"
 expect 0 "$(query "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'refresh_mv%'")" "the number of triggers left behind"
 run -c "INSERT INTO h VALUES ('2029-01-01 01:00', 1, 1), ('2030-01-01 01:00', 1, 1)"
+
+# How long refreshes take of a view of a hypertable with 40 chunks, after 1,000 new rows and as many changed ones.
+query "SET client_min_messages = error; CREATE EXTENSION refresh_mv; CREATE TABLE big (t timestamptz NOT NULL, d integer NOT NULL, v integer, PRIMARY KEY (t, d))"
+run -c "SELECT FROM create_hypertable('big', 't', chunk_time_interval => interval '1 day')" \
+    -c "INSERT INTO big SELECT t, d, d FROM generate_series('2026-01-01'::timestamptz, '2026-02-09 23:59', '1 minute') AS t, generate_series(1, ${DEVICES:-5}) AS d" \
+    -c "CREATE MATERIALIZED VIEW of_big AS SELECT date_trunc('hour', t, 'UTC') AS hour, d, count(*) AS n, sum(v) AS v FROM big GROUP BY 1, 2" \
+    -c "VACUUM ANALYZE"
+run -c "SELECT FROM refresh_mv.track('of_big')" -c "SELECT FROM refresh_materialized_views(views => '{of_big}')"
+run -c "INSERT INTO big SELECT '2026-02-10'::timestamptz + i * interval '1 s', 9, 9 FROM generate_series(1, 1000) AS i" \
+    -c "UPDATE big SET v = v + 1 WHERE d = 3 AND t >= '2026-01-20' AND t < '2026-01-20'::timestamptz + interval '1000 min'"
+run -c "SELECT FROM refresh_materialized_views_smart('{of_big}')"
+expect_like "delta*" "$(query "SELECT method FROM refresh_mv.last_runs WHERE view = 'of_big'::regclass AND number = 1")" "the method for the big hypertable"
+expect "" "$(wrong_views of_big)" "what is wrong with the view of the big hypertable"
+run -c "SELECT FROM refresh_materialized_views(views => '{of_big}')"
+query "SELECT format('%s rows, 2,000 of them new or changed: %s ms by delta, %s ms in full', (SELECT count(*) FROM big),
+    (SELECT round(1000 * extract(epoch FROM duration)) FROM refresh_mv.last_runs WHERE view = 'of_big'::regclass AND method = 'delta'),
+    (SELECT round(1000 * extract(epoch FROM duration)) FROM refresh_mv.last_runs WHERE view = 'of_big'::regclass AND method = 'full' AND number = 1))"

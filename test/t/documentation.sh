@@ -188,6 +188,7 @@ check_all_locks() {
     check_locks 'feed()' "SELECT * FROM refresh_mv.feed('v')"
     check_locks 'verify()' "SELECT refresh_mv.verify('v')"
     check_locks 'explain()' "SELECT refresh_mv.explain('v')"
+    check_locks 'report()' "SELECT refresh_mv.report()"
     check_locks 'advise()' "SELECT refresh_mv.advise()"
     check_locks 'changes()' "SELECT refresh_mv.changes('v', 't')"
     check_locks 'data_through()' "SELECT refresh_mv.data_through('v')"
