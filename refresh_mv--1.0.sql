@@ -244,13 +244,14 @@ COMMENT ON FUNCTION @extschema@.refresh_materialized_views(boolean, integer, reg
 CREATE PROCEDURE refresh_mv.run(
     mode text DEFAULT 'smart', date_range_days integer DEFAULT 2,
     views regclass[] DEFAULT NULL, cascade boolean DEFAULT false, wait boolean DEFAULT false,
-    every interval DEFAULT NULL)
+    every interval DEFAULT NULL, jobs integer DEFAULT 1, one_snapshot boolean DEFAULT false)
 AS 'MODULE_PATHNAME', 'refresh_mv_run' LANGUAGE C;
-COMMENT ON PROCEDURE refresh_mv.run(text, integer, regclass[], boolean, boolean, interval) IS
+COMMENT ON PROCEDURE refresh_mv.run(text, integer, regclass[], boolean, boolean, interval, integer, boolean) IS
     'Refreshes materialized views (NULL: all that the caller may refresh) by mode smart, full or '
     'incremental, and commits after each. Fails at the end if one failed; one that is locked is skipped '
     'unless it is to wait. One whose max_lag is kept until the next call is left; every says when that is, if the '
-    'history does not.';
+    'history does not. With jobs so many processes refresh views at once; with one_snapshot all views are as of '
+    'one moment.';
 
 CREATE PROCEDURE refresh_mv_internal.refresh_statement()
 AS 'MODULE_PATHNAME', 'refresh_mv_refresh_statement' LANGUAGE C;

@@ -1,0 +1,45 @@
+// What of PostgreSQL only those need who start background workers, or are one; and what differs there between
+// its versions.
+#pragma once
+
+#include "server/pg.hpp"
+
+extern "C" {
+#include "access/parallel.h"
+// What describes a client's connection asks for headers of libraries that need not be there; it is not used here.
+#pragma push_macro("ENABLE_GSS")
+#pragma push_macro("USE_OPENSSL")
+#pragma push_macro("USE_SSL")
+#undef ENABLE_GSS
+#undef USE_OPENSSL
+#undef USE_SSL
+#include "libpq/libpq-be.h"
+#include "libpq/libpq.h"
+#pragma pop_macro("ENABLE_GSS")
+#pragma pop_macro("USE_OPENSSL")
+#pragma pop_macro("USE_SSL")
+#include "libpq/pqmq.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/dsm.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "utils/snapmgr.h"
+}
+
+namespace refresh_mv::pg {
+
+// Connects a background worker to a database as a session that is already there: what a new one is asked for has been
+// decided when that was opened.
+inline void connect_worker(Oid database, Oid role)
+{
+#if PG_VERSION_NUM >= 170000
+    constexpr uint32 flags = BGWORKER_BYPASS_ALLOWCONN | BGWORKER_BYPASS_ROLELOGINCHECK;
+#else
+    constexpr uint32 flags = BGWORKER_BYPASS_ALLOWCONN;
+#endif
+    BackgroundWorkerInitializeConnectionByOid(database, role, flags);
+}
+
+} // namespace refresh_mv::pg
