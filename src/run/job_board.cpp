@@ -244,12 +244,11 @@ void leave(dsm_segment *, Datum board_pointer)
     mapped = nullptr;
 }
 
-void arrive(Board *board, int process)
+void join(Board *board, int process)
 {
     own = process;
     lock(board, LW_EXCLUSIVE);
     board->process(process)->proc = MyProc;
-    board->arrived++;
     unlock(board);
     on_dsm_detach(mapped, leave, PointerGetDatum(board));
 }
@@ -350,7 +349,8 @@ Board *create(const Call &call, const std::vector<turns::Places> &turns, const s
     guard([&] {
         init(board, mapped, processes);
         session_state::write(board->array<char>(at.session));
-        arrive(board, 0);
+        join(board, 0);
+        job_board::arrive(board);
     });
     return board;
 }
@@ -362,7 +362,7 @@ Board *attach(dsm_handle handle, int process)
         return nullptr;
     auto *board = static_cast<Board *>(dsm_segment_address(mapped));
     message_box::redirect_to(&board->process(process)->box, mapped);
-    arrive(board, process);
+    join(board, process);
     return board;
 }
 
@@ -419,6 +419,13 @@ void set_snapshot(Board *board, const char *name, TimestampTz taken)
 MessageBox *messages(Board *board, int process)
 {
     return &board->process(process)->box;
+}
+
+void arrive(Board *board)
+{
+    lock(board, LW_EXCLUSIVE);
+    board->arrived++;
+    unlock(board);
 }
 
 int arrived(Board *board)

@@ -63,7 +63,8 @@ void set_snapshot(Board *board, const char *name, TimestampTz taken);
 // What the workers say.
 MessageBox *messages(Board *board, int process);
 
-// How many processes have come so far, the caller included.
+// Says that this process is ready to take turns; how many have been so far, the caller included.
+void arrive(Board *board);
 int arrived(Board *board);
 
 // How many views are being refreshed, or wait for that.

@@ -136,7 +136,7 @@ void finish(Board *board)
         ereport(WARNING,
                 (errmsg_plural("%d background worker of refresh_mv.run() could not start",
                                "%d background workers of refresh_mv.run() could not start", lacking, lacking),
-                 errdetail("The other processes have done all that there was to do."),
+                 errdetail("Fewer processes have done what there was to do."),
                  errhint("The server's log says why.")));
 }
 
@@ -160,8 +160,9 @@ protected:
     }
 };
 
-// Waits until workers have ended all turns.  If none is left before, the rest has failed.
-void look_on(Board *board)
+// Waits until workers have ended all turns.  If none is left before, the rest has failed; but if none has ever come,
+// returns false.
+bool look_on(Board *board)
 {
     for (;;) {
         bool any = is_any_left();
@@ -169,11 +170,13 @@ void look_on(Board *board)
         job_board::raise_failure(board);
         int left = job_board::views_left(board);
         if (left == 0)
-            return;
+            return true;
+        if (!any && job_board::arrived(board) == 1)
+            return false;
         if (!any) {
             job_board::lose_rest(board, job_board::failure(ERRCODE_ADMIN_SHUTDOWN,
                                                            "no background worker is left to refresh it"));
-            return;
+            return true;
         }
         progress::waiting(left);
         job_board::wait();
@@ -206,11 +209,16 @@ bool start(Board *board, const Call &call, int processes)
 // Carries out a call that has a board, until its last turn has ended.
 std::vector<Outcome> carry_out(Board *board, const Call &call, const run::Limits &limits)
 {
+    bool by_board = true;
     if (call.one_snapshot)
         guard([&] {
-            look_on(board);
+            by_board = look_on(board);
             SPI_commit(); // the transaction of the snapshot
         });
+    if (!by_board) {
+        guard([&] { finish(board); });
+        return run::in_order(call, limits);
+    }
     CallersTurns turns(board);
     run::take_turns(call, limits, turns);
     guard([&] { finish(board); });
@@ -329,6 +337,7 @@ void refresh_mv_job(Datum handle)
         proc_exit(0);
     session_state::take_over(job_board::session(board));
     log_less();
+    job_board::arrive(board);
     debug_query_string = "CALL refresh_mv.run()";
     pgstat_report_activity(STATE_RUNNING, debug_query_string);
     proc_exit(entry([&] { return work(board); }) ? 0 : 1);

@@ -49,6 +49,8 @@ void restore_settings(const Identity &session, char *settings)
     InitializingParallelWorker = true;
     RestoreGUCState(settings);
     InitializingParallelWorker = false;
+    // In older versions the setting "session_authorization" has put the role back.
+    SetCurrentRoleId(session.role, session.role_is_superuser);
     SetUserIdAndSecContext(session.user, 0);
     // Messages go to the session, which passes them on in the client's encoding.
     SetClientEncoding(GetDatabaseEncoding());
