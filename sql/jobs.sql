@@ -163,6 +163,15 @@ CALL refresh_mv.run(jobs => 2);
 SELECT view, method, reason FROM last_run WHERE view IN ('suite.a', 'suite.b', 'suite."c d"');
 SELECT count(*) FROM wrong_views;
 
+-- What its max_lag lets be left is left, and what reads it is refreshed all the same.
+SELECT refresh_mv.configure('lone', max_lag => '1 day'), refresh_mv.configure('a', max_lag => '1 day');
+CALL change();
+CALL refresh_mv.run(jobs => 3, every => '1 min');
+SELECT view, method, left(reason, 24) AS reason FROM last_run;
+CALL refresh_mv.run(jobs => 3, every => '1 min', one_snapshot => true);
+SELECT view, method, left(reason, 24) AS reason FROM last_run;
+SELECT refresh_mv.configure('lone', max_lag => NULL), refresh_mv.configure('a', max_lag => NULL);
+
 -- A circle that functions make: it ends.
 CREATE FUNCTION read_y() RETURNS bigint LANGUAGE sql STABLE BEGIN ATOMIC SELECT 1::bigint; END;
 CREATE MATERIALIZED VIEW x AS SELECT suite.read_y() AS n;

@@ -287,6 +287,7 @@ bool work(Board *board)
     try {
         guard([] {
             StartTransactionCommand();
+            pg::begin_call();
             SPI_connect_ext(SPI_OPT_NONATOMIC);
         });
         BoardTurns turns(board);

@@ -468,10 +468,8 @@ std::vector<Oid> leave_by_lag(Run &run, const Call &call, const std::vector<Oid>
 void take_turn(Run &run, const Call &call, const Turn &turn, Turns &turns)
 {
     if (turn.obstacle.sqlstate != 0) {
-        guard([] { PushActiveSnapshot(GetTransactionSnapshot()); });
         for (Oid oid : turn.views)
             run.fail(oid, turn.obstacle);
-        guard([] { PopActiveSnapshot(); });
         return;
     }
     if (!turn.upstream.empty())

@@ -25,7 +25,8 @@ extern "C" {
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/proc.h"
-#include "utils/snapmgr.h"
+#include "tcop/pquery.h"
+#include "utils/portal.h"
 }
 
 namespace refresh_mv::pg {
@@ -40,6 +41,17 @@ inline void connect_worker(Oid database, Oid role)
     constexpr uint32 flags = BGWORKER_BYPASS_ALLOWCONN;
 #endif
     BackgroundWorkerInitializeConnectionByOid(database, role, flags);
+}
+
+// Begins what a CALL is for code that commits: SQL can be executed in there without a snapshot of its own.  It lasts as
+// long as the process.
+inline void begin_call()
+{
+    Portal portal = CreateNewPortal();
+    portal->visible = false;
+    portal->status = PORTAL_ACTIVE;
+    ActivePortal = portal;
+    PortalContext = portal->portalContext;
 }
 
 } // namespace refresh_mv::pg
