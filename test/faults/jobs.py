@@ -23,7 +23,7 @@ import psycopg2
 
 import faulty
 
-RUNS = 40 if faulty.LONG else 8
+RUNS = 40 if faulty.LONG else 4
 SETUP = """
     CREATE EXTENSION refresh_mv;
     CREATE TABLE t (id integer PRIMARY KEY, n integer NOT NULL);
