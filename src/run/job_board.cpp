@@ -1,6 +1,7 @@
 #include "run/job_board.hpp"
 
 #include "server/bridge.hpp"
+#include "server/deferred_flush.hpp"
 #include "server/session_state.hpp"
 
 #include <numeric>
@@ -62,6 +63,7 @@ struct Board {
     int arrived;
     uint32 turns_left;
     bool stopped;
+    XLogRecPtr last_commit; // of all turns
     job_board::Failure failure;
     char snapshot[64];
     // The call, but for its views and their edges.
@@ -205,6 +207,7 @@ void init(Board *board, dsm_segment *own_segment, int processes)
     board->processes = processes;
     board->arrived = 0;
     board->stopped = false;
+    board->last_commit = InvalidXLogRecPtr;
     board->failure.sqlstate = 0;
     board->snapshot[0] = '\0';
     for (int i = 0; i < processes; i++) {
@@ -447,6 +450,14 @@ int views_left(Board *board)
     return left;
 }
 
+XLogRecPtr last_commit(const Board *board)
+{
+    lock(board, LW_SHARED);
+    XLogRecPtr last = board->last_commit;
+    unlock(board);
+    return last;
+}
+
 std::vector<Outcome> outcomes(const Board *board)
 {
     std::vector<Outcome> outcomes;
@@ -565,6 +576,7 @@ void BoardTurns::ended(const std::vector<Outcome> &outcomes)
         failed |= !outcome.success;
     }
     turn->state = State::ended;
+    board_->last_commit = Max(board_->last_commit, deferred_flush::last_commit());
     board_->process(own)->turn = -1;
     board_->turns_left--;
     release_readers(board_, turn, failed);

@@ -70,6 +70,9 @@ int arrived(Board *board);
 // How many views are being refreshed, or wait for that.
 int views_left(Board *board);
 
+// Where the WAL of the last turn that has been committed ends.
+XLogRecPtr last_commit(const Board *board);
+
 // What became of each view, once all turns have ended.
 std::vector<Outcome> outcomes(const Board *board);
 

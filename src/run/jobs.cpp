@@ -3,6 +3,7 @@
 #include "query/view.hpp"
 #include "run/job_board.hpp"
 #include "server/bridge.hpp"
+#include "server/deferred_flush.hpp"
 #include "server/messages.hpp"
 #include "server/progress.hpp"
 #include "server/session_state.hpp"
@@ -131,6 +132,7 @@ void finish(Board *board)
 {
     await_workers();
     pass_on_messages(board);
+    deferred_flush::wait_for(job_board::last_commit(board));
     int lacking = workers.started + 1 - job_board::arrived(board);
     if (lacking > 0)
         ereport(WARNING,

@@ -4,9 +4,11 @@
 #include "refresh/refresh.hpp"
 #include "run/targets.hpp"
 #include "server/bridge.hpp"
+#include "server/deferred_flush.hpp"
 #include "server/messages.hpp"
 #include "server/progress.hpp"
 #include "store/history.hpp"
+#include "store/view_settings.hpp"
 #include "tracking/registry.hpp"
 #include "tracking/repair.hpp"
 #include "tracking/shared_changes.hpp"
@@ -484,6 +486,31 @@ void take_turn(Run &run, const Call &call, const Turn &turn, Turns &turns)
         refresh_alone(run, call, views[0]);
 }
 
+// Whether a refresh was so small that to wait for the disk would take longer, and nobody is told of it.
+bool can_be_flushed_later(const Outcome &outcome)
+{
+    Method method = outcome.refreshed.method;
+    if (!outcome.success || outcome.refreshed.damaged || method > Method::keys)
+        return false;
+    if (method <= Method::skip)
+        return true;
+    return guard([&] {
+        ViewSettings settings = view_settings::read(outcome.view);
+        return !settings.notify && settings.feed_keep == nullptr;
+    });
+}
+
+// Commits what a turn has done.  The run waits for the disk at its end.
+void commit_turn(const std::vector<Outcome> &outcomes)
+{
+    bool later = std::all_of(outcomes.begin(), outcomes.end(), can_be_flushed_later);
+    guard([&] {
+        if (later)
+            deferred_flush::defer();
+        SPI_commit();
+    });
+}
+
 // The turns of a call that one process carries out, in order.
 class InOrder : public Turns {
 public:
@@ -549,8 +576,9 @@ void take_turns(const Call &call, const Limits &limits, Turns &turns)
         Turn turn;
         while (turns.next(&turn)) {
             take_turn(run, call, turn, turns);
-            guard([] { SPI_commit(); });
-            turns.ended(run.taken_down());
+            std::vector<Outcome> outcomes = run.taken_down();
+            commit_turn(outcomes);
+            turns.ended(outcomes);
         }
         return run.end();
     });
@@ -560,6 +588,7 @@ std::vector<Outcome> in_order(const Call &call, const Limits &limits)
 {
     InOrder turns(call);
     take_turns(call, limits, turns);
+    guard([] { deferred_flush::wait_for(deferred_flush::last_commit()); });
     return turns.outcomes();
 }
 

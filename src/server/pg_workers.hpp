@@ -1,5 +1,5 @@
-// What of PostgreSQL only those need who start background workers, or are one; and what differs there between
-// its versions.
+// What of PostgreSQL only those need who start background workers, or are one, or wait for commits; and what differs
+// there between its versions.
 #pragma once
 
 #include "server/pg.hpp"
@@ -21,6 +21,7 @@ extern "C" {
 #include "libpq/pqmq.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "replication/syncrep.h"
 #include "storage/dsm.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
