@@ -124,8 +124,10 @@ TABLE mine UNION ALL TABLE mine_too;
 CALL refresh_mv.run('full', views => '{mine,mine_too}', jobs => 2, one_snapshot => true);
 TABLE mine UNION ALL TABLE mine_too;
 -- Rights are checked: of what is named, and of what is not.
+\set VERBOSITY terse
 CALL refresh_mv.run('full', views => '{mine,a,mine_too}', jobs => 3);
 CALL refresh_mv.run('full', views => '{mine,a,mine_too}', jobs => 3, one_snapshot => true);
+\set VERBOSITY default
 CALL refresh_mv.run('full', jobs => 3);
 SELECT view, method, success, role, source FROM refresh_mv.history WHERE run = (SELECT max(run) FROM refresh_mv.history) ORDER BY view;
 RESET ROLE;
