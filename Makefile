@@ -25,7 +25,7 @@ refresh_mv.so: src/exports.map
 EXTRA_CLEAN += $(OBJS:.o=.d)
 
 # The stages that need no server, tested without one.
-UNIT_SOURCES = $(wildcard test/unit/*.cpp) src/refresh/choose_method.cpp src/run/view_order.cpp src/log/net_effect.cpp
+UNIT_SOURCES = $(wildcard test/unit/*.cpp) src/refresh/choose_method.cpp src/run/view_order.cpp src/run/turns.cpp src/log/net_effect.cpp
 
 .PHONY: unit
 unit:

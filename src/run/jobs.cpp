@@ -322,7 +322,7 @@ bool work(Board *board)
 void log_less()
 {
     StartTransactionCommand();
-    if (log_min_messages < ERROR)
+    if (pg::log_threshold() < ERROR)
         SetConfigOption("log_min_messages", "error", PGC_SUSET, PGC_S_SESSION);
     CommitTransactionCommand();
 }

@@ -44,6 +44,16 @@ inline void connect_worker(Oid database, Oid role)
     BackgroundWorkerInitializeConnectionByOid(database, role, flags);
 }
 
+// From what level on this process writes messages to the server's log.
+inline int log_threshold()
+{
+#if PG_VERSION_NUM >= 190000
+    return log_min_messages[MyBackendType];
+#else
+    return log_min_messages;
+#endif
+}
+
 // Begins what a CALL is for code that commits: SQL can be executed in there without a snapshot of its own.  It lasts as
 // long as the process.
 inline void begin_call()

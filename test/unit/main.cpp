@@ -8,6 +8,7 @@ int main()
     test_strategy();
     test_graph();
     test_netting();
+    test_turns();
     std::printf("%d failures\n", failures);
     return failures != 0;
 }

@@ -4,3 +4,4 @@
 void test_strategy();
 void test_graph();
 void test_netting();
+void test_turns();
