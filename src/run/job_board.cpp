@@ -26,6 +26,7 @@ struct SharedTurn {
     int32 upstream;     // the place of the first view that has failed of those that it reads; -1: none has
     uint32 first_reader;
     uint32 readers;
+    int64 ahead;
     Lost lost;
 };
 
@@ -130,8 +131,7 @@ Size total(const Lists &lists)
                            [](Size sum, const auto &list) { return sum + list.size(); });
 }
 
-Layout layout(const Call &call, const std::vector<turns::Places> &turns, const std::vector<turns::Places> &readers,
-              int processes, Size session)
+Layout layout(const Call &call, const job_board::Plan &plan, int processes, Size session)
 {
     Layout at{};
     Size end = MAXALIGN(sizeof(Board));
@@ -140,9 +140,9 @@ Layout layout(const Call &call, const std::vector<turns::Places> &turns, const s
         end = CACHELINEALIGN(end + size);
         return here;
     };
-    at.turns = place(sizeof(SharedTurn) * turns.size());
+    at.turns = place(sizeof(SharedTurn) * plan.turns.size());
     at.places = place(sizeof(uint32) * call.views.size());
-    at.readers = place(sizeof(uint32) * total(readers));
+    at.readers = place(sizeof(uint32) * total(plan.readers));
     at.views = place(sizeof(SharedView) * call.views.size());
     at.names = place(total(call.names) + call.names.size());
     at.edges = place(sizeof(Edge) * call.edges.size());
@@ -176,14 +176,17 @@ void write_call(Board *board, const Call &call)
         *board->edge(i) = call.edges[i];
 }
 
-void write_turns(Board *board, const std::vector<turns::Places> &turns, const std::vector<turns::Places> &readers)
+void write_turns(Board *board, const job_board::Plan &plan)
 {
+    const std::vector<turns::Places> &turns = plan.turns;
+    const std::vector<turns::Places> &readers = plan.readers;
     uint32 place = 0;
     uint32 reader = 0;
     for (uint32 i = 0; i < turns.size(); i++) {
         SharedTurn *turn = board->turn(i);
         memset(turn, 0, sizeof(*turn));
         turn->upstream = -1;
+        turn->ahead = plan.ahead[i];
         turn->first = place;
         turn->count = static_cast<uint32>(turns[i].size());
         for (uint32 view : turns[i])
@@ -258,13 +261,17 @@ void join(Board *board, int process)
 
 // ---- turns ----
 
-// A turn that can be taken: the first of those that wait for nothing; -1: none.
+// The turn to be taken of those that wait for nothing; -1: there is none.
 int ready_turn(const Board *board)
 {
-    for (uint32 i = 0; i < board->turns; i++)
-        if (board->turn(i)->state == State::open && board->turn(i)->waiting == 0)
-            return static_cast<int>(i);
-    return -1;
+    int best = -1;
+    for (uint32 i = 0; i < board->turns; i++) {
+        const SharedTurn *turn = board->turn(i);
+        if (turn->state == State::open && turn->waiting == 0
+            && (best < 0 || turn->ahead > board->turn(static_cast<uint32>(best))->ahead))
+            best = static_cast<int>(i);
+    }
+    return best;
 }
 
 // Takes one, and says which; -1: there is none now, -2: none will be.
@@ -329,11 +336,10 @@ Failure failure(const ErrorData *error)
     return failure(error->sqlerrcode, error->message, error->detail, error->hint, error->context);
 }
 
-Board *create(const Call &call, const std::vector<turns::Places> &turns, const std::vector<turns::Places> &readers,
-              int processes)
+Board *create(const Call &call, const Plan &plan, int processes)
 {
     Size session = guard([] { return session_state::size(); });
-    Layout at = layout(call, turns, readers, processes, session);
+    Layout at = layout(call, plan, processes, session);
     bool made = guard([&] {
         mapped = dsm_create(at.size, DSM_CREATE_NULL_IF_MAXSEGMENTS);
         if (mapped != nullptr)
@@ -344,11 +350,11 @@ Board *create(const Call &call, const std::vector<turns::Places> &turns, const s
         return nullptr;
     auto *board = static_cast<Board *>(dsm_segment_address(mapped));
     board->at = at;
-    board->turns = static_cast<uint32>(turns.size());
+    board->turns = static_cast<uint32>(plan.turns.size());
     board->views = static_cast<uint32>(call.views.size());
     board->edges = static_cast<uint32>(call.edges.size());
     write_call(board, call);
-    write_turns(board, turns, readers);
+    write_turns(board, plan);
     guard([&] {
         init(board, mapped, processes);
         session_state::write(board->array<char>(at.session));

@@ -7,6 +7,7 @@
 //   committed by then.  (A turn that has nothing to wait for can always be taken; views in a circle wait by their order.)
 // - A turn whose process is gone before it ended has been rolled back, and is taken once more, by any other process,
 //   which only writes down that it has failed.
+// - Of turns that can be taken that comes first which has the most ahead of it, then that which comes first in the call.
 // - Nobody holds a lock of PostgreSQL's lock manager while he waits for the board: such a wait is none that its
 //   deadlock detection knows.
 // - All of it is in one segment, which goes with the last process; the caller's end, whatever it is, ends the others.
@@ -36,9 +37,12 @@ Failure failure(int sqlstate, const char *message, const char *detail = nullptr,
 Failure failure(const ErrorData *error);
 
 // Makes a board for a call and so many processes, of which this is the first; null if there is no segment for it.
-// readers: of each turn the places of those that wait for it.
-Board *create(const Call &call, const std::vector<turns::Places> &turns, const std::vector<turns::Places> &readers,
-              int processes);
+struct Plan {
+    std::vector<turns::Places> turns;
+    std::vector<turns::Places> readers; // of each turn the places of those that wait for it
+    std::vector<int64_t> ahead;         // of each turn how much there is to do until its last reader has ended
+};
+Board *create(const Call &call, const Plan &plan, int processes);
 
 // Attaches this process as one of them to its segment; null if the call has ended.
 Board *attach(dsm_handle handle, int process);

@@ -7,8 +7,10 @@
 #include "server/messages.hpp"
 #include "server/progress.hpp"
 #include "server/session_state.hpp"
+#include "store/history.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace refresh_mv {
 
@@ -227,20 +229,29 @@ std::vector<Outcome> carry_out(Board *board, const Call &call, const run::Limits
     return job_board::outcomes(board);
 }
 
-// How the turns of a call fall to processes.
-struct Plan {
-    std::vector<turns::Places> turns;
-    std::vector<turns::Places> readers;
-};
+// What each view of a call is likely to take: what its last full refresh took, if all are to be that.
+std::vector<int64_t> durations(const Call &call)
+{
+    std::vector<int64_t> each(call.views.size());
+    for (size_t i = 0; i < each.size() && call.request.mode == RefreshMode::full; i++)
+        each[i] = guard([&] { return history::full_duration(call.views[i]); });
+    return each;
+}
 
-Plan plan(const Call &call)
+// Views that take long, or that others wait for, come first, so that all processes end at about the same time.
+job_board::Plan plan(const Call &call)
 {
     std::vector<turns::Places> readers = turns::readers(call.views, call.edges);
+    std::vector<int64_t> each = durations(call);
     if (!call.one_snapshot)
-        return {turns::single(call.views.size()), readers};
+        return {turns::single(call.views.size()), readers, turns::ahead(readers, each)};
     std::vector<turns::Places> together = turns::connected(readers);
+    std::vector<int64_t> sums;
+    for (const turns::Places &turn : together)
+        sums.push_back(std::accumulate(turn.begin(), turn.end(), int64_t{0},
+                                       [&](int64_t sum, uint32_t view) { return sum + each[view]; }));
     size_t count = together.size();
-    return {std::move(together), std::vector<turns::Places>(count)};
+    return {std::move(together), std::vector<turns::Places>(count), std::move(sums)};
 }
 
 } // namespace
@@ -250,13 +261,13 @@ namespace jobs {
 std::vector<Outcome> by_several(const Call &asked, const run::Limits &limits, int processes)
 {
     Call call = run::begun(asked);
+    job_board::Plan plan = refresh_mv::plan(call);
     guard([] { SPI_commit(); });
-    Plan plan = refresh_mv::plan(call);
     processes = static_cast<int>(std::min<size_t>(static_cast<size_t>(processes), plan.turns.size()));
     if (processes < 2)
         return run::in_order(call, limits);
     try {
-        Board *board = job_board::create(call, plan.turns, plan.readers, processes + call.one_snapshot);
+        Board *board = job_board::create(call, plan, processes + call.one_snapshot);
         if (board != nullptr && start(board, call, processes)) {
             std::vector<Outcome> outcomes = carry_out(board, call, limits);
             guard([] { forget(); });

@@ -50,6 +50,17 @@ std::vector<Places> readers(const std::vector<uint32_t> &views, const std::vecto
     return result;
 }
 
+std::vector<int64_t> ahead(const std::vector<Places> &readers, std::vector<int64_t> each)
+{
+    for (std::size_t i = readers.size(); i-- > 0;) {
+        int64_t longest = 0;
+        for (uint32_t reader : readers[i])
+            longest = std::max(longest, each[reader]);
+        each[i] += longest;
+    }
+    return each;
+}
+
 std::vector<Places> single(std::size_t views)
 {
     std::vector<Places> turns;

@@ -16,6 +16,9 @@ using Places = std::vector<uint32_t>;
 // among them they wait for those.
 std::vector<Places> readers(const std::vector<uint32_t> &views, const std::vector<Edge> &edges);
 
+// How long it takes from the beginning of each view to the end of the last one that waits for it, by what each takes.
+std::vector<int64_t> ahead(const std::vector<Places> &readers, std::vector<int64_t> each);
+
 // Each view on its own.
 std::vector<Places> single(std::size_t views);
 

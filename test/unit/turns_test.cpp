@@ -37,8 +37,14 @@ static void those_that_have_to_do_with_each_other_are_together()
     CHECK(turns::single(2) == (Lists{{0}, {1}}));
 }
 
+static void what_waits_counts_for_what_it_waits_for()
+{
+    CHECK(turns::ahead({{1, 2}, {}, {}, {}}, {1, 2, 5, 4}) == (std::vector<int64_t>{6, 2, 5, 4}));
+}
+
 void test_turns()
 {
+    what_waits_counts_for_what_it_waits_for();
     views_wait_for_what_they_read();
     they_wait_across_views_that_are_not_among_them();
     circles_can_be_entered();
