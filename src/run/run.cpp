@@ -455,6 +455,7 @@ std::vector<Oid> leave_by_lag(Run &run, const Call &call, const std::vector<Oid>
     std::vector<Oid> others;
     if (!call.by_lag)
         return views;
+    guard([] { PushActiveSnapshot(GetTransactionSnapshot()); }); // to write the history
     for (Oid oid : views) {
         std::string reason = targets::reason_to_leave(call, oid, call.began);
         if (reason.empty())
@@ -462,7 +463,10 @@ std::vector<Oid> leave_by_lag(Run &run, const Call &call, const std::vector<Oid>
         else
             run.leave(oid, reason);
     }
-    guard([] { SPI_commit(); }); // the snapshot to refresh under is to be taken after the locks
+    guard([] {
+        PopActiveSnapshot();
+        SPI_commit(); // the snapshot to refresh under is to be taken after the locks
+    });
     return others;
 }
 
@@ -470,8 +474,10 @@ std::vector<Oid> leave_by_lag(Run &run, const Call &call, const std::vector<Oid>
 void take_turn(Run &run, const Call &call, const Turn &turn, Turns &turns)
 {
     if (turn.obstacle.sqlstate != 0) {
+        guard([] { PushActiveSnapshot(GetTransactionSnapshot()); }); // to write the history
         for (Oid oid : turn.views)
             run.fail(oid, turn.obstacle);
+        guard([] { PopActiveSnapshot(); });
         return;
     }
     if (!turn.upstream.empty())
