@@ -14,7 +14,7 @@ import faulty
 
 ROUNDS = 250 if faulty.LONG else 20
 # A refresh under the snapshot of a run fails if the view has been refreshed on commit since.
-EXPECTED = errorcodes.QUERY_CANCELED, errorcodes.LOCK_NOT_AVAILABLE, errorcodes.T_R_SERIALIZATION_FAILURE
+EXPECTED = errorcodes.QUERY_CANCELED, errorcodes.LOCK_NOT_AVAILABLE, errorcodes.SERIALIZATION_FAILURE
 TASKS = [
     "CALL refresh_mv.run()",
     "CALL refresh_mv.run('full')",
