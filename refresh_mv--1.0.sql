@@ -266,14 +266,15 @@ COMMENT ON FUNCTION @extschema@.refresh_materialized_views(boolean, integer, reg
 CREATE PROCEDURE refresh_mv.run(
     mode text DEFAULT 'smart', date_range_days integer DEFAULT 2,
     views regclass[] DEFAULT NULL, cascade boolean DEFAULT false, wait boolean DEFAULT false,
-    every interval DEFAULT NULL, chunk text DEFAULT NULL, pause_if_replica_lag text DEFAULT NULL,
-    max_wal_rate text DEFAULT NULL, resume boolean DEFAULT true)
+    every interval DEFAULT NULL, jobs integer DEFAULT 1, one_snapshot boolean DEFAULT false,
+    chunk text DEFAULT NULL, pause_if_replica_lag text DEFAULT NULL, max_wal_rate text DEFAULT NULL, resume boolean DEFAULT true)
 AS 'MODULE_PATHNAME', 'refresh_mv_run' LANGUAGE C;
-COMMENT ON PROCEDURE refresh_mv.run(text, integer, regclass[], boolean, boolean, interval, text, text, text, boolean) IS
+COMMENT ON PROCEDURE refresh_mv.run(text, integer, regclass[], boolean, boolean, interval, integer, boolean, text, text, text, boolean) IS
     'Refreshes materialized views (NULL: all that the caller may refresh) by mode smart, full or '
     'incremental, and commits after each. Fails at the end if one failed; one that is locked is skipped '
     'unless it is to wait. One whose max_lag is kept until the next call is left; every says when that is, if the '
-    'history does not. With chunk, an interval or a number of rows, a full refresh of a view commits after each chunk, newest '
+    'history does not. With jobs so many processes refresh views at once; with one_snapshot all views are as of '
+    'one moment. With chunk, an interval or a number of rows, a full refresh of a view commits after each chunk, newest '
     'first, and goes on where a call before has ended.';
 
 CREATE PROCEDURE refresh_mv_internal.refresh_statement()

@@ -44,7 +44,7 @@ INSERT INTO probes VALUES
      $$SELECT CASE WHEN success THEN 'ok' ELSE 'failed' END FROM public.refresh_materialized_views_smart('{suite.v}')$$),
     ('public.refresh_materialized_views(boolean,integer,regclass[],boolean)',
      $$SELECT CASE WHEN success THEN 'ok' ELSE 'failed' END FROM public.refresh_materialized_views(views => '{suite.v}')$$),
-    ('refresh_mv.run(text,integer,regclass[],boolean,boolean,interval,text,text,text,boolean)', $$CALL refresh_mv.run()$$),
+    ('refresh_mv.run(text,integer,regclass[],boolean,boolean,interval,integer,boolean,text,text,text,boolean)', $$CALL refresh_mv.run()$$),
     ('refresh_mv.refresh_where(regclass,text)', $$SELECT 'ok' FROM refresh_mv.refresh_where('suite.v', 'day IS NOT NULL')$$),
     ('refresh_mv.replace_query(regclass,text)',
      $$SELECT 'ok' FROM refresh_mv.replace_query('suite.v', 'SELECT day, suite.used(sum(n)) AS n, count(DISTINCT id) AS ids FROM suite.t GROUP BY day')$$),

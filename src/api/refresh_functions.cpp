@@ -7,6 +7,7 @@
 #include "api/trust.hpp"
 #include "query/view.hpp"
 #include "refresh/listeners.hpp"
+#include "run/jobs.hpp"
 #include "run/replace_query.hpp"
 #include "run/run.hpp"
 #include "server/bridge.hpp"
@@ -117,6 +118,32 @@ void check_not_atomic(FunctionCallInfo fcinfo)
                     "refresh_materialized_views() instead."};
 }
 
+// How many processes are to refresh views at once.
+int jobs_argument(FunctionCallInfo fcinfo, int argument)
+{
+    if (PG_ARGISNULL(argument))
+        throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "jobs must not be null", "", ""};
+    int processes = PG_GETARG_INT32(argument);
+    if (processes < 1 || processes > jobs::most)
+        throw Error{ERRCODE_INVALID_PARAMETER_VALUE, format("jobs must be between 1 and %d", jobs::most),
+                    format("The value given is %d.", processes), ""};
+    return processes;
+}
+
+bool flag(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+    if (PG_ARGISNULL(argument))
+        throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, format("%s must not be null", name), "", ""};
+    return PG_GETARG_BOOL(argument);
+}
+
+[[noreturn]] void refuse_chunks()
+{
+    throw Error{ERRCODE_INVALID_PARAMETER_VALUE, "chunk cannot be combined with jobs or one_snapshot",
+                "A refresh in chunks is carried out by the session itself, and each chunk has a snapshot of its own.",
+                "Omit jobs and one_snapshot, or call run() for views that are not to be refreshed in chunks apart."};
+}
+
 [[noreturn]] void raise_failures(const std::vector<Outcome> &outcomes, size_t failed)
 {
     Error error = {0, format("%zu of %zu materialized views could not be refreshed", failed,
@@ -158,19 +185,24 @@ Datum refresh_mv_run(PG_FUNCTION_ARGS)
         if (is_switched_off())
             PG_RETURN_VOID();
         result_rows::check_may_write(result_rows::refresh);
-        if (PG_ARGISNULL(4))
-            throw Error{ERRCODE_NULL_VALUE_NOT_ALLOWED, "wait must not be null", "", ""};
         Call call = arguments::call(fcinfo, arguments::request(fcinfo, 0, 1), 2, 3);
-        call.wait = PG_GETARG_BOOL(4);
+        call.wait = flag(fcinfo, 4, "wait");
         call.by_lag = PG_ARGISNULL(2) && call.request.mode == RefreshMode::smart;
         call.next_call = arguments::span(fcinfo, 5, "every");
+        int processes = jobs_argument(fcinfo, 6);
+        call.one_snapshot = flag(fcinfo, 7, "one_snapshot");
         call.source = Caller::procedure;
-        call.chunking = arguments::chunking(fcinfo, 6, call.request.mode);
-        call.request.may_swap = !call.chunking;
+        call.chunking = arguments::chunking(fcinfo, 8, call.request.mode);
+        if (call.chunking && (processes > 1 || call.one_snapshot))
+            refuse_chunks();
+        call.request.may_swap = !call.chunking && !call.one_snapshot; // the transaction of one snapshot may last
 
         std::vector<Outcome> outcomes;
         guard([] { SPI_connect_ext(SPI_OPT_NONATOMIC); });
-        carry_out(call, [&] { return outcomes = run::one_by_one(call, run::limits); });
+        carry_out(call, [&] {
+            return outcomes = processes > 1 ? jobs::by_several(call, run::limits, processes)
+                                            : run::one_by_one(call, run::limits);
+        });
         guard([] {
             track::sweep();
             SPI_commit();

@@ -4,9 +4,11 @@
 #include "refresh/refresh.hpp"
 #include "run/targets.hpp"
 #include "server/bridge.hpp"
+#include "server/deferred_flush.hpp"
 #include "server/messages.hpp"
 #include "server/progress.hpp"
 #include "store/history.hpp"
+#include "store/view_settings.hpp"
 #include "tracking/registry.hpp"
 #include "tracking/repair.hpp"
 #include "tracking/shared_changes.hpp"
@@ -32,12 +34,6 @@ const char *name_of(Caller caller)
            : caller == Caller::statement ? "REFRESH"
                                          : "replace_query";
 }
-
-// What stopped a stage; sqlstate 0 if nothing did.
-struct Obstacle {
-    int sqlstate;
-    std::string message;
-};
 
 void warn(Oid oid, const PgError &error, const std::string &message)
 {
@@ -136,15 +132,17 @@ public:
     {
         // What happens on commit, or by a statement that is core's, must not be what lastval() tells.
         bool counted = call.source != Caller::commit && call.source != Caller::statement;
-        id_ = counted ? guard([] { return history::new_run(); }) : 0;
-        for (Oid oid : call.views)
-            names_[oid] = name_of(oid);
+        id_ = call.run != 0 ? call.run : counted ? guard([] { return history::new_run(); }) : 0;
+        for (size_t i = 0; i < call.views.size(); i++) {
+            names_[call.views[i]] = call.names.empty() ? name_of(call.views[i]) : call.names[i];
+            places_[call.views[i]] = static_cast<int>(i) + 1;
+        }
     }
 
     // Takes the snapshot under which views are refreshed from now on.
     void take_snapshot()
     {
-        snapshot_time_ = GetCurrentTimestamp();
+        snapshot_time_ = call_.snapshot_time != 0 ? call_.snapshot_time : GetCurrentTimestamp();
         guard([] { view::push_snapshot(); });
     }
 
@@ -203,6 +201,22 @@ public:
         finish(outcome, false);
     }
 
+    // Takes down that a view has failed, elsewhere.
+    void fail(Oid oid, const Obstacle &obstacle)
+    {
+        Outcome outcome = start(oid);
+        fail(outcome, obstacle);
+        warning("could not refresh materialized view %s: %s", outcome.name.c_str(), outcome.error.c_str());
+        finish(outcome, false);
+    }
+
+    // Views that are not refreshed, since they read one that has failed, elsewhere.
+    void stop(const std::vector<Oid> &views, const std::string &upstream)
+    {
+        for (Oid oid : views)
+            stopped_by_.emplace(oid, upstream);
+    }
+
     // The same by other means; failures are thrown.
     template <class Way>
     void refresh_or_throw(Oid oid, Way way)
@@ -236,6 +250,9 @@ public:
         return views;
     }
 
+    // What became of the views since this was asked last.
+    std::vector<Outcome> taken_down() { return std::exchange(outcomes_, {}); }
+
     std::vector<Outcome> end()
     {
         guard([] { progress::end(); });
@@ -252,8 +269,7 @@ private:
         outcome.started = GetCurrentTimestamp();
         outcome.snapshot_time = snapshot_time_;
         guard([&] {
-            progress::start_view(static_cast<int>(outcomes_.size()) + 1,
-                                 static_cast<int>(call_.views.size()), names_[oid].c_str());
+            progress::start_view(places_[oid], static_cast<int>(call_.views.size()), names_[oid].c_str());
         });
         if (!call_.request.quiet)
             notice("Refreshing %s...", outcome.name.c_str());
@@ -381,6 +397,7 @@ private:
     int64 id_; // 0: none
     TimestampTz snapshot_time_ = 0;
     std::map<Oid, std::string> names_;      // as they were when the call began
+    std::map<Oid, int> places_;             // in the call, from 1
     std::map<Oid, std::string> stopped_by_; // the failed view that a view reads
     std::vector<Outcome> outcomes_;
 };
@@ -415,6 +432,157 @@ std::vector<Outcome> with_progress(F &&code)
     }
 }
 
+// Refreshes views under one snapshot, which is taken when all that they read is locked.
+void refresh_together(Run &run, const Call &call, const std::vector<Oid> &views)
+{
+    std::vector<Oid> by_oid = views;
+    std::vector<Obstacle> obstacles(views.size());
+    std::vector<view::Prepared> prepared(views.size());
+    std::sort(by_oid.begin(), by_oid.end());
+    auto place = [&](Oid oid) {
+        return std::lower_bound(by_oid.begin(), by_oid.end(), oid) - by_oid.begin();
+    };
+
+    for (Oid oid : by_oid)
+        obstacles[place(oid)] = attempt(oid, call.source, [&] {
+            prepared[place(oid)] = guard(
+                [&] { return view::prepare(oid, call.wait, call.source != Caller::commit); });
+        });
+    run.take_snapshot();
+    with_shared_changes(views.size() > 1, [&] {
+        for (Oid oid : views)
+            run.refresh(oid, obstacles[place(oid)], prepared[place(oid)]);
+    });
+    for (Oid oid : run.damaged())
+        repair::resume(oid);
+    guard([] { PopActiveSnapshot(); });
+}
+
+// Refreshes a view on its own, if there is anything to be done.
+void refresh_alone(Run &run, const Call &call, Oid oid)
+{
+    view::Prepared prepared{};
+    auto prepare = [&] {
+        return attempt(oid, call.source, [&] {
+            prepared = guard([&] { return view::prepare(oid, call.wait, true); });
+        });
+    };
+    Obstacle obstacle = prepare();
+    if (obstacle.sqlstate == 0 && prepared.hindrance == view::Hindrance::none && repair::resume_if_damaged(oid)) {
+        guard([] { SPI_commit(); });
+        obstacle = prepare();
+    }
+    run.take_snapshot();
+    run.refresh(oid, obstacle, prepared);
+    guard([] { PopActiveSnapshot(); });
+}
+
+// Refreshes a view by transactions for its chunks, but for the commit of the last.
+void refresh_in_chunks(Run &run, Oid oid)
+{
+    run.refresh_in_chunks(oid);
+    guard([] { PopActiveSnapshot(); });
+}
+
+// Leaves those of some views that can be left for a later run, and returns the others.
+std::vector<Oid> leave_by_lag(Run &run, const Call &call, const std::vector<Oid> &views)
+{
+    std::vector<Oid> others;
+    if (!call.by_lag)
+        return views;
+    guard([] { PushActiveSnapshot(GetTransactionSnapshot()); }); // to write the history
+    for (Oid oid : views) {
+        std::string reason = targets::reason_to_leave(call, oid, call.began);
+        if (reason.empty())
+            others.push_back(oid);
+        else
+            run.leave(oid, reason);
+    }
+    guard([] {
+        PopActiveSnapshot();
+        SPI_commit(); // the snapshot to refresh under is to be taken after the locks
+    });
+    return others;
+}
+
+// All of a turn, but for its commit.
+void take_turn(Run &run, const Call &call, const Turn &turn, Turns &turns)
+{
+    if (turn.obstacle.sqlstate != 0) {
+        guard([] { PushActiveSnapshot(GetTransactionSnapshot()); }); // to write the history
+        for (Oid oid : turn.views)
+            run.fail(oid, turn.obstacle);
+        guard([] { PopActiveSnapshot(); });
+        return;
+    }
+    if (!turn.upstream.empty())
+        run.stop(turn.views, turn.upstream);
+    std::vector<Oid> views = leave_by_lag(run, call, turn.views);
+    if (views.empty())
+        return;
+    turns.begin(turn);
+    if (call.one_snapshot)
+        refresh_together(run, call, views);
+    else if (call.chunking)
+        refresh_in_chunks(run, views[0]);
+    else
+        refresh_alone(run, call, views[0]);
+}
+
+// Whether a refresh was so small that to wait for the disk would take longer, and nobody is told of it.
+bool can_be_flushed_later(const Outcome &outcome)
+{
+    Method method = outcome.refreshed.method;
+    if (!outcome.success || outcome.refreshed.damaged || method > Method::keys)
+        return false;
+    if (method <= Method::skip)
+        return true;
+    return guard([&] {
+        ViewSettings settings = view_settings::read(outcome.view);
+        return !settings.notify && settings.feed_keep == nullptr;
+    });
+}
+
+// Commits what a turn has done.  The run waits for the disk at its end.
+void commit_turn(const std::vector<Outcome> &outcomes)
+{
+    bool later = std::all_of(outcomes.begin(), outcomes.end(), can_be_flushed_later);
+    guard([&] {
+        if (later)
+            deferred_flush::defer();
+        SPI_commit();
+    });
+}
+
+// The turns of a call that one process carries out, in order.
+class InOrder : public Turns {
+public:
+    explicit InOrder(const Call &call) : call_(call) {}
+
+    bool next(Turn *turn) override
+    {
+        if (next_ == call_.views.size())
+            return false;
+        size_t count = call_.one_snapshot ? call_.views.size() : 1;
+        auto first = call_.views.begin() + static_cast<std::ptrdiff_t>(next_);
+        *turn = {{first, first + static_cast<std::ptrdiff_t>(count)}, "", {}};
+        next_ += count;
+        return true;
+    }
+
+    void ended(const std::vector<Outcome> &outcomes) override
+    {
+        outcomes_.insert(outcomes_.end(), outcomes.begin(), outcomes.end());
+    }
+
+    std::vector<Outcome> outcomes() { return std::move(outcomes_); }
+
+private:
+    const Call &call_;
+    size_t next_ = 0;
+    std::vector<Outcome> outcomes_;
+};
+
 } // namespace
 
 namespace run {
@@ -424,78 +592,52 @@ bool skip_refresh = false;
 
 std::vector<Outcome> together(const Call &call, const Limits &limits)
 {
-    std::vector<Oid> by_oid = call.views;
-    std::vector<Obstacle> obstacles(call.views.size());
-    std::vector<view::Prepared> prepared(call.views.size());
-    std::sort(by_oid.begin(), by_oid.end());
-    auto place = [&](Oid oid) {
-        return std::lower_bound(by_oid.begin(), by_oid.end(), oid) - by_oid.begin();
-    };
-
     return with_progress([&] {
         Run run(call, limits);
-        for (Oid oid : by_oid)
-            obstacles[place(oid)] = attempt(oid, call.source, [&] {
-                prepared[place(oid)] = guard(
-                    [&] { return view::prepare(oid, true, call.source != Caller::commit); });
-            });
-        run.take_snapshot();
-        with_shared_changes(call.views.size() > 1, [&] {
-            for (Oid oid : call.views)
-                run.refresh(oid, obstacles[place(oid)], prepared[place(oid)]);
-        });
-        for (Oid oid : run.damaged())
-            repair::resume(oid);
-        guard([] { PopActiveSnapshot(); });
+        refresh_together(run, call, call.views);
         return run.end();
     });
 }
 
-std::vector<Outcome> one_by_one(const Call &asked, const Limits &limits)
+Call begun(const Call &asked)
 {
-    return with_progress([&] {
-        TimestampTz began = GetCurrentTimestamp();
-        Call call = targets::plan(asked);
-        if (asked.by_lag)
-            guard([] { SPI_commit(); });
+    TimestampTz began = GetCurrentTimestamp();
+    Call call = targets::plan(asked);
+    if (asked.by_lag)
+        guard([] { SPI_commit(); });
+    call.began = began;
+    call.run = guard([] { return history::new_run(); });
+    for (Oid oid : call.views)
+        call.names.push_back(name_of(oid));
+    return call;
+}
+
+void take_turns(const Call &call, const Limits &limits, Turns &turns)
+{
+    with_progress([&] {
         Run run(call, limits);
-        for (Oid oid : call.views) {
-            if (call.chunking) {
-                run.refresh_in_chunks(oid);
-                guard([] {
-                    PopActiveSnapshot();
-                    SPI_commit();
-                });
-                continue;
-            }
-            std::string reason = targets::reason_to_leave(call, oid, began);
-            if (!reason.empty())
-                run.leave(oid, reason);
-            if (call.by_lag)
-                guard([] { SPI_commit(); }); // the snapshot to refresh under is to be taken after the locks
-            if (!reason.empty())
-                continue;
-            view::Prepared prepared{};
-            auto prepare = [&] {
-                return attempt(oid, call.source, [&] {
-                    prepared = guard([&] { return view::prepare(oid, call.wait, true); });
-                });
-            };
-            Obstacle obstacle = prepare();
-            if (obstacle.sqlstate == 0 && prepared.hindrance == view::Hindrance::none
-                && repair::resume_if_damaged(oid)) {
-                guard([] { SPI_commit(); });
-                obstacle = prepare();
-            }
-            run.take_snapshot();
-            run.refresh(oid, obstacle, prepared);
-            guard([] {
-                PopActiveSnapshot();
-                SPI_commit();
-            });
+        Turn turn;
+        while (turns.next(&turn)) {
+            take_turn(run, call, turn, turns);
+            std::vector<Outcome> outcomes = run.taken_down();
+            commit_turn(outcomes);
+            turns.ended(outcomes);
         }
         return run.end();
     });
+}
+
+std::vector<Outcome> in_order(const Call &call, const Limits &limits)
+{
+    InOrder turns(call);
+    take_turns(call, limits, turns);
+    guard([] { deferred_flush::wait_for(deferred_flush::last_commit()); });
+    return turns.outcomes();
+}
+
+std::vector<Outcome> one_by_one(const Call &asked, const Limits &limits)
+{
+    return in_order(begun(asked), limits);
 }
 
 std::vector<Outcome> where(const Call &call, const std::string &condition, const Limits &limits)

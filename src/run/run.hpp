@@ -3,6 +3,7 @@
 //
 //     together:    lock all views by oid -> one snapshot -> refresh in order
 //     one by one:  (lock -> snapshot -> refresh -> journal -> commit) in order
+//     by several:  the same, by several processes at once: see jobs.hpp
 //
 // Invariants:
 // - Each view is refreshed in a subtransaction of its own.  One that fails is
@@ -37,6 +38,42 @@ struct Call {
     bool by_lag = false;      // views whose max_lag is kept until the next call are left
     int64 next_call = 0;      // microseconds until that; 0: as the history of each view has it
     std::optional<Chunking> chunking = {}; // each view is refreshed in chunks
+    bool one_snapshot = false; // for all views of a procedure's call
+    // As the call is carried out, if it is known: the number of the run, when it began, its views' names then, and
+    // when the snapshot was taken that it was given.
+    int64 run = 0;
+    TimestampTz began = 0;
+    std::vector<std::string> names = {};
+    TimestampTz snapshot_time = 0;
+};
+
+// What stopped a stage; sqlstate 0 if nothing did.
+struct Obstacle {
+    int sqlstate;
+    std::string message;
+};
+
+// What one process refreshes next, in one transaction: one view; with one_snapshot, all that have to do with each
+// other.
+struct Turn {
+    std::vector<Oid> views;
+    std::string upstream; // a view that they read and that has failed
+    Obstacle obstacle;    // by which they have failed already
+};
+
+// Who says what is next.
+class Turns {
+public:
+    virtual ~Turns() = default;
+
+    // The next turn; false if there is none.  No lock is held meanwhile.
+    virtual bool next(Turn *turn) = 0;
+
+    // The transaction of a turn begins, and has read nothing yet.
+    virtual void begin(const Turn &) {}
+
+    // What became of the views of the last turn, which has been committed.
+    virtual void ended(const std::vector<Outcome> &outcomes) = 0;
 };
 
 // What a call gives back.
@@ -64,9 +101,18 @@ extern bool skip_refresh;
 // Refreshes all views under one snapshot, within the caller's transaction.
 std::vector<Outcome> together(const Call &call, const Limits &limits);
 
-// Refreshes the views in turn and commits after each.  SPI is connected,
+// Refreshes the views in turn and commits after each, or with one_snapshot after all.  SPI is connected,
 // non-atomic.
 std::vector<Outcome> one_by_one(const Call &call, const Limits &limits);
+
+// The call as it is to be carried out, with a number and the order of its views; committed.
+Call begun(const Call &asked);
+
+// The same as one_by_one, of such a call.
+std::vector<Outcome> in_order(const Call &call, const Limits &limits);
+
+// Carries out the turns of such a call, with a commit after each.
+void take_turns(const Call &call, const Limits &limits, Turns &turns);
 
 // Merges the rows of the call's one view that satisfy a condition.  A failure
 // is thrown.

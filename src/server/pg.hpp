@@ -1,4 +1,4 @@
-// The only file that includes PostgreSQL's headers, and the only one that
+// With pg_workers.hpp the only file that includes PostgreSQL's headers, and the only one that
 // knows about differences between its major versions.
 #pragma once
 

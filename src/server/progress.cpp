@@ -51,6 +51,14 @@ void count_row()
         report();
 }
 
+void waiting(int views)
+{
+    char text[100];
+    current.name = nullptr;
+    snprintf(text, sizeof(text), "refresh_mv: waiting for other processes: %d views left", views);
+    pgstat_report_activity(STATE_RUNNING, text);
+}
+
 void end()
 {
     current.name = nullptr;

@@ -18,6 +18,9 @@ void start_phase(const char *phase);
 // Counts a row of the phase.
 void count_row();
 
+// Says that this process waits for others, which refresh so many views.
+void waiting(int views);
+
 // Puts the client's own statement back.
 void end();
 

@@ -113,6 +113,14 @@ int64 usual_duration(Oid view)
                            " AND success AND method OPERATOR(pg_catalog.<>) ALL ('{none,skip}')");
 }
 
+int64 full_duration(Oid view)
+{
+    return number_of(view, "SELECT (1e6 OPERATOR(pg_catalog.*) pg_catalog.extract('epoch', duration))::pg_catalog.int8"
+                           " FROM refresh_mv.journal" OF_VIEW
+                           " AND success AND method OPERATOR(pg_catalog.=) ANY ('{full,rebuild}')"
+                           " ORDER BY started DESC LIMIT 1");
+}
+
 TimestampTz last_success(Oid view)
 {
     statement::Values values;

@@ -40,6 +40,9 @@ void purge(Oid view, int days);
 // What refreshes of a view usually take that have something to do, in microseconds; 0 if it has none.
 int64 usual_duration(Oid view);
 
+// What the last full refresh of a view took, in microseconds; 0 if it has none.
+int64 full_duration(Oid view);
+
 // When the last successful refresh of a view began; 0 if there is none.
 TimestampTz last_success(Oid view);
 

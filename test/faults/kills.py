@@ -22,6 +22,8 @@ KILLS, FULL_KILLS = (110, 25) if faulty.LONG else (12, 5)
 # What is under way, and how often in relation to the others.
 TASKS = {
     "CALL refresh_mv.run()": 4,
+    "CALL refresh_mv.run(jobs => 3)": 2,
+    "CALL refresh_mv.run('full', jobs => 3)": 1,
     "SELECT refresh_materialized_views_smart()": 2,
     "CALL refresh_mv.run('full')": 2,
     "SELECT refresh_mv.untrack('by_region'); SELECT refresh_mv.track('by_region');"

@@ -14,10 +14,10 @@ shown() {
     nm -D --defined-only "$LIBRARY" | sed 's/.* //; s/@.*//' | sort
 }
 
-# Prints the names that it has to show: the module's, and two for each function of SQL.
+# Prints the names that it has to show: the module's, that of a background worker, and two for each function of SQL.
 called() {
     local name
-    printf '%s\n' Pg_magic_func _PG_init
+    printf '%s\n' Pg_magic_func _PG_init refresh_mv_job
     for name in $(query "SELECT DISTINCT prosrc FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
                          WHERE l.lanname = 'c' AND p.probin LIKE '%refresh_mv'"); do
         printf '%s\n' "$name" "pg_finfo_$name"

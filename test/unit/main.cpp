@@ -9,6 +9,7 @@ int main()
     test_graph();
     test_netting();
     test_report();
+    test_turns();
     std::printf("%d failures\n", failures);
     return failures != 0;
 }

@@ -5,3 +5,4 @@ void test_strategy();
 void test_graph();
 void test_netting();
 void test_report();
+void test_turns();
