@@ -262,6 +262,7 @@ CALL refresh_mv.run('full', max_wal_rate => '20 MB');
 CALL refresh_mv.run('full', chunk => '1 month', max_wal_rate => 'fast');
 CALL refresh_mv.run('full', chunk => '1 month', max_wal_rate => '-1 MB');
 CALL refresh_mv.run('full', chunk => '1 month', pause_if_replica_lag => '0');
+CALL refresh_mv.run('full', chunk => '1 month', jobs => 2);
 -- Who cannot see how replicas lag behind, cannot wait for them.
 CREATE ROLE chunks_owner;
 GRANT CREATE, USAGE ON SCHEMA suite TO chunks_owner;

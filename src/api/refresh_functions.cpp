@@ -141,7 +141,7 @@ bool flag(FunctionCallInfo fcinfo, int argument, const char *name)
 {
     throw Error{ERRCODE_INVALID_PARAMETER_VALUE, "chunk cannot be combined with jobs or one_snapshot",
                 "A refresh in chunks is carried out by the session itself, and each chunk has a snapshot of its own.",
-                "Omit jobs and one_snapshot, or call run() for views that are not to be refreshed in chunks apart."};
+                "Omit jobs and one_snapshot, or call run() apart for the views that are to be refreshed in chunks."};
 }
 
 [[noreturn]] void raise_failures(const std::vector<Outcome> &outcomes, size_t failed)
