@@ -290,8 +290,11 @@ bool is_clear(const Search &search, int partial)
     const PartialAggregate &members = search.shape.partials[partial];
     Work *work = search.work;
     double rows = static_cast<double>(ephemeral_rows::shown(work->environment, row_names::joined_rows).count);
-    if (changes_of_values(search, members) == nullptr || rows * bytes_each > maintenance_work_mem * 1024.0)
+    const SignedChanges *signs = changes_of_values(search, members);
+    if (signs == nullptr || rows * bytes_each > maintenance_work_mem * 1024.0)
         return false;
+    if (signs->rows.count > signs->changes->rows.count)
+        return false; // some have been changed, not come or gone
     if (work->planned)
         return true;
     const char *values = psprintf("(SELECT t.c%1$d AS v FROM %2$s t WHERE t.c%1$d IS DISTINCT FROM NULL)", search.columns[partial],
