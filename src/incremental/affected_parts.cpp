@@ -1,7 +1,6 @@
 #include "incremental/affected_parts.hpp"
 
 #include "incremental/few_rows.hpp"
-#include "incremental/from_clause.hpp"
 #include "incremental/old_state.hpp"
 #include "incremental/reduce_parts.hpp"
 #include "incremental/relax_outer_joins.hpp"
@@ -260,14 +259,13 @@ bool run(Search *search, Query *query, const char *name, const char *reason)
 }
 
 // The anchor values of an anchored instance's changed rows that satisfy the conditions of its own query on them alone:
-// others are joined with nothing there.  (On the nullable side of a join they may keep a row of nulls away.)
+// others are joined with nothing there.
 const char *find_own(Search *search, const Instance *instance, const NetChanges *changes)
 {
     const SignedChanges *signs = signed_terms::signs_of(search->signs, instance);
     if (signs == nullptr)
         return own_parts(instance, changes);
-    bool nullable = from_clause::is_nullable(from_clause::of_query(instance->query), static_cast<int>(instance->rti));
-    NamedRows rows = few_rows::of(instance, signs, !nullable, "", search->result, search->environment);
+    NamedRows rows = few_rows::of(instance, signs, "", search->result, search->environment);
     return psprintf("SELECT t.%s AS part FROM %s t", instance::column_name(instance->relation, instance->anchor), rows.name);
 }
 
@@ -301,8 +299,7 @@ bool concerns_all(Search *search, const Instance *instance, const NetChanges *ch
     const SignedChanges *signs = signed_terms::signs_of(search->signs, instance);
     if (signs != nullptr) {
         const char *null = psprintf(" AND t.%s IS NULL", instance::column_name(instance->relation, instance->anchor));
-        bool nullable = from_clause::is_nullable(from_clause::of_query(instance->query), static_cast<int>(instance->rti));
-        NamedRows left = few_rows::of(instance, signs, !nullable, null, search->result, search->environment);
+        NamedRows left = few_rows::of(instance, signs, null, search->result, search->environment);
         return tuplestore_tuple_count(left.rows) > 0;
     }
     Query *query = query::unchecked(own_parts(instance, changes), search->environment);
@@ -408,7 +405,7 @@ void leave_by_rows(const Search *search)
         const SignedChanges *signs = signed_terms::signs_of(search->signs, instance);
         if (signs == nullptr || !reduce_parts::has_row_of_part(search->query, instance, signs->changes))
             continue;
-        NamedRows left = few_rows::of(instance, signs, true, "", search->result, search->environment);
+        NamedRows left = few_rows::of(instance, signs, "", search->result, search->environment);
         for (TableState state : {TableState::now, TableState::before}) {
             const char *name = row_names::in_state(row_names::parts, state);
             const char *text = reduce_parts::left_by_row(instance, signs, left.name, state, name);

@@ -227,7 +227,7 @@ bool find_few(Term *term, ephemeral_rows::Result result)
         const char *tests = reference_tests(term, instance, optional);
         const char *old = role == Role::old ? psprintf(" AND t.%s < 0", net_changes::existed_column(signs->changes)) : "";
         NamedRows *few = &term->few[foreach_current_index(cell)];
-        *few = few_rows::of(instance, signs, !optional, psprintf("%s%s", tests, old), result, term->environment);
+        *few = few_rows::of(instance, signs, psprintf("%s%s", tests, old), result, term->environment);
         empty |= few->count == 0;
     }
     return empty;
