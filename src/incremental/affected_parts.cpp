@@ -314,8 +314,8 @@ const char *parts_of(Search *search, int place, const NetChanges *own);
 // The same of an instance that is lost by the chosen anchor: those beside its parts by another.
 const char *find_by_other(Search *search, int place, const NetChanges *own)
 {
-    const Anchoring *other = anchor::other_for(search->query, place, search->changes);
-    Search by_other = {search->query, *other, search->changes, search->signs, search->limit,
+    const Anchoring &other = *instance_at(search->anchoring, place)->other;
+    Search by_other = {search->query, other, search->changes, search->signs, search->limit,
                        search->result, search->environment, search->reason, search->cost};
     const char *text = parts_of(&by_other, place, own);
     const char *parts = row_names::other_parts(place);
@@ -325,7 +325,7 @@ const char *find_by_other(Search *search, int place, const NetChanges *own)
         return nullptr;
     text = psprintf("SELECT DISTINCT a.part FROM (%s) a WHERE a.part IS NOT NULL", text);
     if (!run(search, query::unchecked(text, search->environment), parts, reason)
-        || !run(search, translated_parts::make(search->query, search->anchoring, *other, parts, search->changes,
+        || !run(search, translated_parts::make(search->query, search->anchoring, other, parts, search->changes,
                                                search->environment),
                 name, reason))
         return nullptr;
@@ -439,13 +439,14 @@ bool reduce(Search *search)
     return run(search, left, parts, "too many rows have changed");
 }
 
-// Whether there is no telling which parts the changes of an instance concern, by any anchor.
+// Whether there is no telling which parts the changes of an instance concern, by any anchor.  Notes another by which there is.
 bool is_lost(Query *query, const Anchoring &anchoring, int place, List *changes)
 {
-    if (!anchor::is_lost(anchoring.instances, instance_at(anchoring, place)))
+    Instance *instance = instance_at(anchoring, place);
+    if (!anchor::is_lost(anchoring.instances, instance))
         return false;
-    const Anchoring *other = anchor::other_for(query, place, changes);
-    return other == nullptr || !translated_parts::are_possible(query, anchoring, *other);
+    instance->other = anchor::other_for(query, place, changes);
+    return instance->other == nullptr || !translated_parts::are_possible(query, anchoring, *instance->other);
 }
 
 } // namespace
