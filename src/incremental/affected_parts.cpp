@@ -365,33 +365,34 @@ const char *all_parts(Search *search)
     return text.data;
 }
 
-// The parts that can have had rows: not those of new rows of a table whose key is the
-// anchor, if each row of the query has one of them.
-NamedRows parts_before(const Search *search)
+// Calls each() for the instances whose table has changed and has one row at most in each part, and its changes; signs are
+// null where these are not signed.
+template <class Each>
+void each_with_row_of_part(const Search *search, Each each)
 {
-    StringInfoData text;
-    const char *word = "WHERE";
     ListCell *cell;
-
-    initStringInfo(&text);
-    appendStringInfo(&text, "SELECT p.part FROM %s p", row_names::now(row_names::parts));
     foreach (cell, search->anchoring.instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
         const NetChanges *own = instance::changes_of(search->changes, instance);
-        if (own == nullptr || !reduce_parts::has_row_of_part(search->query, instance, own))
-            continue;
-        // not EXCEPT, whose hash table grows without limit
-        const char *equals = net_changes::equality(get_atttype(own->relation, instance->anchor));
-        appendStringInfoString(
-            &text, sql_template::fill(" {word} NOT EXISTS (SELECT FROM {changes} d"
-                                      " WHERE d.{anchor} {equals} p.part AND NOT d.{existed})",
-                                      {{"word", word},
-                                       {"changes", own->rows.name},
-                                       {"anchor", instance::column_name(own->relation, instance->anchor)},
-                                       {"equals", equals},
-                                       {"existed", net_changes::existed_column(own)}}));
-        word = "AND";
+        if (own != nullptr && reduce_parts::has_row_of_part(search->query, instance, own))
+            each(instance, own, signed_terms::signs_of(search->signs, instance));
     }
+}
+
+// The parts of now that can have had rows, as far as leave_by_rows() does not see to that: not those of new rows.
+NamedRows parts_before(const Search *search, bool by_rows)
+{
+    StringInfoData text;
+    const char *word = "WHERE";
+
+    initStringInfo(&text);
+    appendStringInfo(&text, "SELECT p.part FROM %s p", row_names::now(row_names::parts));
+    each_with_row_of_part(search, [&](const Instance *instance, const NetChanges *own, const SignedChanges *signs) {
+        if (by_rows && signs != nullptr)
+            return;
+        appendStringInfo(&text, " %s %s", word, reduce_parts::had_row(instance, own));
+        word = "AND";
+    });
     return search->result(query::plan(query::unchecked(text.data, search->environment), 0),
                           row_names::before(row_names::parts), search->environment);
 }
@@ -399,12 +400,9 @@ NamedRows parts_before(const Search *search)
 // Leaves the parts of each state in which changed rows, as they are or were, can be joined.
 void leave_by_rows(const Search *search)
 {
-    ListCell *cell;
-    foreach (cell, search->anchoring.instances) {
-        auto *instance = static_cast<Instance *>(lfirst(cell));
-        const SignedChanges *signs = signed_terms::signs_of(search->signs, instance);
-        if (signs == nullptr || !reduce_parts::has_row_of_part(search->query, instance, signs->changes))
-            continue;
+    each_with_row_of_part(search, [&](const Instance *instance, const NetChanges *, const SignedChanges *signs) {
+        if (signs == nullptr)
+            return;
         NamedRows left = few_rows::of(instance, signs, "", search->result, search->environment);
         for (TableState state : {TableState::now, TableState::before}) {
             const char *name = row_names::in_state(row_names::parts, state);
@@ -412,7 +410,7 @@ void leave_by_rows(const Search *search)
             ephemeral_rows::show(search->environment, search->result(query::plan(query::unchecked(text, search->environment), 0),
                                                                      name, search->environment));
         }
-    }
+    });
 }
 
 // The parts of now that are not null.
@@ -505,8 +503,9 @@ const Parts *find(Query *query, const Anchoring &anchoring, List *changes, List 
         ephemeral_rows::show(environment, without_null(&search));
     if (!reduce(&search))
         return nullptr;
-    ephemeral_rows::show(environment, parts_before(&search));
-    if (ephemeral_rows::shown(environment, now).count > few)
+    bool by_rows = ephemeral_rows::shown(environment, now).count > few;
+    ephemeral_rows::show(environment, parts_before(&search, by_rows));
+    if (by_rows)
         leave_by_rows(&search);
     parts->now = describe(ephemeral_rows::shown(environment, now), anchoring.type);
     parts->before = describe(ephemeral_rows::shown(environment, before), anchoring.type);
