@@ -169,13 +169,7 @@ Expr *one()
 // Adds the sign to what a query returns; returns the number of its column.
 AttrNumber add_sign(Query *query, Expr *sign)
 {
-    List *entries = NIL;
-    ListCell *cell;
-    foreach (cell, query->targetList)
-        if (!lfirst_node(TargetEntry, cell)->resjunk)
-            entries = lappend(entries, lfirst(cell));
-    query->targetList = entries;
-    query->sortClause = NIL;
+    query::forget_order(query);
     return query::add_output(query, sign, sign_name);
 }
 
