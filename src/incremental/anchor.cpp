@@ -486,11 +486,17 @@ bool is_lost(List *instances, const Instance *instance)
                && beside(instances, instance) == nullptr);
 }
 
-Anchoring none(Query *query)
+Anchoring unanalysed(Query *query)
 {
     Anchoring anchoring{};
     anchoring.instances = instance::all(query);
     anchoring.recursions = instance::recursions(query);
+    return anchoring;
+}
+
+Anchoring none(Query *query)
+{
+    Anchoring anchoring = unanalysed(query);
     mark_joined(&anchoring, query, true, true);
     mark_all_across(query, anchoring.instances);
     return anchoring;

@@ -110,6 +110,16 @@ bool has_row_of_part(Query *query, const Instance *instance, const NetChanges *c
            && instance->query == query && !from_clause::is_nullable(from_clause::of_query(query), static_cast<int>(instance->rti));
 }
 
+const char *had_row(const Instance *instance, const NetChanges *changes)
+{
+    // not EXCEPT, whose hash table grows without limit
+    return sql_template::fill("NOT EXISTS (SELECT FROM {changes} d WHERE d.{anchor} {equals} p.part AND NOT d.{existed})",
+                              {{"changes", changes->rows.name},
+                               {"anchor", instance::column_name(instance->relation, instance->anchor)},
+                               {"equals", net_changes::equality(get_atttype(instance->relation, instance->anchor))},
+                               {"existed", net_changes::existed_column(changes)}});
+}
+
 const char *left_by_row(const Instance *instance, const SignedChanges *signs, const char *left, TableState state, const char *parts)
 {
     return sql_template::fill("SELECT p.part FROM {parts} p WHERE NOT EXISTS (SELECT FROM {signs} d WHERE d.{anchor} {equals} p.part)"
