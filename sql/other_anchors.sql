@@ -45,7 +45,18 @@ INSERT INTO shapes VALUES
     LEFT JOIN LATERAL (SELECT x FROM orders o WHERE o.customer = c.id ORDER BY x DESC, id LIMIT 1) o ON true'),
 ('outer', 'SELECT c.id, a.id AS account, v.n, t.severity FROM customers c LEFT JOIN accounts a ON a.customer = c.id AND a.branch > 2
     LEFT JOIN LATERAL (SELECT n FROM visits v WHERE v.city = c.city ORDER BY n DESC, id LIMIT 1) v ON true
-    LEFT JOIN LATERAL (SELECT severity FROM tickets t WHERE t.region = a.branch ORDER BY severity, id LIMIT 1) t ON true');
+    LEFT JOIN LATERAL (SELECT severity FROM tickets t WHERE t.region = a.branch ORDER BY severity, id LIMIT 1) t ON true'),
+-- The anchor is a column of a subquery that is evaluated for each row: only there can it be restricted.
+('sole', 'SELECT c.id, o.x, o.first FROM customers c
+    JOIN LATERAL (SELECT DISTINCT ON (x) x, id AS first FROM orders o WHERE o.customer = c.region ORDER BY x, id) o ON true'),
+('sole window', 'SELECT c.id, v.kind, v.n, v.nth FROM customers c
+    JOIN LATERAL (SELECT kind, n, rank() OVER (PARTITION BY kind ORDER BY n, v.id) AS nth FROM visits v WHERE v.city = c.city) v ON v.nth < 3'),
+('sole group', 'SELECT c.name, v.kind, sum(v.n) AS n, count(*) AS rows FROM customers c
+    JOIN LATERAL (SELECT k.kind, sum(v.n * weight) AS n FROM visits v JOIN kinds k ON k.kind = v.kind WHERE v.city = c.city GROUP BY k.kind) v ON true
+    GROUP BY c.name, v.kind'),
+('sole union', 'SELECT c.id, o.x, o.n FROM customers c
+    JOIN LATERAL (SELECT x, count(*) AS n FROM (SELECT x, customer FROM orders UNION ALL SELECT severity, region FROM tickets) o
+        WHERE o.customer = c.id GROUP BY x) o ON true JOIN kinds k ON k.kind = o.x');
 
 -- Changes one to three rows of a table, of a number.
 CREATE PROCEDURE change(nth int) LANGUAGE plpgsql AS $$
