@@ -134,6 +134,8 @@ def one_event(server, session, what, tracked):
     session.execute("SELECT pg_advisory_unlock(1)")
     beside.join(*EXPECTED)
     run.join(*EXPECTED)
+    deadlocks = [task.sql for task in (run, beside) if "deadlock" in str(task.error)]
+    faulty.require(not deadlocks, what, "leads to a deadlock, which ends", deadlocks, run.error, beside.error)
     print(f"{what}, {'tracked' if tracked else 'not tracked'}: {'waited and ' if waited else ''}{end_of(beside)}; the refresh:",
           end_of(run), flush=True)
     if tracked and what in ("nothing", "changes", "track", "another view"):
