@@ -1,9 +1,10 @@
 #!/usr/bin/python3 -B
-"""Does something else to a view, its tables or the extension while a refresh in chunks is at work on it.
+"""Does something else to a view, its tables or the extension while a refresh is at work on it.
 
-The refresh stands still in the middle of a chunk; a statement of another session begins, which is done at once, or waits
-for that chunk; then both go on. However they end, nothing hangs, the view can be refreshed as ever: the next refresh in
-chunks ends it, nothing is left of the one before, and a change is taken from the log if the view is tracked.
+That is one in chunks, by several processes, or of one snapshot. It stands still in the middle of the view; a statement of
+another session begins, which is done at once, or waits; then both go on. However they end, nothing hangs, there is no
+deadlock but with DROP ... CASCADE, and the view can be refreshed as ever: the next refresh in chunks ends it, nothing is left of the one before, and
+a change is taken from the log if the view is tracked.
 """
 import os
 
@@ -25,6 +26,14 @@ SETUP = """
 """
 VIEW = "CREATE MATERIALIZED VIEW v AS SELECT id, day, pass(day, n) AS n FROM t"
 RUN = "CALL refresh_mv.run('full', views => '{v}', chunk => '1 month', wait => true)"
+MANY = "CALL refresh_mv.run('full', views => '{v,first,other.last}', wait => true, %s)"
+OTHERS = """CREATE MATERIALIZED VIEW first AS SELECT count(*), sum(n) FROM t;
+            CREATE MATERIALIZED VIEW other.last AS SELECT count(*), sum(n) FROM v"""
+# What else is at work, and what is done then.
+RUNS = {"jobs": MANY % "jobs => 2", "one snapshot": MANY % "one_snapshot => true",
+        "jobs of one snapshot": MANY % "jobs => 2, one_snapshot => true"}
+SOME = ("changes", "replace_query", "another column", "REFRESH", "REFRESH taken over", "smart", "the same", "another view", "on commit",
+        "untrack", "rename", "set schema", "drop", "drop and create", "column", "truncate", "extension")
 # What is done, by name; what puts it back in order, if that takes more than the name being v.
 EVENTS = {
     "nothing": "SELECT 1",
@@ -122,20 +131,23 @@ def check(session, what):
         faulty.compare(session, "above")
 
 
-def one_event(server, session, what, tracked):
+def one_event(server, session, what, tracked, sql=RUN):
     """A refresh and something else."""
     prepare(session, tracked)
+    if sql != RUN:
+        session.execute(OTHERS)
     session.execute("SELECT pg_advisory_lock(1)")
-    run = faulty.Task(server, RUN)
+    run = faulty.Task(server, sql)
     faulty.await_true(lambda: session.execute(WAITING), "the refresh is in the middle of a chunk")
     beside = faulty.Task(server, EVENTS[what])
     faulty.await_true(lambda: is_done_or_waits(session, beside), lambda: f"{what} neither ends nor waits for anybody")
     waited = beside.thread.is_alive()
     session.execute("SELECT pg_advisory_unlock(1)")
     beside.join(*EXPECTED)
-    run.join(*EXPECTED)
+    run.join(*EXPECTED, *(["XX000"] if what == "extension" else []))  # its tables are gone from under it
     deadlocks = [task.sql for task in (run, beside) if "deadlock" in str(task.error)]
-    faulty.require(not deadlocks, what, "leads to a deadlock, which ends", deadlocks, run.error, beside.error)
+    cascades = "CASCADE" in EVENTS[what] and sql != RUN  # it locks one after the other, as it finds them
+    faulty.require(not deadlocks or cascades, what, "leads to a deadlock, which ends", deadlocks, run.error, beside.error)
     print(f"{what}, {'tracked' if tracked else 'not tracked'}: {'waited and ' if waited else ''}{end_of(beside)}; the refresh:",
           end_of(run), flush=True)
     if tracked and what in ("nothing", "changes", "track", "another view"):
@@ -145,12 +157,17 @@ def one_event(server, session, what, tracked):
         check(session, what)
 
 
-def test(_dice):
-    """All of them."""
+def test(dice):
+    """All of them, or, in a short run, some of those that are done beside more than one kind of refresh."""
     with faulty.Server() as server, server.session() as session:
-        for tracked in (True, False):
-            for what in os.environ.get("BESIDE", "").split(",") if os.environ.get("BESIDE") else EVENTS:
-                one_event(server, session, what, tracked)
+        for what in os.environ.get("BESIDE", ",".join(EVENTS)).split(","):
+            one_event(server, session, what, True)
+        runs = {"chunks, not tracked": (RUN, False), **{name: (sql, True) for name, sql in RUNS.items()}}
+        for name, (sql, tracked) in runs.items():
+            print(f"-- {name}", flush=True)
+            events = SOME if tracked else tuple(EVENTS)
+            for what in events if faulty.LONG else dice.sample(events, 4):
+                one_event(server, session, what, tracked, sql)
         server.check_log()
 
 
