@@ -107,7 +107,7 @@ half_do() {
 
 # Changes all tables.
 change() {
-    query "UPDATE facts SET n = n + 1, x = x + 1, m = 'sad' WHERE id % 500 = 1; DELETE FROM facts WHERE id = (SELECT max(id) FROM facts);
+    query "UPDATE facts SET n = n + 1, x = x + 1, m = 'sad' WHERE id % 500 = 1; DELETE FROM facts WHERE id = (SELECT min(id) FROM facts WHERE id % 500 <> 1);
         INSERT INTO facts SELECT max(id) + 1000, 'g7', 7, 7, 'happy' FROM facts;
         UPDATE parts SET n = n + 1 WHERE id < 4; INSERT INTO parts SELECT max(id) + 1, '2026-02-03', 1 FROM parts;
         UPDATE texts SET t = 't1' WHERE k = (SELECT min(k) FROM texts WHERE t <> 't1')"
