@@ -23,7 +23,7 @@ Node *own_conditions(const Instance *instance)
     foreach (cell, from.positive) {
         auto *condition = static_cast<Node *>(lfirst(cell));
         int only;
-        if (!contain_subplans(condition) && !contain_vars_of_level(condition, 1)
+        if (!contain_subplans(condition) && !query::mentions_around(condition)
             && !contain_volatile_functions(condition) && bms_get_singleton_member(pull_varnos(nullptr, condition), &only)
             && only == rti)
             own = make_and_qual(own, static_cast<Node *>(copyObjectImpl(condition)));

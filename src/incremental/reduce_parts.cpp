@@ -62,7 +62,7 @@ List *conditions_on(const From &from, Relids entries, List *changes)
     ListCell *cell;
     foreach (cell, from.positive) {
         auto *condition = static_cast<Node *>(lfirst(cell));
-        if (!contain_vars_of_level(condition, 1) && bms_is_subset(pull_varnos(nullptr, condition), entries)
+        if (!query::mentions_around(condition) && bms_is_subset(pull_varnos(nullptr, condition), entries)
             && !reads_any_changed(condition, changes))
             conditions = lappend(conditions, condition);
     }
