@@ -13,7 +13,7 @@ all balances and each day's sum of entries, so a view that shows another total i
 - In the end each view is what its query gives, there is nothing left to do, and the
   log gets empty.
 
-Takes 25 seconds, or 5 minutes with TEST_LONG=1.
+Takes 25 seconds, or 5 minutes with TEST_LONG=1, or TEST_SECONDS.
 """
 import collections
 import contextlib
@@ -29,7 +29,7 @@ import psycopg2
 import psycopg2.errors
 
 DATABASE = "refresh_mv_concurrency"
-SECONDS = 300 if os.environ.get("TEST_LONG") else 22
+SECONDS = int(os.environ.get("TEST_SECONDS") or (300 if os.environ.get("TEST_LONG") else 22))
 SLOWEST = 1.0  # seconds that a read may take, unless DDL is running
 WRITERS = 4
 ACCOUNTS = 12000
