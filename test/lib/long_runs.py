@@ -141,17 +141,17 @@ def record(program, server, assertions, commit, first, last, status):
 def seeds(runs):
     """The seeds of runs, as ranges."""
     ranges = []
-    for first, last in sorted((run["first_seed"], run["last_seed"]) for run in runs):
+    for first, last in sorted((run["first_seed"], run["last_seed"]) for run in runs if run["last_seed"]):
         if ranges and first <= ranges[-1][1] + 1:
             ranges[-1][1] = max(last, ranges[-1][1])
         else:
             ranges.append([first, last])
-    return ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in ranges)
+    return ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in ranges) or "not recorded"
 
 
 def time_of(seconds):
     """Seconds as one says them."""
-    return f"{seconds} s" if seconds < 600 else f"{seconds / 60:,.0f} min"
+    return "" if not seconds else f"{seconds} s" if seconds < 600 else f"{seconds / 60:,.0f} min"
 
 
 def table():

@@ -418,16 +418,18 @@ def monitor(load, cursor, _dice, _number):
     cursor.execute(swapping)
     swaps = cursor.fetchall()
     cursor.execute("SELECT a.pid, b, a.wait_event, a.query, clock_timestamp(),"
-                   " (SELECT query FROM pg_stat_activity WHERE pid = b)"
+                   " (SELECT query FROM pg_stat_activity WHERE pid = b),"
+                   " (SELECT string_agg(format('%s %s %s', relation::regclass, mode, granted), ', ') FROM pg_locks"
+                   " WHERE pid = b AND (mode ~ 'Exclusive' OR NOT granted))"
                    " FROM pg_stat_activity AS a, unnest(pg_blocking_pids(a.pid)) AS b"
                    " WHERE a.datname = current_database() AND a.wait_event_type = 'Lock' AND a.wait_event <> 'extend'")
-    for waiting, holding, event, query, when, other in cursor.fetchall():
+    for waiting, holding, event, query, when, other, locks in cursor.fetchall():
         if holding not in load.pids["refresh"] or waiting not in load.pids["write"] | load.pids["read"]:
             continue
         cursor.execute(swapping)
         views = {view for pid, view in swaps + cursor.fetchall() if pid == holding}
         if not views or waiting in load.pids["write"]:
-            raise AssertionError(f"somebody waits for a refresh ({event}): {query}; {other}")
+            raise AssertionError(f"somebody waits for a refresh ({event}): {query}; {other}; {locks}")
         load.swaps.append((when, views))
     time.sleep(0.002)
 
