@@ -72,6 +72,13 @@ def read_lines(program, text):
     return {"rounds": rounds, "said": "; ".join(filter(None, [f"{rounds} {word}" if word else "", failed and failed[0]]))}
 
 
+def read_concurrency(text):
+    """What concurrency.py says."""
+    counts = {what: f"{int(count):,}" for count, what in re.findall(r"(?:^|, )(\d+) ([a-z]+)(?=,| in )", text)}
+    words = {"write": "transactions of writers", "read": "of readers", "refresh": "refresh calls", "define": "rounds of DDL"}
+    return ", ".join([f"{counts.get(what, 0)} {word}" for what, word in words.items()] + re.findall(r"^waits for a swap: .*", text, re.M))
+
+
 def read_output(program, text):
     """What a program has printed, as columns."""
     if program == "log_fuzz":
@@ -84,7 +91,7 @@ def read_output(program, text):
         rounds = sum(int(times) for times in re.findall(r"^(\d+) times \w+: ", text, re.M))
         row = {"rounds": rounds, "refreshes": rounds, "comparisons": rounds}
     elif program == "concurrency":
-        row = {"said": "; ".join(re.findall(r"^\d+ .*, .*|^waits .*|^longest.*", text, re.M))}
+        row = {"said": read_concurrency(text)}
     elif program == "live_reads":
         row = {"comparisons": sum(int(told) for told in re.findall(r": (\d+) comparisons: ", text)),
                "said": "; ".join(re.findall(r"^\{.*\}$", text, re.M))}

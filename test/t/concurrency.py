@@ -531,7 +531,7 @@ def set_up():
 
 def report(load):
     """Prints what has been done, and what was wrong."""
-    print(", ".join(f"{count} {what}" for what, count in sorted(load.counts.items())))
+    print(", ".join(f"{count} {what}" for what, count in sorted(load.counts.items())), f"in {SECONDS} s")
     print("states seen:", {view: len(states) for view, states in load.seen.items()})
     print("waits for a swap:", len(load.swaps))
     print("longest, ms:", {what: round(seconds * 1000) for what, seconds in sorted(load.longest.items())})
