@@ -11,7 +11,7 @@
 # of pg_dump that begin with a backslash, which it cannot read, are left out.) Seen on 2026-12-01.
 # Takes Debian 12 with these in its sources, the libraries that postgresql-15 depends on, java, and, as root, setpriv.
 set -euo pipefail
-# shellcheck source=findings/lib.sh
+# shellcheck source=/dev/null
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 command -v java >/dev/null || cannot "no java"
@@ -29,7 +29,7 @@ CREATE MATERIALIZED VIEW m AS SELECT id, $expression FROM t;
 CREATE UNIQUE INDEX m_id ON m (id);
 COMMENT ON MATERIALIZED VIEW m IS 'of the $database schema';
 SQL
-    "$bin/pg_dump" -s "$database" | grep -v '^[\]' >"$database.sql"
+    pg_dump -s "$database" | grep -v '^[\]' >"$database.sql"
 done
 java -jar root/usr/share/java/apgdiff-2.7.jar old.sql new.sql | tee migration.sql
 sql -d old -c "SELECT FROM m"

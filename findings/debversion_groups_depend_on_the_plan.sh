@@ -12,7 +12,7 @@
 # in 1.2.0-3 (sid). Seen on 2026-12-01.
 # Takes Debian 12 with these in its sources, the libraries that postgresql-15 depends on, and, as root, setpriv.
 set -euo pipefail
-# shellcheck source=findings/lib.sh
+# shellcheck source=/dev/null
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 debian_packages postgresql-15=15.18-0+deb12u1 postgresql-client-15=15.18-0+deb12u1 postgresql-15-debversion=1.1.2-1+b1

@@ -50,7 +50,7 @@ npm_packages() {
 # arguments; psql, pg_dump and every other client find it by the environment.
 start_server() {
     bin=$folder/root/usr/lib/postgresql/$1/bin
-    local options="-k $folder -c listen_addresses='' -c fsync=off" setting
+    local options="-k $folder -c listen_addresses='' -c port=5432 -c fsync=off" setting
     for setting in "${@:2}"; do
         options+=" -c $setting"
     done

@@ -11,7 +11,7 @@
 # accepts the same. Seen on 2026-12-01.
 # Takes Debian 12 with these in its sources, the libraries that postgresql-15 depends on, as root, setpriv, and up to two minutes.
 set -euo pipefail
-# shellcheck source=findings/lib.sh
+# shellcheck source=/dev/null
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 debian_packages postgresql-15=15.18-0+deb12u1 postgresql-client-15=15.18-0+deb12u1 postgresql-15-cron=1.4.2-2+b1

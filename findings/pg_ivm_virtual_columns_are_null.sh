@@ -10,7 +10,7 @@
 # Version and source: Debian's postgresql-18-pg-ivm 1.17-1 (sid) with postgresql-18 18.6-3. Seen on 2026-12-01.
 # Takes Debian's sid with these in its sources, the libraries that postgresql-18 depends on, and, as root, setpriv.
 set -euo pipefail
-# shellcheck source=findings/lib.sh
+# shellcheck source=/dev/null
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 debian_packages postgresql-18=18.6-3 postgresql-client-18=18.6-3 postgresql-18-pg-ivm=1.17-1

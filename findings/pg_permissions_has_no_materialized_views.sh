@@ -3,15 +3,15 @@
 #
 # One would expect: all_permissions, "permissions on all objects", has each relation that one can grant on, and a target for
 # object type VIEW, or TABLE, is compared with what was granted on materialized views too.
-# What happens: table_permissions has tables, view_permissions views, and a materialized view is neither; no report has it, nor its
-# columns. permission_diffs(), which tells of each grant beside what was intended for a schema's tables and views, tells nothing
-# of those on the schema's materialized views.
+# What happens: table_permissions has tables, view_permissions views, and a materialized view is neither; no report has it,
+# nor its columns. permission_diffs(), which tells of each grant beside what was intended for a schema's tables and views, tells
+# nothing of those on the schema's materialized views.
 # What to do: aclexplode(relacl) of pg_class where relkind = 'm'.
 # Version and source: Debian's postgresql-17-pg-permissions 1.3-3 (trixie) with postgresql-17 17.12-0+deb13u1; the same in
 # 1.4.1-1 (sid) with 18. Seen on 2026-12-01.
 # Takes Debian 13 with these in its sources, the libraries that postgresql-17 depends on, and, as root, setpriv.
 set -euo pipefail
-# shellcheck source=findings/lib.sh
+# shellcheck source=/dev/null
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 debian_packages postgresql-17=17.12-0+deb13u1 postgresql-client-17=17.12-0+deb13u1 postgresql-17-pg-permissions=1.3-3

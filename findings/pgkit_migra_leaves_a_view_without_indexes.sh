@@ -8,11 +8,11 @@
 # REFRESH MATERIALIZED VIEW CONCURRENTLY fails, since its unique index is missing. The fillfactor and the comment
 # of the view are not compared at all.
 # What to do: compare again after each migration, until nothing is printed.
-# Version and source: npm's @pgkit/migra 0.6.1 (a port of Python's migra) on Debian's postgresql-15 15.18-0+deb12u1. Seen
-# on 2026-12-01.
+# Version and source: npm's @pgkit/migra 0.6.1 on Debian's postgresql-15 15.18-0+deb12u1. Its elder, migra in Python, has an open
+# issue about that (194, of 2022). Seen on 2026-12-01.
 # Takes node and npm, Debian 12 with that in its sources, the libraries that it depends on, and, as root, setpriv.
 set -euo pipefail
-# shellcheck source=findings/lib.sh
+# shellcheck source=/dev/null
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 npm_packages @pgkit/migra@0.6.1 @pgkit/schemainspect@0.6.1
@@ -32,8 +32,8 @@ done
 
 # Prints the migration from old to new.
 compare() {
-    node_modules/.bin/migra run "postgresql://postgres@localhost/old?host=$folder" \
-        "postgresql://postgres@localhost/new?host=$folder" --unsafe true
+    node_modules/.bin/migra run "postgresql://postgres@localhost/old?host=$PGHOST" \
+        "postgresql://postgres@localhost/new?host=$PGHOST" --unsafe true
 }
 compare >first.sql 2>migra.log || { cat migra.log >&2; exit 1; }
 cat first.sql

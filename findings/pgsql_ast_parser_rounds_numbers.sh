@@ -11,7 +11,7 @@
 # Version and source: npm's pgsql-ast-parser 12.0.2 and pg-mem 3.0.14. Seen on 2026-12-01.
 # Takes node and npm.
 set -euo pipefail
-# shellcheck source=findings/lib.sh
+# shellcheck source=/dev/null
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 npm_packages pgsql-ast-parser@12.0.2 pg-mem@3.0.14

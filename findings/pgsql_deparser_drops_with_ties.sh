@@ -11,7 +11,7 @@
 # 15.18-0+deb12u1. Seen on 2026-12-01.
 # Takes node and npm, Debian 12 with that in its sources, the libraries that it depends on, and, as root, setpriv.
 set -euo pipefail
-# shellcheck source=findings/lib.sh
+# shellcheck source=/dev/null
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 npm_packages pgsql-parser@18.2.8 pgsql-deparser@18.3.8

@@ -10,7 +10,7 @@
 # 1.3.4-1 (sid) with 18. Seen on 2026-12-01.
 # Takes Debian 13 with these in its sources, the libraries that postgresql-17 depends on, and, as root, setpriv.
 set -euo pipefail
-# shellcheck source=findings/lib.sh
+# shellcheck source=/dev/null
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 debian_packages postgresql-17=17.12-0+deb13u1 postgresql-client-17=17.12-0+deb13u1 postgresql-17-pgtap=1.3.3-3

@@ -10,7 +10,7 @@
 # Version and source: Debian's python3-sqlglot 30.24.0-1 (sid), on postgresql-18 18.6-3. Seen on 2026-12-01.
 # Takes Debian's sid with these in its sources, python3, the libraries that postgresql-18 depends on, and, as root, setpriv.
 set -euo pipefail
-# shellcheck source=findings/lib.sh
+# shellcheck source=/dev/null
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 debian_packages postgresql-18=18.6-3 postgresql-client-18=18.6-3 python3-sqlglot=30.24.0-1
@@ -18,7 +18,7 @@ start_server 18
 
 # Prints the query $1 as sqlglot does.
 print() {
-    PYTHONPATH=$folder/root/usr/lib/python3/dist-packages PYTHONDONTWRITEBYTECODE=1 python3 -c \
+    PYTHONPATH=$PWD/root/usr/lib/python3/dist-packages PYTHONDONTWRITEBYTECODE=1 python3 -c \
         "import sys, sqlglot; print(sqlglot.transpile(sys.argv[1], read='postgres', write='postgres')[0])" "$1"
 }
 sql -c "CREATE TABLE t (d timestamptz)" -c "INSERT INTO t VALUES ('2026-12-01 12:07+00')"

@@ -7,12 +7,13 @@
 # warning in the server's log only, for a materialized view has no replica identity; nor can its unique index be one, as its
 # columns are not NOT NULL. A consumer that follows the stream has each changed row of the view twice.
 # What to do: "filter-tables" or "add-tables" among the slot's options; or, if the stream shall have the view,
-# ALTER TABLE view REPLICA IDENTITY FULL, which is accepted. The same is true of what refresh_mv changes in a view.
+# ALTER TABLE view REPLICA IDENTITY FULL, which is accepted. Of what refresh_mv changes in a view, UPDATEs and DELETEs are left
+# out without that, and with it all is there.
 # Version and source: Debian's postgresql-15-wal2json 2.5-1+b1 (bookworm) with postgresql-15 15.18-0+deb12u1. Seen
 # on 2026-12-01.
 # Takes Debian 12 with these in its sources, the libraries that postgresql-15 depends on, and, as root, setpriv.
 set -euo pipefail
-# shellcheck source=findings/lib.sh
+# shellcheck source=/dev/null
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 debian_packages postgresql-15=15.18-0+deb12u1 postgresql-client-15=15.18-0+deb12u1 postgresql-15-wal2json=2.5-1+b1
