@@ -5,8 +5,7 @@
 # double precision, whose sums may come to differ in the last digits, and advises numeric instead.
 # What happens: numeric has NaN too, and Infinity since PostgreSQL 14. pg_ivm takes the old value from the sum and adds
 # the new one, and NaN - NaN is NaN: after one row was NaN for a moment, sum and avg of its group are NaN, whatever
-# comes, until refresh_immv() or until the group loses its last row. With double precision, which it warns of, the same
-# happens.
+# comes, until refresh_immv() or until the group loses its last row.
 # What to do: CHECK (v <> 'NaN' AND abs(v) <> 'Infinity') on the source's column, if such views are made of it.
 # Version and source: Debian's postgresql-18-pg-ivm 1.17-1 (sid) with postgresql-18 18.6-3. Seen on 2026-12-01.
 # Takes Debian's sid with these in its sources, the libraries that postgresql-18 depends on, and, as root, setpriv.
