@@ -6,8 +6,15 @@
 
 csv=''
 
-# The call of this program, and what has called it, if that is bench/all.
-csv_call="bench/${0##*/}$(printf ' %q' "$@" | sed -E "s/ --csv [^ ]+//; s/ ''//g")"
+# How this program was called, but for the file, and what has called it, if that is bench/all.
+csv_call=bench/${0##*/}
+for ((i = 1; i <= $#; i++)); do
+    case ${!i} in
+    --csv | --views-csv) i=$((i + 1)) ;;
+    *" "*) csv_call+=" '${!i}'" ;;
+    *) csv_call+=" ${!i}" ;;
+    esac
+done
 csv_caller=${BENCH_ALL:+"$BENCH_ALL, which runs "}
 
 # Has the figures go to the file $1, too.
@@ -47,5 +54,5 @@ begin_csv() {
 # settings: $(IFS=';' && echo "${settings[*]}" | sed 's/;/, /g')
 # how: $how
 END
-    add_csv "$@"
+    (($# == 0)) || add_csv "$@"
 }

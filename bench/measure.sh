@@ -8,7 +8,7 @@
 # Options that both take:
 #
 #   --views 'A B'      these views only
-#   --changes 'A B'    these changes only
+#   --changes 'A B'    these changes only (also A,B)
 #   --forms 'A B'      alone: a call for each view; call: one for all; exact: alone, by an exact
 #                      refresh at whatever cost; full: alone, in full.  Of alone, exact and
 #                      full together it is told how often the method that was chosen alone
