@@ -1495,7 +1495,7 @@ BEGIN
             dropped.schema_name, dropped.object_name) FROM unnest(ARRAY['settings', 'journal']) t;
         PERFORM refresh_mv_internal.change_rows(t, format(
             'SELECT ctid FROM refresh_mv.%I WHERE view = $1::oid FOR UPDATE', t), dropped.objid::text)
-        FROM unnest(ARRAY['names', 'state', 'tracked', 'uses', 'feed_entries']) t;
+        FROM unnest(ARRAY['names', 'state', 'tracked', 'uses', 'feed_entries', 'chunks']) t;
         PERFORM refresh_mv_internal.drop_groups(dropped.objid);
     END LOOP;
 

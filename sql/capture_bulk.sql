@@ -101,10 +101,38 @@ TABLE seen;
 DROP TRIGGER see ON t;
 DROP TRIGGER keep_odd ON t;
 DROP TRIGGER delete_others ON t;
+-- A trigger that deletes others and takes that back: what the statement itself has deleted stays told.
+CREATE FUNCTION delete_in_vain() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM t WHERE id = 700;
+    RAISE division_by_zero;
+EXCEPTION WHEN division_by_zero THEN
+    RETURN NULL;
+END $$;
+CREATE TRIGGER delete_in_vain AFTER DELETE ON t FOR EACH ROW WHEN (OLD.id <> 700) EXECUTE FUNCTION delete_in_vain();
+SELECT * FROM after('DELETE FROM t WHERE id BETWEEN 621 AND 623');
+DROP TRIGGER delete_in_vain ON t;
+-- Somebody else's trigger of the same name gets its transition table.
+CREATE TABLE elsewhere AS SELECT id FROM t;
+CREATE TRIGGER refresh_mv_delete AFTER DELETE ON elsewhere REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION see();
+ALTER TABLE elsewhere ENABLE ALWAYS TRIGGER refresh_mv_delete;
+TRUNCATE seen;
+DELETE FROM elsewhere WHERE id BETWEEN 501 AND 600;
+TABLE seen;
 -- What is too much.
 SET refresh_mv.max_logged_rows = 20;
 SELECT * FROM after('DELETE FROM t WHERE id BETWEEN 620 AND 650');
 SELECT * FROM after('DELETE FROM t WHERE id BETWEEN 651 AND 665');
+-- A limit that is raised and lowered while a statement is under way.
+CREATE FUNCTION set_limit(of_row int, at int, rows int) RETURNS boolean LANGUAGE sql AS $$
+SELECT CASE WHEN of_row = at THEN set_config('refresh_mv.max_logged_rows', rows::text, false) END IS DISTINCT FROM ''
+$$;
+SELECT fill(2001, 3000);
+SELECT success FROM refresh_materialized_views_smart();
+SELECT * FROM after('DELETE FROM t WHERE id BETWEEN 2001 AND 3000 AND set_limit(id, 2990, 100000)');
+SELECT fill(2001, 3000);
+SELECT success FROM refresh_materialized_views_smart();
+SELECT * FROM after('DELETE FROM t WHERE id BETWEEN 2001 AND 3000 AND set_limit(id, 2500, 20)');
 RESET refresh_mv.max_logged_rows;
 -- Keys of several columns, and inserted ones that are no integers.
 CREATE TABLE k (a text COLLATE "C", b uuid, n int, PRIMARY KEY (a, b));

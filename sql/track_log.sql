@@ -637,6 +637,24 @@ SELECT * FROM changed('v', 'q');
 INSERT INTO q_2 VALUES (13, 13);
 SELECT * FROM changed('v', 'q');
 SELECT count(*) FROM v;
+-- A partition that is a table of its own for a while, in a transaction with one snapshot, leaves nothing in the log.
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+ALTER TABLE q DETACH PARTITION q_1;
+UPDATE q_1 SET n = 3;
+ALTER TABLE q ATTACH PARTITION q_1 FOR VALUES FROM (0) TO (10);
+COMMIT;
+SELECT count(*) FROM refresh_mv.log WHERE relation = 'q_1'::regclass;
+SELECT * FROM changed('v', 'q');
+DO $$
+BEGIN
+    FOR i IN 1 .. 300 LOOP -- until no older transaction is left, such as an autovacuum
+        PERFORM refresh_materialized_views_smart('{first_part, v}');
+        EXIT WHEN NOT EXISTS (SELECT FROM refresh_mv.log WHERE relation IN ('q'::regclass, 'q_1'::regclass));
+        COMMIT;
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+END $$;
+SELECT relation::regclass FROM refresh_mv.log WHERE relation IN ('q'::regclass, 'q_1'::regclass);
 DROP TABLE q, q_2, p, p_rest, p_south CASCADE;
 
 -- A generated column, a dropped one, one that came later.

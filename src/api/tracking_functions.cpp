@@ -226,6 +226,8 @@ Datum refresh_mv_note_ddl(PG_FUNCTION_ARGS)
         PG_RETURN_NULL();
     return entry([&]() -> Datum {
         Oid filled = command->tag == CMDTAG_REFRESH_MATERIALIZED_VIEW ? ddl::refreshed_by_core() : InvalidOid;
+        if (OidIsValid(filled))
+            core_refresh::end_chunks(filled);
         ddl::note(command, OidIsValid(filled) && core_refresh::make_baseline(filled) ? filled : InvalidOid);
         PG_RETURN_NULL();
     });

@@ -1,6 +1,7 @@
 #include "capture/deleted_rows.hpp"
 
 #include "capture/capture.hpp"
+#include "log/replica.hpp"
 #include "tracking/logged_relation.hpp"
 
 namespace refresh_mv {
@@ -15,6 +16,8 @@ struct NotedDelete {
     AttrNumber place; // the column of the scan that tells where a row is
     CommandId command;
     bool ending;
+    int depth; // of the triggers that are called at its end
+    int64 most; // rows that are noted, whatever becomes of the setting meanwhile
     int64 count; // of those found; the first of them are noted
     int64 capacity;
     ItemPointerData *rows;
@@ -37,7 +40,7 @@ void forget(void *argument)
 
 void note(NotedDelete *statement, ItemPointer row)
 {
-    if (statement->count++ > capture::most_rows)
+    if (statement->count++ >= statement->most)
         return;
     if (statement->count > statement->capacity) {
         statement->capacity *= 2;
@@ -71,7 +74,7 @@ bool only_we_ask(const TriggerDesc *triggers)
         const Trigger &trigger = triggers->triggers[i];
         if (trigger.tgoldtable == nullptr || !TRIGGER_FOR_DELETE(trigger.tgtype))
             continue;
-        if (strcmp(trigger.tgname, logged_relation::delete_trigger) != 0 || trigger.tgenabled != TRIGGER_FIRES_ALWAYS)
+        if (!logged_relation::is_ours(trigger, logged_relation::delete_trigger) || trigger.tgenabled != TRIGGER_FIRES_ALWAYS)
             return false;
         ours = true;
     }
@@ -112,6 +115,8 @@ void begin_noting(QueryDesc *query)
     statement->query = query->estate;
     statement->place = writer->resultRelInfo->ri_RowIdAttNo;
     statement->command = query->estate->es_output_cid;
+    statement->depth = replica::trigger_depth() + 1;
+    statement->most = capture::most_rows;
     statement->capacity = at_first;
     statement->rows = static_cast<ItemPointerData *>(palloc(sizeof(ItemPointerData) * at_first));
     MemoryContextSwitchTo(old);
@@ -137,6 +142,12 @@ void finish(QueryDesc *query)
 }
 
 // ---- taking rows ----
+
+// Whether it is at the end of this DELETE on a table that our trigger is called: not of one within it, which may be taken back.
+bool is_told(const NotedDelete *statement, Oid table)
+{
+    return statement->ending && statement->table == table && statement->depth == replica::trigger_depth();
+}
 
 // The row at a place in a page that is locked; false if there is none.
 bool find(Relation table, ItemPointer place, Buffer buffer, HeapTuple row)
@@ -211,8 +222,8 @@ int64 noted(Oid table)
 {
     int64 count = 0;
     for (NotedDelete *statement = refresh_mv::noted; statement != nullptr; statement = statement->outer)
-        if (statement->ending && statement->table == table)
-            count += statement->count;
+        if (is_told(statement, table))
+            count += statement->count <= statement->most ? statement->count : int64{PG_INT32_MAX} + 1;
     return count;
 }
 
@@ -222,7 +233,7 @@ void take(Relation table, void (*each)(TupleTableSlot *row, void *context), void
     Buffer buffer = InvalidBuffer;
     HeapTupleData row;
     for (NotedDelete *statement = refresh_mv::noted; statement != nullptr; statement = statement->outer) {
-        if (!statement->ending || statement->table != RelationGetRelid(table))
+        if (!is_told(statement, RelationGetRelid(table)))
             continue;
         for (int64 i = 0; i < statement->count; i++) {
             CHECK_FOR_INTERRUPTS();

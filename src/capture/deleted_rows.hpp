@@ -10,7 +10,8 @@
 //   that, as ever; and what cascades add to it while a noted DELETE ends is told as well.
 // - More rows are noted than deleted, by triggers and other sessions, never fewer.  Deleted by the statement is what has
 //   its transaction and command in its header, or the row's last version has.
-// - What is noted takes six bytes a row, and no more than refresh_mv.max_logged_rows of them.
+// - What is noted takes six bytes a row, and no more than refresh_mv.max_logged_rows of them, as that was at its beginning.
+// - It is told by the triggers of the statement itself: those of statements within it may be rolled back.
 #pragma once
 
 #include "server/pg.hpp"
@@ -27,10 +28,11 @@ void watch();
 // Looks at a query that is about to run.
 void begin(QueryDesc *query, int flags);
 
-// How many rows were noted of DELETEs on a table that are at their end, and have not been taken.
+// How many rows were noted of the DELETE on a table at the end of which our trigger is called, and have not been taken; more
+// than can be logged if not all were noted.
 int64 noted(Oid table);
 
-// Calls each() for every row that they have deleted, and forgets them.
+// Calls each() for every row that it has deleted, and forgets them.
 void take(Relation table, void (*each)(TupleTableSlot *row, void *context), void *context);
 
 } // namespace deleted_rows

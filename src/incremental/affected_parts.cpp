@@ -1,7 +1,6 @@
 #include "incremental/affected_parts.hpp"
 
 #include "incremental/few_rows.hpp"
-#include "incremental/from_clause.hpp"
 #include "incremental/old_state.hpp"
 #include "incremental/reduce_parts.hpp"
 #include "incremental/relax_outer_joins.hpp"
@@ -260,14 +259,13 @@ bool run(Search *search, Query *query, const char *name, const char *reason)
 }
 
 // The anchor values of an anchored instance's changed rows that satisfy the conditions of its own query on them alone:
-// others are joined with nothing there.  (On the nullable side of a join they may keep a row of nulls away.)
+// others are joined with nothing there.
 const char *find_own(Search *search, const Instance *instance, const NetChanges *changes)
 {
     const SignedChanges *signs = signed_terms::signs_of(search->signs, instance);
     if (signs == nullptr)
         return own_parts(instance, changes);
-    bool nullable = from_clause::is_nullable(from_clause::of_query(instance->query), static_cast<int>(instance->rti));
-    NamedRows rows = few_rows::of(instance, signs, !nullable, "", search->result, search->environment);
+    NamedRows rows = few_rows::of(instance, signs, "", search->result, search->environment);
     return psprintf("SELECT t.%s AS part FROM %s t", instance::column_name(instance->relation, instance->anchor), rows.name);
 }
 
@@ -301,8 +299,7 @@ bool concerns_all(Search *search, const Instance *instance, const NetChanges *ch
     const SignedChanges *signs = signed_terms::signs_of(search->signs, instance);
     if (signs != nullptr) {
         const char *null = psprintf(" AND t.%s IS NULL", instance::column_name(instance->relation, instance->anchor));
-        bool nullable = from_clause::is_nullable(from_clause::of_query(instance->query), static_cast<int>(instance->rti));
-        NamedRows left = few_rows::of(instance, signs, !nullable, null, search->result, search->environment);
+        NamedRows left = few_rows::of(instance, signs, null, search->result, search->environment);
         return tuplestore_tuple_count(left.rows) > 0;
     }
     Query *query = query::unchecked(own_parts(instance, changes), search->environment);
@@ -317,8 +314,8 @@ const char *parts_of(Search *search, int place, const NetChanges *own);
 // The same of an instance that is lost by the chosen anchor: those beside its parts by another.
 const char *find_by_other(Search *search, int place, const NetChanges *own)
 {
-    const Anchoring *other = anchor::other_for(search->query, place, search->changes);
-    Search by_other = {search->query, *other, search->changes, search->signs, search->limit,
+    const Anchoring &other = *instance_at(search->anchoring, place)->other;
+    Search by_other = {search->query, other, search->changes, search->signs, search->limit,
                        search->result, search->environment, search->reason, search->cost};
     const char *text = parts_of(&by_other, place, own);
     const char *parts = row_names::other_parts(place);
@@ -328,7 +325,7 @@ const char *find_by_other(Search *search, int place, const NetChanges *own)
         return nullptr;
     text = psprintf("SELECT DISTINCT a.part FROM (%s) a WHERE a.part IS NOT NULL", text);
     if (!run(search, query::unchecked(text, search->environment), parts, reason)
-        || !run(search, translated_parts::make(search->query, search->anchoring, *other, parts, search->changes,
+        || !run(search, translated_parts::make(search->query, search->anchoring, other, parts, search->changes,
                                                search->environment),
                 name, reason))
         return nullptr;
@@ -368,33 +365,34 @@ const char *all_parts(Search *search)
     return text.data;
 }
 
-// The parts that can have had rows: not those of new rows of a table whose key is the
-// anchor, if each row of the query has one of them.
-NamedRows parts_before(const Search *search)
+// Calls each() for the instances whose table has changed and has one row at most in each part, and its changes; signs are
+// null where these are not signed.
+template <class Each>
+void each_with_row_of_part(const Search *search, Each each)
 {
-    StringInfoData text;
-    const char *word = "WHERE";
     ListCell *cell;
-
-    initStringInfo(&text);
-    appendStringInfo(&text, "SELECT p.part FROM %s p", row_names::now(row_names::parts));
     foreach (cell, search->anchoring.instances) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
         const NetChanges *own = instance::changes_of(search->changes, instance);
-        if (own == nullptr || !reduce_parts::has_row_of_part(search->query, instance, own))
-            continue;
-        // not EXCEPT, whose hash table grows without limit
-        const char *equals = net_changes::equality(get_atttype(own->relation, instance->anchor));
-        appendStringInfoString(
-            &text, sql_template::fill(" {word} NOT EXISTS (SELECT FROM {changes} d"
-                                      " WHERE d.{anchor} {equals} p.part AND NOT d.{existed})",
-                                      {{"word", word},
-                                       {"changes", own->rows.name},
-                                       {"anchor", instance::column_name(own->relation, instance->anchor)},
-                                       {"equals", equals},
-                                       {"existed", net_changes::existed_column(own)}}));
-        word = "AND";
+        if (own != nullptr && reduce_parts::has_row_of_part(search->query, instance, own))
+            each(instance, own, signed_terms::signs_of(search->signs, instance));
     }
+}
+
+// The parts of now that can have had rows, as far as leave_by_rows() does not see to that: not those of new rows.
+NamedRows parts_before(const Search *search, bool by_rows)
+{
+    StringInfoData text;
+    const char *word = "WHERE";
+
+    initStringInfo(&text);
+    appendStringInfo(&text, "SELECT p.part FROM %s p", row_names::now(row_names::parts));
+    each_with_row_of_part(search, [&](const Instance *instance, const NetChanges *own, const SignedChanges *signs) {
+        if (by_rows && signs != nullptr)
+            return;
+        appendStringInfo(&text, " %s %s", word, reduce_parts::had_row(instance, own));
+        word = "AND";
+    });
     return search->result(query::plan(query::unchecked(text.data, search->environment), 0),
                           row_names::before(row_names::parts), search->environment);
 }
@@ -402,20 +400,17 @@ NamedRows parts_before(const Search *search)
 // Leaves the parts of each state in which changed rows, as they are or were, can be joined.
 void leave_by_rows(const Search *search)
 {
-    ListCell *cell;
-    foreach (cell, search->anchoring.instances) {
-        auto *instance = static_cast<Instance *>(lfirst(cell));
-        const SignedChanges *signs = signed_terms::signs_of(search->signs, instance);
-        if (signs == nullptr || !reduce_parts::has_row_of_part(search->query, instance, signs->changes))
-            continue;
-        NamedRows left = few_rows::of(instance, signs, true, "", search->result, search->environment);
+    each_with_row_of_part(search, [&](const Instance *instance, const NetChanges *, const SignedChanges *signs) {
+        if (signs == nullptr)
+            return;
+        NamedRows left = few_rows::of(instance, signs, "", search->result, search->environment);
         for (TableState state : {TableState::now, TableState::before}) {
             const char *name = row_names::in_state(row_names::parts, state);
             const char *text = reduce_parts::left_by_row(instance, signs, left.name, state, name);
             ephemeral_rows::show(search->environment, search->result(query::plan(query::unchecked(text, search->environment), 0),
                                                                      name, search->environment));
         }
-    }
+    });
 }
 
 // The parts of now that are not null.
@@ -442,13 +437,14 @@ bool reduce(Search *search)
     return run(search, left, parts, "too many rows have changed");
 }
 
-// Whether there is no telling which parts the changes of an instance concern, by any anchor.
+// Whether there is no telling which parts the changes of an instance concern, by any anchor.  Notes another by which there is.
 bool is_lost(Query *query, const Anchoring &anchoring, int place, List *changes)
 {
-    if (!anchor::is_lost(anchoring.instances, instance_at(anchoring, place)))
+    Instance *instance = instance_at(anchoring, place);
+    if (!anchor::is_lost(anchoring.instances, instance))
         return false;
-    const Anchoring *other = anchor::other_for(query, place, changes);
-    return other == nullptr || !translated_parts::are_possible(query, anchoring, *other);
+    instance->other = anchor::other_for(query, place, changes);
+    return instance->other == nullptr || !translated_parts::are_possible(query, anchoring, *instance->other);
 }
 
 } // namespace
@@ -507,8 +503,9 @@ const Parts *find(Query *query, const Anchoring &anchoring, List *changes, List 
         ephemeral_rows::show(environment, without_null(&search));
     if (!reduce(&search))
         return nullptr;
-    ephemeral_rows::show(environment, parts_before(&search));
-    if (ephemeral_rows::shown(environment, now).count > few)
+    bool by_rows = ephemeral_rows::shown(environment, now).count > few;
+    ephemeral_rows::show(environment, parts_before(&search, by_rows));
+    if (by_rows)
         leave_by_rows(&search);
     parts->now = describe(ephemeral_rows::shown(environment, now), anchoring.type);
     parts->before = describe(ephemeral_rows::shown(environment, before), anchoring.type);

@@ -29,12 +29,13 @@ namespace affected_parts {
 // Whether the query reads any table that has changed.
 bool concerns(const Anchoring &anchoring, List *changes);
 
-// Why the parts cannot be found, or the tables not be seen as they were; null if they can.
+// Why the parts cannot be found, or the tables not be seen as they were; null if they can.  Notes of lost instances by which
+// other anchor they are followed.
 const char *obstacle(Query *query, const Anchoring &anchoring, List *changes);
 
-// Finds the parts of a query, which is not modified, that may differ, by the signed changes (SignedChanges *)
-// if there are any; with what is expected instead of results, how many there may be.  Adds to the cost, in the planner's
-// units.  null, with a reason, if that would be more than the limit.
+// Finds the parts of a query that may differ, by the signed changes (SignedChanges *) if there are any; with what is
+// expected instead of results, how many there may be.  The query is not modified; obstacle() has found none.  Adds to
+// the cost, in the planner's units.  null, with a reason, if that would be more than the limit.
 const Parts *find(Query *query, const Anchoring &anchoring, List *changes, List *signs, double limit,
                    ephemeral_rows::Result result, QueryEnvironment *environment, double *cost, const char **reason);
 

@@ -300,7 +300,7 @@ void clear(const Anchoring &anchoring)
     foreach (cell, list_concat_copy(anchoring.instances, anchoring.recursions)) {
         auto *instance = static_cast<Instance *>(lfirst(cell));
         instance->anchor = 0;
-        instance->keeps_nulls = instance->repeated = instance->implied = false;
+        instance->keeps_nulls = instance->repeated = instance->sole = instance->implied = false;
     }
 }
 
@@ -317,13 +317,16 @@ List *roots_of(List *instances)
     return roots;
 }
 
-// Forgets what anchors are implied by if that cannot be restricted itself, since it is evaluated for each row around it.
+// Forgets what anchors are implied by if that is evaluated for each row around it: better if these are fewer.
 void imply_by_restricted(List *instances, List *roots)
 {
     bool restricted = true;
     ListCell *cell;
-    foreach (cell, roots)
-        restricted &= !static_cast<Instance *>(lfirst(cell))->repeated;
+    foreach (cell, roots) {
+        auto *root = static_cast<Instance *>(lfirst(cell));
+        root->sole = root->repeated;
+        restricted &= !root->repeated;
+    }
     foreach (cell, instances)
         static_cast<Instance *>(lfirst(cell))->implied &= restricted;
 }
@@ -486,11 +489,17 @@ bool is_lost(List *instances, const Instance *instance)
                && beside(instances, instance) == nullptr);
 }
 
-Anchoring none(Query *query)
+Anchoring unanalysed(Query *query)
 {
     Anchoring anchoring{};
     anchoring.instances = instance::all(query);
     anchoring.recursions = instance::recursions(query);
+    return anchoring;
+}
+
+Anchoring none(Query *query)
+{
+    Anchoring anchoring = unanalysed(query);
     mark_joined(&anchoring, query, true, true);
     mark_all_across(query, anchoring.instances);
     return anchoring;

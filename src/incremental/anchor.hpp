@@ -48,6 +48,9 @@ Anchoring choose_for(Query *query, Oid relation);
 // null if there is none, or its class is of both sides of a full join.
 const Anchoring *other_for(Query *query, int place, List *changes);
 
+// What a query reads, with nothing told about how.
+Anchoring unanalysed(Query *query);
+
 // Begins to analyse a query: how it reads its instances, of which none is anchored yet.
 Anchoring none(Query *query);
 

@@ -175,15 +175,6 @@ bool can_be_anchored(Query *query)
     return query->setOperations == nullptr && query->jointree != nullptr;
 }
 
-// What tells nothing about any instance.
-Anchoring nothing(Query *query)
-{
-    Anchoring anchoring{};
-    anchoring.instances = instance::all(query);
-    anchoring.recursions = instance::recursions(query);
-    return anchoring;
-}
-
 // The places of the instances of some relations.
 template <class Is>
 Bitmapset *places(Query *query, Is is)
@@ -203,7 +194,7 @@ namespace anchor {
 Anchoring choose(Query *query, List *changes)
 {
     if (!can_be_anchored(query))
-        return nothing(query);
+        return anchor::unanalysed(query);
     auto changed = [&](const Instance *instance) { return instance::changes_of(changes, instance) != nullptr; };
     return best_of(query, places(query, changed), changes);
 }
@@ -211,7 +202,7 @@ Anchoring choose(Query *query, List *changes)
 Anchoring choose_for(Query *query, Oid relation)
 {
     if (!can_be_anchored(query))
-        return nothing(query);
+        return anchor::unanalysed(query);
     return best_of(query, places(query, [&](const Instance *instance) { return instance->relation == relation; }), NIL);
 }
 

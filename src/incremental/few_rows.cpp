@@ -10,17 +10,20 @@ namespace {
 
 constexpr int64 few = 100;
 
-// The conditions of its query on an instance alone, as ones on the first entry of another.
+// The conditions of its query on an instance alone, as ones on the first entry of another; null if it has none, or is on
+// the nullable side of a join.
 Node *own_conditions(const Instance *instance)
 {
     int rti = static_cast<int>(instance->rti);
     Node *own = nullptr;
     ListCell *cell;
     From from = from_clause::of_query(instance->query);
+    if (from_clause::is_nullable(from, rti))
+        return nullptr;
     foreach (cell, from.positive) {
         auto *condition = static_cast<Node *>(lfirst(cell));
         int only;
-        if (!contain_subplans(condition) && !contain_vars_of_level(condition, 1)
+        if (!contain_subplans(condition) && !query::mentions_around(condition)
             && !contain_volatile_functions(condition) && bms_get_singleton_member(pull_varnos(nullptr, condition), &only)
             && only == rti)
             own = make_and_qual(own, static_cast<Node *>(copyObjectImpl(condition)));
@@ -32,12 +35,12 @@ Node *own_conditions(const Instance *instance)
 
 } // namespace
 
-NamedRows few_rows::of(const Instance *instance, const SignedChanges *signs, bool linear, const char *more,
+NamedRows few_rows::of(const Instance *instance, const SignedChanges *signs, const char *more,
                        ephemeral_rows::Result result, QueryEnvironment *environment)
 {
     bool many = signs->rows.count > few || *more != '\0';
     bool barred = rt_fetch(instance->rti, instance->query->rtable)->securityQuals != NIL;
-    Node *own = linear && many && !barred ? own_conditions(instance) : nullptr;
+    Node *own = many && !barred ? own_conditions(instance) : nullptr;
     if (own == nullptr && *more == '\0')
         return signs->rows;
     Query *query = query::unchecked(psprintf("SELECT t.* FROM %s t WHERE true%s", signs->rows.name, more), environment);

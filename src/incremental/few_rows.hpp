@@ -4,7 +4,8 @@
 // that leaves hardly any, and joins what it leaves row by row. So conditions on them alone are evaluated first.
 //
 // Invariants:
-// - The rows left out are those that no joined row is made of.
+// - The rows left out are those that no joined row is made of: none on the nullable side of a join, where one that
+//   does not satisfy a condition may keep a row of nulls away.
 // - A few rows are left as they are, if nothing more is asked of them: that is sooner done.
 #pragma once
 
@@ -13,8 +14,8 @@
 
 namespace refresh_mv::few_rows {
 
-// Those of an instance of a query with the conditions on it alone, if it is linear, and more, on t (" AND ...").
-NamedRows of(const Instance *instance, const SignedChanges *signs, bool linear, const char *more,
-             ephemeral_rows::Result result, QueryEnvironment *environment);
+// Those of an instance of a query that satisfy its conditions on it alone, and more, on t (" AND ...").
+NamedRows of(const Instance *instance, const SignedChanges *signs, const char *more, ephemeral_rows::Result result,
+             QueryEnvironment *environment);
 
 } // namespace refresh_mv::few_rows

@@ -115,13 +115,7 @@ Query *known(Work *work)
 Query *touched_rows(Work *work)
 {
     Query *rows = group_shape::select_rows(work->analysis.query, work->analysis.groups, row_names::groups, work->environment);
-    List *outputs = NIL;
-    ListCell *cell;
-    foreach (cell, rows->targetList)
-        if (!lfirst_node(TargetEntry, cell)->resjunk)
-            outputs = lappend(outputs, lfirst(cell));
-    rows->targetList = outputs;
-    rows->sortClause = NIL;
+    query::forget_order(rows);
     rows->limitCount = nullptr;
     rows->limitOption = LIMIT_OPTION_COUNT;
     return rows;

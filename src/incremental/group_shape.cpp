@@ -93,7 +93,7 @@ bool is_of_one_row(Query *query, Expr *expr)
     auto *node = reinterpret_cast<Node *>(expr);
     List *expressions = grouping_expressions(query);
     ListCell *cell;
-    if (contain_subplans(node) || contain_vars_of_level(node, 1))
+    if (contain_subplans(node) || query::mentions_around(node))
         return false;
     foreach (cell, pull_var_clause(node, 0))
         if (!groups_by_row(query, expressions, lfirst_node(Var, cell)->varno))

@@ -5,6 +5,8 @@
 
 namespace refresh_mv {
 
+struct Anchoring;
+
 struct Instance {
     Query *query; // whose range table it is in
     Index rti;
@@ -12,9 +14,11 @@ struct Instance {
     Oid partition;     // by whose bounds a root is read, where its rows are as they are now; InvalidOid: all are
     AttrNumber anchor; // its column of the class; 0: it has none
     bool repeated;     // evaluated anew for each row of the query around it
+    bool sole;         // and the anchor is its own: nothing around it is restricted so that it need not be
     bool implied;      // its anchor equals one that is restricted, by a join or a condition of the query itself
     bool keeps_nulls;  // a row with a null there matters to all parts (NOT IN)
     bool across;       // in a subquery that is evaluated for the query's joined rows, and compares with them somehow
+    const Anchoring *other; // one by which its changes are followed if this one loses it; null: not looked for, or none
     const char *recursion; // the recursive query that reads it, by name; null: none
     bool joined;       // read through FROM and queries that only select and join
     bool optional;     // alone on the nullable side of a left join that can be taken apart (optional_rows.hpp)

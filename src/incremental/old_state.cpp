@@ -45,7 +45,7 @@ bool is_run(const PartRows &rows)
 // then needs no restriction, and finds its rows by an index if the planner likes.
 bool is_joined(const Instance *instance, const Parts *parts, TableState state)
 {
-    return !parts->has_null && !instance->keeps_nulls && !is_run(rows_of(parts, state));
+    return !parts->has_null && !instance->keeps_nulls && !instance->repeated && !is_run(rows_of(parts, state));
 }
 
 // "t.column is among the parts".  A run of values is a range, which finds an index; a
@@ -64,18 +64,18 @@ const char *in_parts(const Instance *instance, const Parts *parts, TableState st
     }
     if (parts->has_null || instance->keeps_nulls)
         restriction = psprintf("((%s) OR t.%s IS NULL)", restriction, column);
-    return restriction;
+    return instance->repeated ? psprintf("(%s) IS TRUE", restriction) : restriction; // beside what finds few rows each time
 }
 
 const char *fence(const Instance *instance, const Parts *parts, TableState state)
 {
-    return is_restricted(instance, parts) && !is_joined(instance, parts, state) ? as_it_stands : "";
+    return is_restricted(instance, parts) && !instance->repeated && !is_joined(instance, parts, state) ? as_it_stands : "";
 }
 
 // Whether a table that is read as it is has to be restricted where it is read.
 bool must_be_restricted(const Instance *instance, const Parts *parts, TableState state)
 {
-    return is_restricted(instance, parts) && !instance->repeated
+    return is_restricted(instance, parts) && (!instance->repeated || instance->sole)
            && !(instance->implied && is_joined(instance, parts, state));
 }
 
@@ -120,7 +120,7 @@ char *old_bag(const Instance *instance, const NetChanges *changes, const Parts *
 }
 
 // The table of an instance that is evaluated for each row of the query around it, or not restricted, as it was: all of
-// it, to be found by an index, but of the old images just those of the parts, which may be read each time.
+// it that may be wanted, to be found by an index, but of the old images just those of the parts, which may be read each time.
 char *old_rows_to_find(const Instance *instance, const NetChanges *changes, const Parts *parts,
                          QueryEnvironment *environment)
 {
@@ -131,11 +131,12 @@ char *old_rows_to_find(const Instance *instance, const NetChanges *changes, cons
     PlannedStmt *plan = query::plan(query::unchecked(text, environment), 0);
     ephemeral_rows::show(environment, changes->imagined ? ephemeral_rows::expected_of(plan, name, environment)
                                                         : ephemeral_rows::result_of(plan, name, environment));
-    return sql_template::fill("SELECT {columns} FROM {table} t WHERE NOT ({changed})"
+    return sql_template::fill("SELECT {columns} FROM {table} t WHERE NOT ({changed}) AND {in_parts}"
                               " UNION ALL SELECT {columns} FROM {old} t",
                               {{"columns", columns},
                                {"table", instance::table_name(instance)},
                                {"changed", net_changes::is_among(changes, changes->source->key, changes->rows.name)},
+                               {"in_parts", instance->sole ? in_any_parts(instance, parts, TableState::before) : "true"},
                                {"old", name}});
 }
 

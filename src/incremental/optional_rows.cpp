@@ -125,7 +125,7 @@ bool are_of(Query *query, int rti)
         if (lfirst_node(RangeTblEntry, cell)->lateral)
             return false; // it may mention what the join makes null
     JoinExpr *join = rte->securityQuals == NIL ? find_join(query, rti) : nullptr;
-    return join != nullptr && !contain_subplans(join->quals) && !contain_vars_of_level(join->quals, 1);
+    return join != nullptr && !contain_subplans(join->quals) && !query::mentions_around(join->quals);
 }
 
 Expr *read(Query *query, const Instance *instance, const SignedChanges *signs, const NamedRows &few, Part part,

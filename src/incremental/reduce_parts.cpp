@@ -62,7 +62,7 @@ List *conditions_on(const From &from, Relids entries, List *changes)
     ListCell *cell;
     foreach (cell, from.positive) {
         auto *condition = static_cast<Node *>(lfirst(cell));
-        if (!contain_vars_of_level(condition, 1) && bms_is_subset(pull_varnos(nullptr, condition), entries)
+        if (!query::mentions_around(condition) && bms_is_subset(pull_varnos(nullptr, condition), entries)
             && !reads_any_changed(condition, changes))
             conditions = lappend(conditions, condition);
     }
@@ -108,6 +108,16 @@ bool has_row_of_part(Query *query, const Instance *instance, const NetChanges *c
     return !changes->bag && instance->anchor != 0 && list_length(changes->source->key) == 1
            && get_attnum(changes->relation, static_cast<char *>(linitial(changes->source->key))) == instance->anchor
            && instance->query == query && !from_clause::is_nullable(from_clause::of_query(query), static_cast<int>(instance->rti));
+}
+
+const char *had_row(const Instance *instance, const NetChanges *changes)
+{
+    // not EXCEPT, whose hash table grows without limit
+    return sql_template::fill("NOT EXISTS (SELECT FROM {changes} d WHERE d.{anchor} {equals} p.part AND NOT d.{existed})",
+                              {{"changes", changes->rows.name},
+                               {"anchor", instance::column_name(instance->relation, instance->anchor)},
+                               {"equals", net_changes::equality(get_atttype(instance->relation, instance->anchor))},
+                               {"existed", net_changes::existed_column(changes)}});
 }
 
 const char *left_by_row(const Instance *instance, const SignedChanges *signs, const char *left, TableState state, const char *parts)

@@ -20,6 +20,9 @@ Query *possible(Query *query, const Anchoring &anchoring, List *changes);
 // Whether an instance has one row at most in each part, that every joined row of the query is made of.
 bool has_row_of_part(Query *query, const Instance *instance, const NetChanges *changes);
 
+// That a part p is not that of a new row of that instance, as a condition.
+const char *had_row(const Instance *instance, const NetChanges *changes);
+
 // A text for those of some parts, rows of a name, that can have joined rows in a state: where that instance has no
 // changed row, or one of those that are left of its signed changes, as rows of that name.
 const char *left_by_row(const Instance *instance, const SignedChanges *signs, const char *left, TableState state, const char *parts);

@@ -169,13 +169,7 @@ Expr *one()
 // Adds the sign to what a query returns; returns the number of its column.
 AttrNumber add_sign(Query *query, Expr *sign)
 {
-    List *entries = NIL;
-    ListCell *cell;
-    foreach (cell, query->targetList)
-        if (!lfirst_node(TargetEntry, cell)->resjunk)
-            entries = lappend(entries, lfirst(cell));
-    query->targetList = entries;
-    query->sortClause = NIL;
+    query::forget_order(query);
     return query::add_output(query, sign, sign_name);
 }
 
@@ -227,7 +221,7 @@ bool find_few(Term *term, ephemeral_rows::Result result)
         const char *tests = reference_tests(term, instance, optional);
         const char *old = role == Role::old ? psprintf(" AND t.%s < 0", net_changes::existed_column(signs->changes)) : "";
         NamedRows *few = &term->few[foreach_current_index(cell)];
-        *few = few_rows::of(instance, signs, !optional, psprintf("%s%s", tests, old), result, term->environment);
+        *few = few_rows::of(instance, signs, psprintf("%s%s", tests, old), result, term->environment);
         empty |= few->count == 0;
     }
     return empty;

@@ -70,8 +70,8 @@ static int64 floor_of(Oid view)
 }
 
 // Deletes the entries of a relation below the floors of all that read them: of those with rows
-// its readers, of marks also itself, if it is a tracked view.
-static void purge_entries(Relation log, Oid relation, bool is_view)
+// its readers, of marks also itself, if it is a tracked view.  True if one said "everything".
+static bool purge_entries(Relation log, Oid relation, bool is_view)
 {
     int64 rows = PG_INT64_MAX;
     own_rows::Scan readers = own_rows::begin("tracked", own_rows::Under::active_snapshot, {own_rows::is("relation", relation)});
@@ -79,8 +79,9 @@ static void purge_entries(Relation log, Oid relation, bool is_view)
         rows = Min(rows, floor_of(own_rows::oid(readers, "view")));
     own_rows::end(&readers);
     int64 marks = is_view ? Min(rows, floor_of(relation)) : rows;
+    bool everything = false;
     if (marks == PG_INT64_MAX)
-        return; // nobody reads any
+        return false; // nobody reads any
     if (rows == PG_INT64_MAX)
         rows = 0;
 
@@ -90,10 +91,13 @@ static void purge_entries(Relation log, Oid relation, bool is_view)
         bool null;
         CHECK_FOR_INTERRUPTS();
         own_rows::value(entries, "data", &null);
-        if (own_rows::number(entries, "seq") < (null ? marks : rows))
+        if (own_rows::number(entries, "seq") < (null ? marks : rows)) {
             simple_heap_delete(log, &entries.tuple->t_self);
+            everything |= null;
+        }
     }
     own_rows::end(&entries);
+    return everything;
 }
 
 // The relations whose entries a view reads, itself among them; of all views, if it is none.
@@ -118,16 +122,20 @@ static bool is_tracked(Oid view)
 void purge(Oid view)
 {
     ListCell *cell;
+    bool everything = false;
     if (!may_delete())
         return;
     CommandCounterIncrement();
     PushActiveSnapshot(GetTransactionSnapshot());
     Relation log = statement::open_table("log");
     foreach (cell, read_by(view))
-        purge_entries(log, lfirst_oid(cell), is_tracked(lfirst_oid(cell)));
+        everything |= purge_entries(log, lfirst_oid(cell), is_tracked(lfirst_oid(cell)));
     table_close(log, NoLock);
     PopActiveSnapshot();
     CommandCounterIncrement();
+    // DDL may have been why: a partition that was no one's for a while has entries of its own.
+    if (everything && OidIsValid(view))
+        delete_orphans();
 }
 
 void forget(Oid relation)

@@ -5,7 +5,7 @@
 namespace refresh_mv::chunk_lock {
 
 // Tells this lock from others on the same object.
-static constexpr uint16 lock_id = 0x7277;
+static constexpr uint16 lock_id = 0x7278; // no other lock on views or sources has it
 
 static LOCKTAG tag_of(Oid view)
 {

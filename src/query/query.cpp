@@ -388,6 +388,17 @@ void select_joined(Query *query, List *entries)
     query->hasAggs = query->hasWindowFuncs = query->hasDistinctOn = query->hasTargetSRFs = false;
 }
 
+void forget_order(Query *query)
+{
+    List *entries = NIL;
+    ListCell *cell;
+    foreach (cell, query->targetList)
+        if (!lfirst_node(TargetEntry, cell)->resjunk)
+            entries = lappend(entries, lfirst(cell));
+    query->targetList = entries;
+    query->sortClause = NIL;
+}
+
 AttrNumber add_output(Query *query, Expr *expr, const char *name)
 {
     auto number = static_cast<AttrNumber>(list_length(query->targetList) + 1);

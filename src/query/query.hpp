@@ -94,6 +94,9 @@ bool single_value(Query *query, Datum *value, QueryEnvironment *environment = nu
 // Makes a query return some entries of its joined rows: all that follows joining goes.
 void select_joined(Query *query, List *entries);
 
+// Has a query return rows in any order, and the columns alone that it shows.
+void forget_order(Query *query);
+
 // Adds an expression to what a query returns; returns the number of its column.
 AttrNumber add_output(Query *query, Expr *expr, const char *name);
 

@@ -10,6 +10,7 @@
 #include "refresh/row_condition.hpp"
 #include "server/bridge.hpp"
 #include "server/time_box.hpp"
+#include "store/chunk_progress.hpp"
 #include "store/view_settings.hpp"
 #include "tracking/baseline.hpp"
 #include "tracking/registry.hpp"
@@ -102,6 +103,16 @@ bool core_refresh::make_baseline(Oid oid)
         throw;
     }
     return false;
+}
+
+void core_refresh::end_chunks(Oid view)
+{
+    try {
+        subtransaction([&] { guard([&] { chunk_progress::forget(view); }); });
+    } catch (const PgError &error) {
+        if (is_cancel(error.data))
+            throw;
+    }
 }
 
 } // namespace refresh_mv

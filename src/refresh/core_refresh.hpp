@@ -21,4 +21,8 @@ namespace refresh_mv::core_refresh {
 // nothing done, if it cannot be one.  It takes a part of the time that a full refresh does at most.
 bool make_baseline(Oid view);
 
+// Forgets a refresh of the view in chunks that has not ended, since the whole view has been filled; if that cannot be, it goes
+// on some time.
+void end_chunks(Oid view);
+
 } // namespace refresh_mv::core_refresh

@@ -98,14 +98,7 @@ Sides widened(Relation view, const Sides &sides, const char *same, Node *may_go)
 
 bool try_merge(const OpenView &view, const Sides &sides, Method method, Merged *merged)
 {
-    try {
-        subtransaction([&] { *merged = merge_sides(view, sides, method, false); });
-        return true;
-    } catch (const PgError &error) {
-        if (!is(error, ERRCODE_UNIQUE_VIOLATION))
-            throw;
-        return false;
-    }
+    return without_conflict([&] { *merged = merge_sides(view, sides, method, false); });
 }
 
 Sides copy_of(const Sides &sides)

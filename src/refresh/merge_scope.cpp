@@ -97,14 +97,7 @@ Node *kept_rows(const OpenView &view)
 
 bool merge_part(const OpenView &view, Scope part, Method method, Merged *merged)
 {
-    try {
-        subtransaction([&] { *merged = merge_scope(view, part, method, false); });
-        return true;
-    } catch (const PgError &error) {
-        if (!is(error, ERRCODE_UNIQUE_VIOLATION))
-            throw;
-        return false;
-    }
+    return without_conflict([&] { *merged = merge_scope(view, part, method, false); });
 }
 
 } // namespace refresh_mv

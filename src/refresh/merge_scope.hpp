@@ -48,8 +48,22 @@ Merged merge_scope(const OpenView &view, Scope scope, Method method, bool may_sw
 // The rows that keep_before lets a refresh touch; null for all.
 Node *kept_rows(const OpenView &view);
 
-// Merges a part of the view.  False, with nothing done, where that meets a
-// unique index: a row has moved into the scope, and its old version is outside.
+// Runs code that merges a part of a view.  False, with nothing done, where that meets a
+// unique index: a row has moved into the part, and its old version is outside.
+template <class F>
+bool without_conflict(F &&merge)
+{
+    try {
+        subtransaction(merge);
+        return true;
+    } catch (const PgError &error) {
+        if (!is(error, ERRCODE_UNIQUE_VIOLATION))
+            throw;
+        return false;
+    }
+}
+
+// Merges a part of the view so.
 bool merge_part(const OpenView &view, Scope part, Method method, Merged *merged);
 
 // Runs code that plans several queries on the view's sources; fails if a partition has

@@ -414,11 +414,6 @@ Call call(const Board *board)
     return call;
 }
 
-const char *snapshot(const Board *board)
-{
-    return board->snapshot;
-}
-
 void set_snapshot(Board *board, const char *name, TimestampTz taken)
 {
     copy(board->snapshot, name);

@@ -60,8 +60,7 @@ const char *session(const Board *board);
 // The call, as workers carry it out.
 Call call(const Board *board);
 
-// The snapshot that all of it is to be read by; empty if there is none.
-const char *snapshot(const Board *board);
+// Says by which snapshot all of it is to be read.
 void set_snapshot(Board *board, const char *name, TimestampTz taken);
 
 // What the workers say.

@@ -98,6 +98,15 @@ void fill(Logged *entry, Relation relation, const Trigger *trigger)
 
 namespace logged_relation {
 
+bool is_ours(const Trigger &trigger, const char *name)
+{
+    if (strcmp(trigger.tgname, name) != 0)
+        return false;
+    const char *function = get_func_name(trigger.tgfoid);
+    const char *schema = get_namespace_name(get_func_namespace(trigger.tgfoid));
+    return function != nullptr && schema != nullptr && strcmp(function, "log_change") == 0 && strcmp(schema, "refresh_mv") == 0;
+}
+
 char *argument(Flags flags, List *key, List *others)
 {
     StringInfoData text;

@@ -51,6 +51,9 @@ constexpr char delete_trigger[] = "refresh_mv_delete";
 // That of the one for rows that another server has sent.
 constexpr char apply_trigger[] = "refresh_mv_apply";
 
+// Whether a trigger of such a name is ours, and not one of a user's.
+bool is_ours(const Trigger &trigger, const char *name);
+
 // The argument that says so, of column names (C strings).
 struct Flags {
     bool exact;

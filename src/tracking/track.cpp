@@ -576,10 +576,14 @@ void sweep()
         return;
     foreach (cell, registry::unread_sources())
         release(lfirst_oid(cell));
-    foreach (cell, registry::stray_tables())
-        if (ConditionalLockRelationOid(lfirst_oid(cell), AccessExclusiveLock)
-            && get_rel_relkind(lfirst_oid(cell)) != '\0')
+    foreach (cell, registry::stray_tables()) {
+        if (!ConditionalLockRelationOid(lfirst_oid(cell), AccessExclusiveLock))
+            continue;
+        if (list_member_oid(registry::stray_tables(), lfirst_oid(cell)))
             triggers::remove(lfirst_oid(cell));
+        else // meanwhile it has been dropped, or attached again
+            UnlockRelationOid(lfirst_oid(cell), AccessExclusiveLock);
+    }
     if (log_retention::may_delete()) {
         log_retention::purge(InvalidOid);
         log_retention::delete_orphans();

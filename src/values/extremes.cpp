@@ -224,9 +224,11 @@ char *write_value(char *at, const Extremes *list, Datum value)
     int64 length = bytes_of(list, value);
     if (list->type->typlen < 0)
         at = write_number(at, static_cast<uint64>(length));
-    if (list->type->typbyval)
-        store_att_byval(at, value, static_cast<int>(length));
-    else
+    if (list->type->typbyval) { // which asks for a place that suits its type
+        alignas(Datum) char aligned[sizeof(Datum)];
+        store_att_byval(aligned, value, static_cast<int>(length));
+        memcpy(at, aligned, static_cast<size_t>(length));
+    } else
         memcpy(at, data_of(list, value), static_cast<size_t>(length));
     return at + length;
 }

@@ -37,12 +37,6 @@ def await_pause(server, task, what):
     faulty.await_true(lambda: f": {what}," in phase(server, task), lambda: f"{what}: {phase(server, task)} {task.error}")
 
 
-def last(server, view):
-    """What the history says last of a view."""
-    return server.execute("SELECT method, success, reason FROM refresh_mv.history"
-                          f" WHERE view = 'public.{view}' ORDER BY started DESC LIMIT 1")[0]
-
-
 def check_idle(server, task):
     """Fails if a call that pauses keeps others from anything."""
     kept = server.execute(f"SELECT backend_xmin, backend_xid FROM pg_stat_activity WHERE pid = {task.session.pid}")
@@ -69,18 +63,18 @@ def of_rate(server):
     await_pause(server, task, "keeping to max_wal_rate")
     check_idle(server, task)
     server.execute("SELECT refresh_materialized_views_smart('{v}')")
-    faulty.require(last(server, "v") == ("none", True, f"skipped: pid {task.session.pid} is refreshing it in chunks"),
-                   last(server, "v"))
+    faulty.require(faulty.last_refresh(server, "v") == ("none", True, f"skipped: pid {task.session.pid} is refreshing it in chunks"),
+                   faulty.last_refresh(server, "v"))
     server.execute("SELECT refresh_materialized_views(true, 2, '{v}')")
-    faulty.require("in chunks" in last(server, "v")[2], last(server, "v"))
+    faulty.require("in chunks" in faulty.last_refresh(server, "v")[2], faulty.last_refresh(server, "v"))
     server.execute(CALL % ("v", ""))
-    faulty.require(last(server, "v")[2] == f"skipped: already being refreshed by pid {task.session.pid}", last(server, "v"))
+    faulty.require(faulty.last_refresh(server, "v")[2] == f"skipped: already being refreshed by pid {task.session.pid}", faulty.last_refresh(server, "v"))
     waiting = faulty.Task(server, CALL % ("v", ", wait => true"))
     faulty.await_true(lambda: server.execute(f"SELECT 1 FROM pg_locks WHERE pid = {waiting.session.pid} AND NOT granted"),
                       "another such call waits")
     cancel(server, task)
     waiting.join()
-    method, success, reason = last(server, "v")
+    method, success, reason = faulty.last_refresh(server, "v")
     faulty.require((method, success) == ("full", True) and ", 1 of them by earlier calls" in reason, reason)
     with server.session() as session:
         faulty.compare(session, "v")
@@ -95,9 +89,7 @@ def of_overtaking(server):
         server.execute(f"SELECT refresh_materialized_views(false, 2, '{{{view}}}')")
         task.join()
         faulty.require(task.seconds is not None, task.error)
-        method, success, reason = server.execute(
-            "SELECT method, success, reason FROM refresh_mv.history"
-            f" WHERE view = 'public.{view}' AND reason LIKE '%meanwhile%' ORDER BY started DESC LIMIT 1")[0]
+        method, success, reason = faulty.last_refresh(server, view, where="reason LIKE '%meanwhile%'")
         faulty.require((method, success) == ("full", True) and "has refreshed the whole view meanwhile" in reason, reason)
         with server.session() as session:
             faulty.compare(session, view)

@@ -14,7 +14,6 @@ the most memory that a session at work had for itself.
 import contextlib
 import itertools
 import random
-import threading
 import time
 
 import psycopg2
@@ -51,17 +50,15 @@ SETUP = f"""
 """
 
 
-class Writers:
+class Writers(faulty.Background):
     """Two sessions that change rows until the with statement ends; they come back after a crash."""
 
     def __init__(self, server):
+        super().__init__(2)
         self.server = server
-        self.end = threading.Event()
-        self.problems = []
         self.count = itertools.count()
-        self.threads = [threading.Thread(target=self.write, args=(number,), daemon=True) for number in range(2)]
 
-    def write(self, number):
+    def work(self, number):
         """The body of a thread."""
         dice = random.Random(number)
         while not self.end.is_set():
@@ -76,17 +73,6 @@ class Writers:
             except psycopg2.Error as error:
                 self.problems.append(error)
                 return
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.end.set()
-        for thread in self.threads:
-            thread.join(faulty.DEADLINE)
-        faulty.require(not self.problems, *self.problems)
 
 
 def statement(dice, number):
@@ -175,16 +161,14 @@ class Refresh:
         self.watch(task, lambda: False)
         faulty.require(task.error is None, task.error)
         print(f"{self.view}: {time.monotonic() - self.start:.1f} s in all, at most {self.memory} MB for itself", flush=True)
-        return self.server.execute("SELECT method, success, reason, duration FROM refresh_mv.history"
-                                   f" WHERE view = 'public.{self.view}' ORDER BY started DESC LIMIT 1")[0]
+        return faulty.last_refresh(self.server, self.view, "method, success, reason, duration")
 
 
 def check(server, view, methods):
     """Fails unless a smart refresh goes on by the changes, and the view equals its query then."""
     with server.session("-c statement_timeout=0") as session:
         session.execute(f"SELECT refresh_materialized_views_smart('{{{view}}}')")
-        (method, reason), = session.execute("SELECT method, reason FROM refresh_mv.history"
-                                            f" WHERE view = 'public.{view}' ORDER BY started DESC LIMIT 1")
+        method, reason = faulty.last_refresh(session, view, "method, reason")
         faulty.require(method in methods, f"{view} was refreshed by {method}: {reason}")
         (query,), = session.execute(f"SELECT rtrim(pg_get_viewdef('{view}'), ';')")
         wrong, = session.execute(f"SELECT (SELECT count(*) FROM (TABLE {view} EXCEPT ALL ({query})) AS a),"

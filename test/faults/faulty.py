@@ -280,7 +280,36 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class Writers:
+class Background:
+    """Threads that work until the with statement ends; it fails if one has had a problem."""
+
+    def __init__(self, many):
+        self.end = threading.Event()
+        self.problems = []
+        self.threads = [threading.Thread(target=self.work, args=(number,), daemon=True) for number in range(many)]
+
+    def work(self, number):
+        """The body of a thread."""
+        raise NotImplementedError
+
+    def join(self):
+        """Waits until all have ended."""
+        for thread in self.threads:
+            thread.join(DEADLINE)
+        require(not any(thread.is_alive() for thread in self.threads), "a thread does not end")
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.end.set()
+        self.join()
+        require(not self.problems, *self.problems)
+
+
+class Writers(Background):
     """Sessions that write to all tables until the with statement ends or their connections do.
 
     Errors with an SQLSTATE among those allowed, and deadlocks with DDL or whoever else locks
@@ -289,15 +318,13 @@ class Writers:
     many = 2
 
     def __init__(self, server, *allowed):
+        super().__init__(self.many)
         self.allowed = (errorcodes.DEADLOCK_DETECTED, *allowed)
-        self.end = threading.Event()
-        self.problems = []
         self.refused = 0  # transactions
         self.acknowledged = dict(server.execute("SELECT writer, n FROM written"))
         self.sessions = [server.session() for _ in range(self.many)]
-        self.threads = [threading.Thread(target=self.write, args=(number,), daemon=True) for number in range(self.many)]
 
-    def write(self, number):
+    def work(self, number):
         """The body of a thread: counts each transaction whose commit is acknowledged."""
         dice = random.Random()
         session = self.sessions[number]
@@ -317,22 +344,10 @@ class Writers:
                     session.execute("ROLLBACK")
 
     def join(self):
-        """Waits until all have lost their connections."""
-        for thread in self.threads:
-            thread.join(DEADLINE)
-        require(not any(thread.is_alive() for thread in self.threads), "a writer has kept its connection")
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.end.set()
-        self.join()
+        """Waits until all have ended, by themselves as they lose their connections."""
+        super().join()
         for session in self.sessions:
             session.connection.close()
-        require(not self.problems, *self.problems)
 
     def check(self, server):
         """Fails if a commit that was acknowledged is not in the view of them."""
@@ -427,6 +442,12 @@ def set_up(server):
     """Makes the tables, and the views, tracked and refreshed."""
     server.execute(SETUP)
     server.execute("CALL refresh_mv.run()")
+
+
+def last_refresh(server, view, columns="method, success, reason", where="true"):
+    """What the history says last of a view."""
+    return server.execute(f"SELECT {columns} FROM refresh_mv.history WHERE view = 'public.{view}' AND {where}"
+                          " ORDER BY started DESC LIMIT 1")[0]
 
 
 def check_leftovers(session, of=None):

@@ -17,7 +17,6 @@
 import contextlib
 import os
 import random
-import threading
 
 import psycopg2
 
@@ -46,6 +45,15 @@ OUTCOMES = ("SELECT view_name, success, sqlstate FROM refresh_mv.journal"
 
 
 @contextlib.contextmanager
+def set_up(*settings):
+    """A server with the views, and a session there; at the end the server must not have complained."""
+    with faulty.Server(*settings) as server, server.session() as session:
+        session.execute(SETUP)
+        yield server, session
+        server.check_log()
+
+
+@contextlib.contextmanager
 def closed(server, *gates):
     """Nobody passes some gates until this ends."""
     with server.session() as session:
@@ -60,6 +68,15 @@ def await_rows(session, sql, count, what):
     """Waits until a query returns so many rows, and returns them."""
     faulty.await_true(lambda: len(session.execute(sql)) == count, lambda: f"{what}: {session.execute(sql)}")
     return session.execute(sql)
+
+
+@contextlib.contextmanager
+def at_gates(server, session, sql, *gates):
+    """A call under way of which views wait at gates, which open when this ends."""
+    with closed(server, *gates):
+        task = faulty.Task(server, sql)
+        await_rows(session, WAITING, len(gates), "views wait")
+        yield task
 
 
 def await_end(session):
@@ -95,16 +112,14 @@ def of_results(dice):
             writers.check(server)
 
 
-class Mover:
+class Mover(faulty.Background):
     """A session that moves amounts between tables, until the with statement ends."""
 
     def __init__(self, server):
+        super().__init__(1)
         self.session = server.session()
-        self.end = threading.Event()
-        self.error = None
-        self.thread = threading.Thread(target=self.run, daemon=True)
 
-    def run(self):
+    def work(self, _):
         """The body of the thread."""
         try:
             while not self.end.is_set():
@@ -112,16 +127,7 @@ class Mover:
                 self.session.execute(f"BEGIN; UPDATE one SET n = n - 1 WHERE id = {row};"
                                      f"UPDATE other SET n = n + 1 WHERE id = 51 - {row}; COMMIT")
         except psycopg2.Error as error:
-            self.error = error
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.end.set()
-        self.thread.join()
-        faulty.require(self.error is None, self.error)
+            self.problems.append(error)
 
 
 def of_one_snapshot(dice):
@@ -158,11 +164,9 @@ def of_one_snapshot(dice):
 
 def of_newer_views(_dice):
     """A view that somebody has refreshed after the snapshot keeps what it has."""
-    with faulty.Server() as server, server.session() as session:
-        session.execute(SETUP)
-        with closed(server, 1, 2):
-            task = faulty.Task(server, "CALL refresh_mv.run('full', views => '{slow_a,slow_b,last}', jobs => 2, one_snapshot => true)")
-            await_rows(session, WAITING, 2, "two views wait")
+    with set_up() as (server, session):
+        sql = "CALL refresh_mv.run('full', views => '{slow_a,slow_b,last}', jobs => 2, one_snapshot => true)"
+        with at_gates(server, session, sql, 1, 2) as task:
             session.execute("INSERT INTO t VALUES (1000, 1)")
             session.execute("SELECT refresh_materialized_views(views => '{last}')")
         task.join()
@@ -189,8 +193,7 @@ def end_caller(server, session, how, snapshot):
 
 def of_callers(_dice):
     """A caller's end is that of his workers."""
-    with faulty.Server() as server, server.session() as session:
-        session.execute(SETUP)
+    with set_up() as (server, session):
         for snapshot in ("false", "true"):
             for how in ("cancel", "timeout", "terminate", "gone"):
                 with closed(server, 1, 2, 3):
@@ -203,24 +206,19 @@ def of_callers(_dice):
                     faulty.require(not session.execute(WAITING), "somebody waits still")
                 check_all(session)
                 print("caller:", how, snapshot, str(error).strip()[:60], flush=True)
-    with faulty.Server() as server:
-        server.execute(SETUP)
-        with server.session() as session, closed(server, 1, 2, 3):
-            session.execute("CHECKPOINT")
-            task = faulty.Task(server, "CALL refresh_mv.run('full', jobs => 3)")
-            await_rows(session, WAITING, 3, "three views wait")
+    with set_up() as (server, session):
+        session.execute("CHECKPOINT")
+        with at_gates(server, session, "CALL refresh_mv.run('full', jobs => 3)", 1, 2, 3) as task:
             server.crash(task.session.pid)
         task.join()
-        with server.session() as session:
-            await_end(session)
-            check_all(session)
-        server.check_log()
+        with server.session() as after:
+            await_end(after)
+            check_all(after)
 
 
 def of_clients(_dice):
     """A client that goes away is noticed, and its workers go."""
-    with faulty.Server("client_connection_check_interval = 50") as server, server.session() as session:
-        session.execute(SETUP)
+    with set_up("client_connection_check_interval = 50") as (server, session):
         with closed(server, 1, 2, 3):
             client = psycopg2.connect(host=server.folder, port=5432, user="postgres", dbname="postgres", async_=True)
             def ready():
@@ -235,8 +233,7 @@ def of_clients(_dice):
 
 def of_workers(_dice):
     """One worker's end is that of the view that it is at."""
-    with faulty.Server() as server, server.session() as session:
-        session.execute(SETUP)
+    with set_up() as (server, session):
         for snapshot in ("false", "true"):
             for function, state in (("pg_cancel_backend", "57014"), ("pg_terminate_backend", "57P01")):
                 with closed(server, 3):
@@ -266,16 +263,13 @@ def of_workers(_dice):
                 check_all(session)
                 print("worker:", function, snapshot, str(task.error).strip()[:80], flush=True)
         # All of them, where only workers refresh.
-        with closed(server, 1, 2, 3):
-            task = faulty.Task(server, "CALL refresh_mv.run('full', jobs => 2, one_snapshot => true)")
-            await_rows(session, WAITING, 2, "two views wait")
+        with closed(server, 3), at_gates(server, session, "CALL refresh_mv.run('full', jobs => 2, one_snapshot => true)", 1, 2) as task:
             for pid, in session.execute(WORKERS):
                 session.execute(f"SELECT pg_terminate_backend({pid})")
             task.thread.join(faulty.DEADLINE)
         failed = {code for view, success, code in session.execute(OUTCOMES) if not success}
         faulty.require(failed == {"57P01"} and len(session.execute(OUTCOMES)) == len(VIEWS), session.execute(OUTCOMES))
         check_all(session)
-        server.check_log()
 
 
 def notices_of(server, sql, level="warning", **options):
@@ -296,8 +290,7 @@ def notices_of(server, sql, level="warning", **options):
 def of_shortage(_dice):
     """Less workers than asked for."""
     for processes in (0, 1, 2):
-        with faulty.Server(f"max_worker_processes = {processes}") as server, server.session() as session:
-            session.execute(SETUP)
+        with set_up(f"max_worker_processes = {processes}") as (server, session):
             for snapshot in ("false", "true"):
                 sql = f"CALL refresh_mv.run('full', jobs => 4, one_snapshot => {snapshot})"
                 session.execute("INSERT INTO t SELECT max(id) + 1, 1 FROM t")
@@ -305,8 +298,7 @@ def of_shortage(_dice):
                 faulty.require("instead of 4" in notices and "max_worker_processes" in notices and not error, notices, error)
                 print(notices.strip().split("\n")[0], flush=True)
                 check_all(session, sql)
-    with faulty.Server() as server, server.session() as session:
-        session.execute(SETUP)
+    with set_up() as (server, session):
         session.execute("CREATE ROLE caller LOGIN SUPERUSER CONNECTION LIMIT 1; ALTER DATABASE postgres CONNECTION LIMIT 1")
         connection = psycopg2.connect(host=server.folder, port=5432, user="caller", dbname="postgres",
                                       options="-c client_min_messages=warning")
@@ -328,11 +320,8 @@ def of_shortage(_dice):
 
 def of_ddl(_dice):
     """DDL amid a run."""
-    with faulty.Server() as server, server.session() as session:
-        session.execute(SETUP)
-        with closed(server, 1, 2):
-            task = faulty.Task(server, "CALL refresh_mv.run('full', jobs => 2)")
-            await_rows(session, WAITING, 2, "two views wait")
+    with set_up() as (server, session):
+        with at_gates(server, session, "CALL refresh_mv.run('full', jobs => 2)", 1, 2) as task:
             session.execute("DROP MATERIALIZED VIEW last")
         task.join()
         faulty.require(task.error is None, task.error)
@@ -351,10 +340,8 @@ def of_ddl(_dice):
         check_all(session)
         # Without the extension there is nowhere to go on.
         for snapshot in ("false", "true"):
-            with closed(server, 1, 2):
-                task = faulty.Task(server, f"CALL refresh_mv.run('full', views => '{{slow_a,slow_b,quick,last}}', jobs => 2,"
-                                           f" one_snapshot => {snapshot})")
-                await_rows(session, WAITING, 2, "two views wait")
+            sql = f"CALL refresh_mv.run('full', views => '{{slow_a,slow_b,quick,last}}', jobs => 2, one_snapshot => {snapshot})"
+            with at_gates(server, session, sql, 1, 2) as task:
                 drop = faulty.Task(server, "DROP EXTENSION refresh_mv")
             drop.join()
             task.thread.join(faulty.DEADLINE)
@@ -363,7 +350,6 @@ def of_ddl(_dice):
             await_end(session)
             session.execute("DROP EXTENSION IF EXISTS refresh_mv; CREATE EXTENSION refresh_mv")
             check_all(session)
-        server.check_log()
 
 
 def of_messages(_dice):

@@ -3,8 +3,10 @@
 
 Before, the standby refuses to refresh or to change anything, and tells what can be told.
 After, views are right by the next refresh; what was in the log is used, states of groups,
-which are not replicated, are made anew. 1 round in 10 seconds, or 15 with TEST_LONG=1.
+which are not replicated unless they are logged, are made anew, and a refresh in chunks goes on
+where it was. 1 round in 10 seconds, or 15 with TEST_LONG=1.
 """
+import contextlib
 import time
 
 import psycopg2
@@ -35,6 +37,49 @@ READS = [
 ]
 
 
+# A view whose state is logged, and one that is left half done.
+MORE = """
+    CREATE MATERIALIZED VIEW logged AS SELECT product, count(*) AS n, sum(amount) AS amount, max(amount) AS most FROM orders GROUP BY product;
+    CREATE TABLE stops (id integer PRIMARY KEY, day date NOT NULL, n integer NOT NULL);
+    INSERT INTO stops SELECT i, date '2025-01-01' + i, i FROM generate_series(1, 300) AS i;
+    CREATE FUNCTION until_stopped(day date, n integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$
+    BEGIN
+        IF day::text = current_setting('test.stop_on', true) THEN
+            RAISE EXCEPTION 'stopped';
+        END IF;
+        RETURN n;
+    END $$;
+    CREATE MATERIALIZED VIEW half_done AS SELECT id, day, until_stopped(day, n) AS n FROM stops;
+    SELECT refresh_mv.track('logged'), refresh_mv.track('half_done');
+    SET refresh_mv.logged_states = on;
+    SELECT refresh_materialized_views(views => '{logged,half_done}');
+    UPDATE stops SET n = n + 1
+"""
+
+
+def leave_half_done(primary):
+    """Begins a refresh in chunks that fails at one of them."""
+    primary.execute(MORE)
+    with primary.session("-c test.stop_on=2025-04-04") as session, contextlib.suppress(psycopg2.Error):
+        session.execute("CALL refresh_mv.run('full', views => '{half_done}', chunk => '1 month')")
+    primary.execute("UPDATE stops SET n = 7 WHERE id IN (5, 280)")
+    faulty.require(primary.execute("SELECT view::regclass::text, chunks > 2 FROM refresh_mv.unfinished") == [("half_done", True)], "half done")
+
+
+def check_more(standby):
+    """After the promotion the logged state serves, and the refresh in chunks goes on."""
+    with standby.session() as session:
+        session.execute("UPDATE orders SET amount = amount + 0.5 WHERE id % 10 = 5")
+        session.execute("SELECT refresh_materialized_views_smart('{logged}')")
+        (method, reason), = session.execute("SELECT method, reason FROM refresh_mv.history WHERE view = 'public.logged' ORDER BY started DESC LIMIT 1")
+        faulty.require(method == "delta", "the view whose state is logged:", method, reason)
+        session.execute("CALL refresh_mv.run('full', views => '{half_done}', chunk => '1 month')")
+        (reason,), = session.execute("SELECT reason FROM refresh_mv.history WHERE view = 'public.half_done' ORDER BY started DESC LIMIT 1")
+        faulty.require("by earlier calls" in reason, reason)
+        faulty.check_views(session, ("logged", "half_done"))
+        session.execute("SELECT refresh_mv.untrack('logged'), refresh_mv.untrack('half_done'); DROP MATERIALIZED VIEW logged, half_done")
+
+
 def check_standby(standby):
     """Fails unless a standby refuses what it has to, and does the rest."""
     with standby.session() as session:
@@ -63,12 +108,13 @@ def one_round(dice):
     with faulty.Server() as primary:
         faulty.set_up(primary)
         seconds = faulty.durations(primary, ["CALL refresh_mv.run()"])["CALL refresh_mv.run()"]
+        leave_half_done(primary)
         with faulty.Server(copy_of=primary) as standby:
             make_synchronous(primary)
             primary.execute("UPDATE orders SET amount = amount + 0.5 WHERE id % 10 = 4")
             check_standby(standby)
             with faulty.Writers(primary) as writers:
-                task = faulty.Task(primary, "CALL refresh_mv.run()")
+                task = faulty.Task(primary, f"CALL refresh_mv.run(views => '{{{','.join(faulty.METHODS)}}}')")
                 time.sleep(dice.random() * seconds)  # the moment to be tested
                 faulty.kill(primary.postmaster())
                 writers.join()
@@ -76,6 +122,7 @@ def one_round(dice):
             print("killed after", writers.acknowledged, "transactions,",
                   "after" if task.seconds else "during", "the refresh", flush=True)
             standby.run("pg_ctl", "-D", standby.data, "-w", "promote")
+            check_more(standby)
             faulty.check_recovery(standby, of_states=("full",))
             writers.check(standby)
 

@@ -393,27 +393,34 @@ def summarize(report, seconds):
     return 2 * exact >= whole + exact and 3 * sum(report.refused.values()) <= report.attempts
 
 
-def main():
-    """Runs seeds until there were enough refreshes."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def run_seeds(description, report, is_enough, rounds, *kind):
+    """Runs seeds, those that the command line asks for or until it is enough; returns whether all was right, whether a number
+    of them was asked for, and how many seconds it took.
+    """
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--seed", type=int)
     parser.add_argument("--schemas", type=int)
-    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--all", action="store_true", help="go on after a failure")
     arguments = parser.parse_args()
     seed = first = 1 if arguments.seed is None else arguments.seed
     schemas = arguments.schemas or (1 if arguments.seed is not None else None)
-    report, right, start = Report(), True, time.monotonic()
+    right, start = True, time.monotonic()
     create_database(TEMPLATE)
     try:
-        while seed - first < schemas if schemas else report.refreshes < REFRESHES:
-            right = one_seed(seed, arguments.rounds, report) and right
+        while (seed - first < schemas if schemas else not is_enough()) and (right or arguments.all):
+            right = one_seed(seed, arguments.rounds, report, *kind) and right
             seed += 1
-            if not right and not arguments.all:
-                break
     finally:
         drop_database(TEMPLATE)
-    enough = summarize(report, time.monotonic() - start) or schemas is not None
+    return right, schemas is not None, time.monotonic() - start
+
+
+def main():
+    """Runs seeds until there were enough refreshes."""
+    report = Report()
+    right, asked, seconds = run_seeds(__doc__, report, lambda: report.refreshes >= REFRESHES, 12)
+    enough = summarize(report, seconds) or asked
     return 0 if right and enough else 1
 
 

@@ -9,20 +9,17 @@ What explain() says will be done is compared with what is done.
 nodes_fuzz.py [--seed N] [--schemas N] [--rounds N] [--all]: without arguments it goes on until 70 refreshes by
 `delta` have been of views with nodes, by TEST_LONG=1 20,000.
 """
-import argparse
 import os
 import re
 import sys
-import time
 
 sys.dont_write_bytecode = True  # nothing is left in this folder
 
 # pylint: disable=wrong-import-position
-from fuzz import Scenario, one_seed, summarize
-from runner import Report, TEMPLATE
+from fuzz import Scenario, run_seeds, summarize
+from runner import Report
 from schema import EXTREMES, LABELS, Schema
 from script import either
-from session import create_database, drop_database
 from views import SUMS, Column, Grammar, Rows
 from writes import Writes
 
@@ -435,25 +432,11 @@ class NodesReport(Report):
 
 def main():
     """Runs seeds until there were enough refreshes by nodes."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--schemas", type=int)
-    parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--all", action="store_true", help="go on after a failure")
-    arguments = parser.parse_args()
-    seed = first = 1 if arguments.seed is None else arguments.seed
-    schemas = arguments.schemas or (1 if arguments.seed is not None else None)
-    report, right, start = NodesReport(), True, time.monotonic()
-    create_database(TEMPLATE)
-    try:
-        while (seed - first < schemas if schemas else report.by_nodes < REFRESHES) and (right or arguments.all):
-            right = one_seed(seed, arguments.rounds, report, Nodes) and right
-            seed += 1
-    finally:
-        drop_database(TEMPLATE)
-    summarize(report, time.monotonic() - start)
+    report = NodesReport()
+    right, asked, seconds = run_seeds(__doc__, report, lambda: report.by_nodes >= REFRESHES, 8, Nodes)
+    summarize(report, seconds)
     print(f"by nodes: {report.by_nodes} of {report.refreshes}; foreseen by explain(): {dict(report.foreseen)}")
-    enough = 10 * report.by_nodes >= report.refreshes or schemas is not None
+    enough = 10 * report.by_nodes >= report.refreshes or asked
     return 0 if right and enough else 1
 
 

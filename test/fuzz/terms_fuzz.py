@@ -9,20 +9,17 @@ and changes seldom.  The tables are few and tiny, and each of them changes befor
 terms_fuzz.py [--seed N] [--schemas N] [--rounds N] [--all]: without arguments it goes on until
 300 refreshes by `delta` or `keys` have been by terms, by TEST_LONG=1 20,000.
 """
-import argparse
 import os
 import re
 import sys
-import time
 
 sys.dont_write_bytecode = True  # nothing is left in this folder
 
 # pylint: disable=wrong-import-position
-from fuzz import Scenario, one_seed, summarize
-from runner import Report, TEMPLATE
+from fuzz import Scenario, run_seeds, summarize
+from runner import Report
 from schema import Schema
 from script import either
-from session import create_database, drop_database
 from views import Column, Grammar, Rows
 from writes import Writes
 
@@ -311,23 +308,9 @@ class TermsReport(Report):
 
 def main():
     """Runs seeds until there were enough refreshes by terms."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--schemas", type=int)
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--all", action="store_true", help="go on after a failure")
-    arguments = parser.parse_args()
-    seed = first = 1 if arguments.seed is None else arguments.seed
-    schemas = arguments.schemas or (1 if arguments.seed is not None else None)
-    report, right, start = TermsReport(), True, time.monotonic()
-    create_database(TEMPLATE)
-    try:
-        while (seed - first < schemas if schemas else report.by_terms < REFRESHES) and (right or arguments.all):
-            right = one_seed(seed, arguments.rounds, report, Terms) and right
-            seed += 1
-    finally:
-        drop_database(TEMPLATE)
-    enough = summarize(report, time.monotonic() - start) or schemas is not None
+    report = TermsReport()
+    right, asked, seconds = run_seeds(__doc__, report, lambda: report.by_terms >= REFRESHES, 10, Terms)
+    enough = summarize(report, seconds) or asked
     print(f"by terms: {report.by_terms}")
     return 0 if right and enough else 1
 

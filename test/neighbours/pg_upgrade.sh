@@ -70,6 +70,11 @@ create_views() {
         CREATE MATERIALIZED VIEW at_commit AS SELECT t, count(*) FROM texts GROUP BY t;
         CREATE MATERIALIZED VIEW dropped AS SELECT g, sum(x), count(DISTINCT m) FROM facts GROUP BY g;
         CREATE MATERIALIZED VIEW let_go AS SELECT g, sum(x), count(DISTINCT m) FROM facts GROUP BY g;
+        CREATE MATERIALIZED VIEW logged AS SELECT g, count(*), sum(n), max(x) FROM facts GROUP BY g;
+        CREATE MATERIALIZED VIEW logged_values AS SELECT x, count(DISTINCT g) AS gs FROM facts GROUP BY x;
+        CREATE TABLE stops (id integer PRIMARY KEY, day date, n integer);
+        INSERT INTO stops SELECT i, date '2024-01-01' + i, i FROM generate_series(1, 100) AS i;
+        CREATE MATERIALIZED VIEW half_done AS SELECT id, day, 1000 / n AS n FROM stops;
         CREATE MATERIALIZED VIEW untracked AS SELECT count(*) FROM facts;
         CREATE MATERIALIZED VIEW empty AS SELECT g, sum(x) FROM facts GROUP BY g WITH NO DATA;
         SELECT FROM refresh_mv.track();
@@ -77,17 +82,32 @@ create_views() {
         SELECT FROM refresh_mv.track('at_commit', on_commit => true);
         SELECT FROM refresh_materialized_views_smart();
         REFRESH MATERIALIZED VIEW empty WITH NO DATA;
+        SET refresh_mv.logged_states = on;
+        SELECT FROM refresh_materialized_views(views => '{logged,logged_values}');
+        UPDATE stops SET n = CASE WHEN id <> 50 THEN n + 100 ELSE 0 END;
         ANALYZE"
+    half_do
     change
     methods=$(refresh)
-    expect "delta 5,keys 3" "$(count_methods <<<"$methods")" "the methods before the upgrade"
+    expect "delta 7,keys 3" "$(count_methods <<<"$methods")" "the methods before the upgrade"
     own=$(own_triggers)
     change
 }
 
+# Leaves a view half done, with changes of both halves.
+half_do() {
+    expect 2 "$(query "SELECT count(*) FROM pg_class WHERE relpersistence = 'p' AND relkind = 'r'
+        AND relname IN (SELECT 'group_state_' || v::regclass::oid FROM unnest('{logged,logged_values}'::text[]) v)")" "the states that are logged"
+    ! PGOPTIONS="-c client_min_messages=error" psql -qc "CALL refresh_mv.run('full', views => '{half_done}', chunk => '20 days')" \
+        >"$SCRATCH/out" 2>&1 || die "a refresh in chunks is not interrupted"
+    query "UPDATE stops SET n = 7 WHERE id IN (50, 10, 90)"
+    expect "half_done|2" "$(query "SELECT view::regclass, chunks FROM refresh_mv.unfinished")" "what is half done"
+    query "SELECT refresh_mv.configure('half_done', enabled => false)" # until it is gone on with
+}
+
 # Changes all tables.
 change() {
-    query "UPDATE facts SET n = n + 1, x = x + 1, m = 'sad' WHERE id % 500 = 1; DELETE FROM facts WHERE id = (SELECT max(id) FROM facts);
+    query "UPDATE facts SET n = n + 1, x = x + 1, m = 'sad' WHERE id % 500 = 1; DELETE FROM facts WHERE id = (SELECT min(id) FROM facts WHERE id % 500 <> 1);
         INSERT INTO facts SELECT max(id) + 1000, 'g7', 7, 7, 'happy' FROM facts;
         UPDATE parts SET n = n + 1 WHERE id < 4; INSERT INTO parts SELECT max(id) + 1, '2026-02-03', 1 FROM parts;
         UPDATE texts SET t = 't1' WHERE k = (SELECT min(k) FROM texts WHERE t <> 't1')"
@@ -99,7 +119,7 @@ refresh() {
     last=$(query "SELECT coalesce(max(id), 0) FROM refresh_mv.journal")
     PGOPTIONS="-c client_min_messages=error" query "CALL refresh_mv.run()"
     query "SELECT view_name, CASE WHEN NOT success THEN message WHEN method = 'full' THEN 'full: ' || reason ELSE method END FROM refresh_mv.journal
-        WHERE id > $last AND view_name NOT IN ('untracked', 'empty', 'at_commit', 'dropped', 'let_go') ORDER BY 1"
+        WHERE id > $last AND view_name NOT IN ('untracked', 'empty', 'at_commit', 'dropped', 'let_go', 'half_done') ORDER BY 1"
 }
 
 # Sums up what refresh printed.
@@ -126,8 +146,13 @@ check_upgraded() {
         "$1: the states of views that are gone"
     change
     refresh >"$SCRATCH/methods"
+    query "SELECT refresh_mv.configure('half_done', enabled => true)"
+    PGOPTIONS="-c client_min_messages=error" query "CALL refresh_mv.run('full', views => '{half_done}', chunk => '10 days')"
+    query "UPDATE stops SET n = n + 1 WHERE id % 30 = 3; SELECT FROM refresh_materialized_views_smart('{half_done}');
+        SELECT refresh_mv.configure('half_done', enabled => false)"
+    expect "" "$(query "SELECT view::regclass FROM refresh_mv.chunks")" "$1: what is half done"
     check_views "after $1 and a refresh"
-    expect "skip 8" "$(refresh | count_methods)" "$1: the methods when nothing has changed"
+    expect "skip 10" "$(refresh | count_methods)" "$1: the methods when nothing has changed"
     change
     expect "$methods" "$(refresh)" "$1: the methods after changes"
     check_views "after $1 and changes"

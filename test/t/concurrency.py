@@ -13,7 +13,7 @@ all balances and each day's sum of entries, so a view that shows another total i
 - In the end each view is what its query gives, there is nothing left to do, and the
   log gets empty.
 
-Takes 25 seconds, or 5 minutes with TEST_LONG=1.
+Takes 25 seconds, or 5 minutes with TEST_LONG=1, or TEST_SECONDS.
 """
 import collections
 import contextlib
@@ -29,7 +29,7 @@ import psycopg2
 import psycopg2.errors
 
 DATABASE = "refresh_mv_concurrency"
-SECONDS = 300 if os.environ.get("TEST_LONG") else 22
+SECONDS = int(os.environ.get("TEST_SECONDS") or (300 if os.environ.get("TEST_LONG") else 22))
 SLOWEST = 1.0  # seconds that a read may take, unless DDL is running
 WRITERS = 4
 ACCOUNTS = 12000
@@ -418,16 +418,18 @@ def monitor(load, cursor, _dice, _number):
     cursor.execute(swapping)
     swaps = cursor.fetchall()
     cursor.execute("SELECT a.pid, b, a.wait_event, a.query, clock_timestamp(),"
-                   " (SELECT query FROM pg_stat_activity WHERE pid = b)"
+                   " (SELECT query FROM pg_stat_activity WHERE pid = b),"
+                   " (SELECT string_agg(format('%s %s %s', relation::regclass, mode, granted), ', ') FROM pg_locks"
+                   " WHERE pid = b AND (mode ~ 'Exclusive' OR NOT granted))"
                    " FROM pg_stat_activity AS a, unnest(pg_blocking_pids(a.pid)) AS b"
                    " WHERE a.datname = current_database() AND a.wait_event_type = 'Lock' AND a.wait_event <> 'extend'")
-    for waiting, holding, event, query, when, other in cursor.fetchall():
+    for waiting, holding, event, query, when, other, locks in cursor.fetchall():
         if holding not in load.pids["refresh"] or waiting not in load.pids["write"] | load.pids["read"]:
             continue
         cursor.execute(swapping)
         views = {view for pid, view in swaps + cursor.fetchall() if pid == holding}
         if not views or waiting in load.pids["write"]:
-            raise AssertionError(f"somebody waits for a refresh ({event}): {query}; {other}")
+            raise AssertionError(f"somebody waits for a refresh ({event}): {query}; {other}; {locks}")
         load.swaps.append((when, views))
     time.sleep(0.002)
 
@@ -529,7 +531,7 @@ def set_up():
 
 def report(load):
     """Prints what has been done, and what was wrong."""
-    print(", ".join(f"{count} {what}" for what, count in sorted(load.counts.items())))
+    print(", ".join(f"{count} {what}" for what, count in sorted(load.counts.items())), f"in {SECONDS} s")
     print("states seen:", {view: len(states) for view, states in load.seen.items()})
     print("waits for a swap:", len(load.swaps))
     print("longest, ms:", {what: round(seconds * 1000) for what, seconds in sorted(load.longest.items())})

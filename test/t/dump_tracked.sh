@@ -2,7 +2,7 @@
 # Tests that tracking survives a dump and a restore, whole or in parts, by a
 # superuser and by an owner who is none: tables can be written to at once, no
 # change is lost, and after one full refresh of each view the changes are known
-# again.
+# again.  One view has been left half done by a refresh in chunks.
 set -euo pipefail
 # shellcheck source=/dev/null
 source "$(dirname "${BASH_SOURCE[0]}")/../lib/setup.sh"
@@ -56,14 +56,22 @@ SELECT refresh_mv.trust('halved(integer)');
 CREATE MATERIALIZED VIEW empty AS SELECT id FROM by_index WITH NO DATA;
 CREATE MATERIALIZED VIEW at_commit AS SELECT count(*) FROM by_index;
 CREATE MATERIALIZED VIEW untracked AS SELECT count(*) FROM facts;
+CREATE TABLE stops (id integer PRIMARY KEY, day date, n integer);
+INSERT INTO stops SELECT i, date '2024-01-01' + i, i FROM generate_series(1, 100) AS i;
+CREATE MATERIALIZED VIEW half_done AS SELECT id, day, 1000 / n AS n FROM stops;
 SELECT * FROM refresh_mv.track();
 SELECT refresh_mv.untrack('untracked');
 SELECT * FROM refresh_mv.track('at_commit', on_commit => true);
 SELECT success FROM refresh_materialized_views_smart();
 REFRESH MATERIALIZED VIEW empty WITH NO DATA;
 INSERT INTO by_index VALUES (2, 2);
+UPDATE stops SET n = CASE WHEN id <> 50 THEN n + 100 ELSE 0 END;
 SQL
-    expect "7|1" "$(query "SELECT count(*) FILTER (WHERE tracked), count(*) FILTER (WHERE on_commit)
+    ! as_owner psql -qc "CALL refresh_mv.run('full', views => '{half_done}', chunk => '20 days')" >"$SCRATCH/out" 2>&1 ||
+        die "a refresh in chunks is not interrupted"
+    as_owner psql -qc "UPDATE stops SET n = 7 WHERE n = 0"
+    expect "half_done|2" "$(query "SELECT view::regclass, chunks FROM refresh_mv.unfinished")" "what is half done before the dump"
+    expect "8|1" "$(query "SELECT count(*) FILTER (WHERE tracked), count(*) FILTER (WHERE on_commit)
         FROM refresh_mv.settings")" "what is tracked before the dump"
 }
 
@@ -91,6 +99,7 @@ DELETE FROM facts_new WHERE id = (SELECT min(id) FROM facts_new);
 UPDATE "Odd ""schema"""."it's" SET n = n + 1 WHERE "K 1" = 'k1';
 DELETE FROM by_index WHERE id = 1;
 INSERT INTO by_index VALUES (1, 5);
+UPDATE stops SET n = n + 1 WHERE id % 30 = 1;
 SQL
 }
 
@@ -100,6 +109,7 @@ write_again() {
 DELETE FROM facts WHERE id > 1000;
 UPDATE "Odd ""schema"""."it's" SET n = n - 1 WHERE "K 1" = 'k1';
 UPDATE by_index SET id = -id, n = n + 1;
+UPDATE stops SET n = n + 1 WHERE id % 30 = 2;
 SQL
 }
 
@@ -127,6 +137,7 @@ run() {
 
 # Fails unless tracking is alive in the current database; $1 names the case.
 check_alive() {
+    expect "" "$(query "SELECT view FROM refresh_mv.chunks")" "$1: what is half done"
     write_to_tables
     run "$1: the first run" "{full,rebuild}"
     run "$1: the second run" "{skip}"
@@ -166,7 +177,7 @@ test_whole() {
 # options given.  A refresh on commit amidst that would write to the history
 # before its own data are restored.
 restore_data() {
-    silently as_owner psql -qc 'TRUNCATE facts, by_index, "Odd ""schema"""."it'\''s"'
+    silently as_owner psql -qc 'TRUNCATE facts, by_index, "Odd ""schema"""."it'\''s", stops'
     silently psql -qc "TRUNCATE refresh_mv.journal, refresh_mv.settings, refresh_mv.trusted"
     silently env PGOPTIONS="-c refresh_mv.skip_refresh=on" \
         pg_restore --data-only "$@" -d "$target_db" "$SCRATCH/dump.custom"
