@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154
 # How the programs in bench/ write their figures for bench/figures.py, if they are given
 # --csv FILE: a line for each, under lines that begin with "#" and say what they were
 # measured on and how. Meant to be sourced after test/lib/setup.sh, by a program that has the
@@ -51,7 +52,7 @@ begin_csv() {
 # server: $(postgres --version | sed 's/^postgres (PostgreSQL)/PostgreSQL/'), refresh_mv $(sed -n "s/^default_version = '\(.*\)'/\1/p" "$ROOT/refresh_mv.control")
 # machine: $(nproc) processors, $memory GB of memory
 # date: $(date -u +%F)
-# settings: $(IFS=';' && echo "${settings[*]}" | sed 's/;/, /g')
+# settings: $(printf '%s, ' "${settings[@]}" | sed 's/, $//')
 # how: $how
 END
     (($# == 0)) || add_csv "$@"

@@ -86,11 +86,13 @@ def in_order(values):
 def bars(title, label, groups, series, log=True, colours=MORE_COLOURS, bars_of=None):
     """A chart of a group of bars for each of some names: series are (name, values), values null where there is none; bars_of
     are the ends of what is drawn as the spread of each."""
-    width = max(900, 60 + len(groups) * (len(series) * 11 + 14))
-    lines = [f'set terminal svg size {width},460 dynamic background "white" font "sans-serif,13"', f'set title "{title}"', f'set ylabel "{label}"',
+    longest = max(map(len, groups))
+    width = max(900, 60 + len(groups) * (len(series) * 11 + 14) + 4 * longest)
+    lines = [f'set terminal svg noenhanced size {width},{330 + 5 * longest} dynamic background "white" font "sans-serif,13"', f'set title "{title}"', f'set ylabel "{label}"',
              "set style data histograms", f"set style histogram {'errorbars' if bars_of else 'clustered'} gap 1 {'lw 1' if bars_of else ''}",
              "set style fill solid border rgb '#333333'", "set boxwidth 0.9", "set grid y lc rgb '#dddddd'",
-             "set key outside top center horizontal", "set xtics rotate by -35 nomirror scale 0", "set bmargin 8", "set rmargin 8"]
+             "set key outside top center horizontal", "set xtics rotate by -35 nomirror scale 0", f"set bmargin {2.5 + 0.25 * longest}",
+             f"set rmargin {2 + 0.7 * longest}"]
     if log:
         lines += ["set logscale y", 'set format y "%g"']
     else:
@@ -116,7 +118,7 @@ def bars(title, label, groups, series, log=True, colours=MORE_COLOURS, bars_of=N
 def three(title, rows):
     """A chart of the smart refresh of each view beside core's two."""
     columns = ((CORE, "refresh_ms"), (CONCURRENTLY, "concurrently_ms"), (SMART, "ms"))
-    return bars(title, "ms, each step ten times as long", [row["view"] for row in rows],
+    return bars(title, "ms (log)", [row["view"] for row in rows],
                 [(name, [number(row[column]) for row in rows]) for name, column in columns], colours=[COLOURS[name] for name, _ in columns])
 
 
@@ -214,11 +216,8 @@ def three_table(rows):
     lines = [(row["view"], row["method"], short(number(row["ms"])), short(number(row["refresh_ms"])), short(number(row["concurrently_ms"])),
               times(number(row["refresh_ms"]), number(row["ms"])), times(number(row["concurrently_ms"]), number(row["ms"]))) for row in rows]
     changed = [row for row in rows if row["method"] != "skip"]
-    for column, name in (("refresh_ms", CORE), ("concurrently_ms", CONCURRENTLY)):
-        known = [number(row[column]) / number(row["ms"]) for row in changed if row[column]]
-        if known:
-            cells = (f"{mean(known):.1f}", "") if column == "refresh_ms" else ("", f"{mean(known):.1f}")
-            lines.append((f"mean of {len(known)}, {name}", "", "", "", "", *cells))
+    means = [[number(row[column]) / number(row["ms"]) for row in changed if row[column]] for column in ("refresh_ms", "concurrently_ms")]
+    lines.append((f"mean of {len(changed)}", "", "", "", "", *(f"{mean(known):.1f}" if known else "–" for known in means)))
     return table(("view", "method", "smart, ms", "REFRESH, ms", "CONCURRENTLY, ms", "times REFRESH", "times CONCURRENTLY"), lines)
 
 
@@ -229,6 +228,10 @@ def by_change(results, rows_of):
         rows = rows_of(results, change)
         if rows:
             parts.append(f"After {change}:\n\n{three_table(rows)}")
+        for row in results.rows:
+            if row["view"] == "all" and row["change"] == change:
+                parts.append(f"All in one call: {short(number(row['ms']))} ms, where `REFRESH` of each takes {short(number(row['refresh_ms']))} ms: "
+                             f"{times(number(row['refresh_ms']), number(row['ms']))} times as fast.")
     return "\n\n".join(parts)
 
 
@@ -284,16 +287,21 @@ def peers_table(results):
     return table(("view", "change", *(f"{peer}, ms" for peer in peers)), lines)
 
 
+def answer(row):
+    """What a peer says to a view."""
+    why = row["way"] or row["message"]
+    return (f"{row['answer']}: {why}" if why else row["answer"]).replace("|", "\\|")
+
+
 def peers_views_table(results):
-    """Each peer a column: its answer."""
+    """Each peer a column: its answer. One that says the same to all has a line below."""
     peers = in_order(row["peer"] for row in results.rows)
-    of = {(row["kind"], row["peer"]): row for row in results.rows}
-    lines = []
-    for kind in in_order(row["kind"] for row in results.rows):
-        cells = [of[kind, peer] for peer in peers]
-        lines.append((kind, *(f"{cell['answer']}{': ' if cell['way'] or cell['message'] else ''}{cell['way'] or cell['message']}".replace("|", "\\|")
-                              for cell in cells)))
-    return table(("view", *peers), lines)
+    of = {(row["kind"], row["peer"]): answer(row) for row in results.rows}
+    kinds = in_order(row["kind"] for row in results.rows)
+    answers = {peer: {of[kind, peer] for kind in kinds} for peer in peers}
+    columns = [peer for peer in peers if len(answers[peer]) > 1]
+    text = table(("view", *columns), [(kind, *(of[kind, peer] for peer in columns)) for kind in kinds])
+    return text + "".join(f"\n\n{peer}, to all of them: {answers[peer].pop()}." for peer in peers if peer not in columns)
 
 
 TABLES = {"tpch": tpch_table, "demo": demo_table, "matrix": matrix_table, "write_cost": write_cost_table, "write_cpu": write_cpu_table,
@@ -302,8 +310,10 @@ MARKED = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end of figures -->)", 
 
 
 def documented(text):
-    """The text with its tables made anew."""
+    """The text with its tables made anew, of the files that are there."""
     def fill(match):
+        if not (RESULTS / f"{match[2]}.csv").exists():
+            return match[0]
         results = Results(match[2])
         return f"{match[1]}{TABLES[match[2]](results)}\n\n{results.said()}\n{match[3]}"
     return MARKED.sub(fill, text)
@@ -333,7 +343,9 @@ def check():
         told |= set(match[2] for match in MARKED.finditer(text))
         if documented(text) != text:
             faults.append(f"{name} does not say what bench/results does: bench/all --document")
-    faults += [f"doc/performance.md has no table of {name}" for name in {path.stem for path in RESULTS.glob("*.csv")} - told]
+    files = {path.stem for path in RESULTS.glob("*.csv")}
+    faults += [f"doc/performance.md has no table of {name}" for name in sorted(files - told)]
+    faults += [f"there is no bench/results/{name}.csv" for name in sorted(told - files)]
     return faults
 
 

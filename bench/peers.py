@@ -177,6 +177,12 @@ class Database:
         self.connection.close()
 
 
+def said(error):
+    """What an error says, without where to read more."""
+    message = (error.diag.message_primary or str(error)).strip().split(". ")[0]
+    return f"{message}: {error.diag.message_detail.splitlines()[0]}" if error.diag.message_detail else message
+
+
 def try_kind(peer, kind):
     """What the peer says to a view of the kind: an answer, the way of refreshing, and what it said."""
     database = Database(peer, "small")
@@ -192,7 +198,7 @@ def try_kind(peer, kind):
         wrong = 0 if kind in UNSTEADY else database.wrong("tried", KINDS[kind])
         return ("wrong", database.way(), f"{wrong} rows differ") if wrong else ("yes", database.way(), "")
     except psycopg2.Error as error:
-        return "no", "", (error.diag.message_primary or str(error)).strip()
+        return "no", "", said(error)
     finally:
         database.close()
 
@@ -221,22 +227,22 @@ def changes_of(view, orders):
 
     if view == "by_day":
         return {
-            "10,000 orders with 30,000 items": ingest,
-            "1,000 orders, one by one": lambda number: [
+            "10,000 orders in": ingest,
+            "1,000 in, one by one": lambda number: [
                 f"{ORDERS} SELECT {ROW.format(day=day(number))} FROM (SELECT {first(number) + 10000 + i} AS n) n" for i in range(1000)],
-            "1,000 orders updated": lambda number: [
+            "1,000 updated": lambda number: [
                 f"UPDATE unified_orders SET total_cents = total_cents + 100 WHERE order_id % ({orders} / 1000) = {number}"],
-            "500 orders of a few days voided": lambda number: [
+            "500 voided": lambda number: [
                 f"UPDATE unified_orders SET voided = true WHERE order_id BETWEEN {number * 500 + 1} AND {number * 500 + 500}"]}
     return {
-        "10,000 orders with 30,000 items": ingest,
-        "1,000 items, one by one": lambda number: [
+        "10,000 orders in": ingest,
+        "1,000 in, one by one": lambda number: [
             f"{ITEMS} VALUES ({i * 97 % orders + 1}, {1 + i % 500}, 2, 300, 600)" for i in range(1000)],
-        "1,000 items updated": lambda number: [
+        "1,000 updated": lambda number: [
             f"UPDATE unified_order_items SET quantity = quantity + 1 WHERE item_id % ({orders} * 3 / 1000) = {number}"],
-        "500 items deleted": lambda number: [
+        "500 deleted": lambda number: [
             f"DELETE FROM unified_order_items WHERE item_id % ({orders} * 3 / 500) = {number + 20}"],
-        "one product renamed": lambda number: [
+        "a product renamed": lambda number: [
             f"UPDATE unified_products SET name = name || '!' WHERE product_id = {number + 1}"]}
 
 
@@ -258,7 +264,7 @@ def measure(peer, view, options, lines):
         if peer != "nothing":
             database.create(view, VIEWS[view], KEYS[view])
     except psycopg2.Error as error:
-        print(f"{view:8} {peer}: {(error.diag.message_primary or str(error)).strip()}", flush=True)
+        print(f"{view:8} {peer}: {said(error)}", flush=True)
         return
     for change, statements in changes_of(view, options.orders).items():
         database.run("VACUUM ANALYZE")
