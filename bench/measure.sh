@@ -8,13 +8,15 @@
 # Options that both take:
 #
 #   --views 'A B'      these views only
-#   --changes 'A B'    these changes only
+#   --changes 'A B'    these changes only (also A,B)
 #   --forms 'A B'      alone: a call for each view; call: one for all; exact: alone, by an exact
 #                      refresh at whatever cost; full: alone, in full.  Of alone, exact and
 #                      full together it is told how often the method that was chosen alone
 #                      took at most 1.2 times what the best did (or half a millisecond more)
 #   --rounds N         of which the medians are taken (3)
-#   --csv              prints comma-separated values
+#   --concurrently     also measures REFRESH CONCURRENTLY, of third copies, in the schema keyed, that
+#                      have unique indexes; with the forms alone, exact and full
+#   --csv FILE         writes the medians to FILE, too
 #
 # Each kind of change is made once to warm up, then in each round and form anew: each view
 # is refreshed, then each copy by REFRESH, or the other way round, in one session. Then
@@ -27,11 +29,13 @@
 export BENCH=1
 # shellcheck source=/dev/null
 source "$(dirname "${BASH_SOURCE[0]}")/../test/lib/setup.sh"
+# shellcheck source=bench/csv.sh
+source "$ROOT/bench/csv.sh"
 
 # A quarter of the memory for the server, as its manual has it.
 settings=("shared_buffers = $(awk '/^MemTotal/ { printf "%d", $2 / 4096 }' /proc/meminfo)MB" "max_wal_size = 8GB")
-rounds=3 csv='' wrong='' size='' views='' changes='' forms=''
-declare -A refresh=()
+rounds=3 concurrently='' wrong='' size='' views='' changes='' forms=''
+declare -A refresh=() refresh_concurrently=()
 
 # Takes the option $1 with its value $2; leaves in taken how many words these are.
 take_option() {
@@ -41,8 +45,9 @@ take_option() {
     --changes) changes=${2//,/ } ;;
     --forms) forms=${2//,/ } ;;
     --rounds) rounds=$2 ;;
-    --csv)
-        csv=1
+    --csv) take_csv "$2" ;;
+    --concurrently)
+        concurrently=1
         # shellcheck disable=SC2034 # for the caller
         taken=1
         ;;
@@ -55,19 +60,24 @@ quiet() {
     PGOPTIONS='-c client_min_messages=warning' psql -qAtX -v ON_ERROR_STOP=1 "$@"
 }
 
-# Creates the views that psql makes with the arguments, without data: those that were
-# chosen, tracked, and in the schema copies their copies. Then it fills them, by the session.
+# Creates the views that psql makes with the arguments after the first, without data: those
+# that were chosen, tracked, and in the schema copies their copies; in the schema keyed others,
+# if REFRESH CONCURRENTLY is measured, with the unique indexes that psql makes of the file $1.
+# Then it fills them, by the session.
 create_views() {
-    local view
+    local view keys=$1
+    shift
     quiet "$@"
     for view in $(quiet -c 'SELECT matviewname FROM pg_matviews ORDER BY 1'); do
         [[ " $views " == *" $view "* ]] || quiet -c "DROP MATERIALIZED VIEW $view"
     done
     quiet -c 'CREATE EXTENSION refresh_mv' -c 'SELECT refresh_mv.track()' >/dev/null
     quiet -c 'CREATE SCHEMA copies' -c 'SET search_path = copies, public' "$@"
+    [[ ! $concurrently ]] || quiet -c 'CREATE SCHEMA keyed' -c 'SET search_path = keyed, public' "$@" -f "$keys"
     open_session
     say "Filling the views ..."
     refresh_all
+    [[ ! $concurrently ]] || for view in $views; do demand "REFRESH MATERIALIZED VIEW keyed.$view"; done
     smart "$views" "$refresh_sum"
 }
 
@@ -133,6 +143,17 @@ refresh_all() {
     refresh_sum=$(printf '%s\n' "${refresh[@]}" | awk '{ s += $1 } END { print s }')
 }
 
+# The same of the copies that have unique indexes, by REFRESH CONCURRENTLY, if that is wanted.
+refresh_all_concurrently() {
+    local view
+    [[ $concurrently ]] || return 0
+    for view in $views; do
+        ask "REFRESH MATERIALIZED VIEW CONCURRENTLY keyed.$view"
+        [[ $answer != *ERROR:* ]] || { ms='' && say "CONCURRENTLY is not possible: $answer"; }
+        refresh_concurrently[$view]=$ms
+    done
+}
+
 # Sets fault if the view $1 does not have the rows of its copy, byte for byte.
 check() {
     demand "SELECT count(*) FROM ((SELECT v::text FROM $1 v EXCEPT ALL SELECT c::text FROM copies.$1 c)
@@ -144,9 +165,9 @@ check() {
 }
 
 # Writes the result of the change $1 in the form $2 for the view $3: method $4, rows
-# changed $5, reason $6, $7 ms against $8 ms of REFRESH.
+# changed $5, reason $6, $7 ms against $8 ms of REFRESH and $9 of CONCURRENTLY, if that is known.
 record() {
-    (IFS=$'\t' && echo "$size"$'\t'"$*") >>"$SCRATCH/results"
+    (IFS=$'\t' && echo "$size"$'\t'"${*:1:8}"$'\t'"${9:-\\N}") >>"$SCRATCH/results"
 }
 
 # Checks the view $3 after the change $1 in the form $2, and writes down how it was
@@ -159,7 +180,8 @@ check_and_record() {
     IFS='|' read -r method duration rows reason <<<"$answer"
     check "$3"
     [[ ! $fault ]] || reason=''
-    record "$1" "$2" "$3" "${fault:-$method}" "$rows" "$reason" "${4:-$duration}" "${refresh[$3]}"
+    record "$1" "$2" "$3" "${fault:-$method}" "$rows" "$reason" "${4:-$duration}" "${refresh[$3]}" \
+        "${refresh_concurrently[$3]:-}"
 }
 
 # Measures the change $1 in a call for each view in the form $3, and then REFRESH of all copies;
@@ -175,6 +197,7 @@ measure_each() {
         took[$view]=$ms faults[$view]=$fault
     done
     ((!($2 % 2))) || refresh_all
+    refresh_all_concurrently
     for view in $views; do
         fault=${faults[$view]}
         check_and_record "$1" "$3" "$view" "${took[$view]}"
@@ -217,14 +240,14 @@ measure() {
     close_session
 }
 
-# Prints the medians of all results, under what they were measured on, and ends.
+# Prints the medians of all results, under what they were measured on, writes them to the
+# file, if there is one, and ends.
 report() {
-    local format=(-P format=aligned -P border=0 -P footer=off)
-    if [[ $csv ]]; then
-        format=(--csv)
-    else
-        echo "$(postgres --version), $(IFS=',' && echo "${settings[*]}"), $(nproc) processors; medians of $rounds rounds"
-    fi
-    PGDATABASE=postgres quiet "${format[@]}" -P tuples_only=off -v "results=$SCRATCH/results" -f "$ROOT/bench/report.sql"
+    local format=(-P format=aligned -P border=0 -P footer=off -P tuples_only=off -v "results=$SCRATCH/results")
+    export PGDATABASE=postgres
+    echo "$(postgres --version), $(IFS=',' && echo "${settings[*]}"), $(nproc) processors; medians of $rounds rounds"
+    quiet "${format[@]}" -f "$ROOT/bench/report.sql"
+    begin_csv "medians of $rounds rounds"
+    [[ ! $csv ]] || quiet "${format[@]}" --csv -v values=1 -f "$ROOT/bench/report.sql" >>"$csv"
     [[ ! $wrong ]] || die "some views were wrong or failed"
 }

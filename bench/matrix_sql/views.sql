@@ -30,9 +30,5 @@ GROUP BY c.region
 WITH NO DATA;
 
 \if :indexes
-    CREATE UNIQUE INDEX ON scan (id);
-    CREATE UNIQUE INDEX ON filter (id);
-    CREATE UNIQUE INDEX ON aggregate (category);
-    CREATE UNIQUE INDEX ON joined (id);
-    CREATE UNIQUE INDEX ON joined_aggregate (region);
+    \ir keys.sql
 \endif
