@@ -10,19 +10,16 @@ changed rows rule out.
 anchors_fuzz.py [--seed N] [--schemas N] [--rounds N] [--all]: without arguments it goes on until 40 refreshes were by `delta`
 or `keys`, by TEST_LONG=1 20,000. It fails if these are under half of those of changed views.
 """
-import argparse
 import collections
 import os
 import sys
-import time
 
 sys.dont_write_bytecode = True  # nothing is left in this folder
 
 # pylint: disable=wrong-import-position
-from fuzz import Scenario, one_seed, summarize
-from runner import Report, TEMPLATE
+from fuzz import Scenario, run_seeds, summarize
+from runner import Report
 from script import either, plain
-from session import create_database, drop_database
 
 REFRESHES = 20000 if os.environ.get("TEST_LONG") else 40
 MOVED = 100000  # keys that an UPDATE has moved are beyond this
@@ -414,27 +411,13 @@ class Anchors(Scenario):
 
 def main():
     """Runs seeds until there were enough refreshes."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--schemas", type=int)
-    parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--all", action="store_true", help="go on after a failure")
-    arguments = parser.parse_args()
-    seed = first = 1 if arguments.seed is None else arguments.seed
-    schemas = arguments.schemas or (1 if arguments.seed is not None else None)
-    report, right, start = Report(), True, time.monotonic()
+    report = Report()
 
-    def exact():
-        return sum(report.methods["smart", method] for method in ("delta", "keys"))
+    def is_enough():
+        return sum(report.methods["smart", method] for method in ("delta", "keys")) >= REFRESHES
 
-    create_database(TEMPLATE)
-    try:
-        while (seed - first < schemas if schemas else exact() < REFRESHES) and (right or arguments.all):
-            right = one_seed(seed, arguments.rounds, report, Anchors) and right
-            seed += 1
-    finally:
-        drop_database(TEMPLATE)
-    enough = summarize(report, time.monotonic() - start) or schemas is not None
+    right, asked, seconds = run_seeds(__doc__, report, is_enough, 8, Anchors)
+    enough = summarize(report, seconds) or asked
     return 0 if right and enough else 1
 
 
