@@ -67,7 +67,8 @@ postgresql_clients() {
     show_client "psql -c, CONCURRENTLY" psql -Xc "REFRESH MATERIALIZED VIEW CONCURRENTLY sales"
     show_client "psql -1, a script" psql -X1qc "UPDATE orders SET amount = amount - 1 WHERE id = 2" -c "REFRESH MATERIALIZED VIEW sales"
     if (($(psql -V | sed -E 's/^[^0-9]*([0-9]+).*/\1/') >= 16)); then
-        show_client "psql, \\bind" psql -Xc "REFRESH MATERIALIZED VIEW sales \\bind \\g"
+        printf '%s\n' 'REFRESH MATERIALIZED VIEW sales \bind \g' >"$SCRATCH/bind.sql"
+        show_client "psql, \\bind" psql -X -v ON_ERROR_STOP=1 -f "$SCRATCH/bind.sql"
     fi
     echo "REFRESH MATERIALIZED VIEW sales;" >"$SCRATCH/refresh.sql"
     local mode
