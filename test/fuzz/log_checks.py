@@ -52,6 +52,8 @@ class Checks:
         reasons = [why for _, why in view.unknown]
         if view.source and view.source == view.tables[0].detached:
             reasons.append("tracking goes on when no writer is in the way")
+        if any(table.left_to_repair for table in view.tables):
+            reasons.append("a refresh only repairs the triggers, the next one can build on it")
         if any(table.tree and table.detached for table in view.tables):
             reasons.append("members of a tree are sources, and are to be tracked first")
         for kind, what, why, _ in session.effects:

@@ -197,6 +197,7 @@ class Scenario(Checks):
             table.detached = name
         else:
             sql = attach
+        table.left_to_repair |= session.snapshot is not None
         unknown = [(below, "ATTACH or DETACH") for below in table.everything_below()]
         session.write(sql, unknown)
 

@@ -76,6 +76,7 @@ class Table:
         self.updatable = None    # a view that can be written to
         self.refuses = False     # does a trigger refuse rows?
         self.detached = None     # a partition that is or was detached
+        self.left_to_repair = False  # has a transaction of one snapshot, which adapts no triggers, changed its partitions?
 
     @property
     def key_columns(self):
