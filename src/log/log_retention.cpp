@@ -70,7 +70,7 @@ static int64 floor_of(Oid view)
 }
 
 // Deletes the entries of a relation below the floors of all that read them: of those with rows
-// its readers, of marks also itself, if it is a tracked view.  True if one said "everything".
+// its readers, of marks also itself, if it is a tracked view.  True if one tells of ALTER TABLE.
 static bool purge_entries(Relation log, Oid relation, bool is_view)
 {
     int64 rows = PG_INT64_MAX;
@@ -79,7 +79,7 @@ static bool purge_entries(Relation log, Oid relation, bool is_view)
         rows = Min(rows, floor_of(own_rows::oid(readers, "view")));
     own_rows::end(&readers);
     int64 marks = is_view ? Min(rows, floor_of(relation)) : rows;
-    bool everything = false;
+    bool altered = false;
     if (marks == PG_INT64_MAX)
         return false; // nobody reads any
     if (rows == PG_INT64_MAX)
@@ -93,11 +93,11 @@ static bool purge_entries(Relation log, Oid relation, bool is_view)
         own_rows::value(entries, "data", &null);
         if (own_rows::number(entries, "seq") < (null ? marks : rows)) {
             simple_heap_delete(log, &entries.tuple->t_self);
-            everything |= null;
+            altered |= null && strcmp(own_rows::string(entries, "reason"), "ALTER TABLE") == 0;
         }
     }
     own_rows::end(&entries);
-    return everything;
+    return altered;
 }
 
 // The relations whose entries a view reads, itself among them; of all views, if it is none.
@@ -122,19 +122,19 @@ static bool is_tracked(Oid view)
 void purge(Oid view)
 {
     ListCell *cell;
-    bool everything = false;
+    bool altered = false;
     if (!may_delete())
         return;
     CommandCounterIncrement();
     PushActiveSnapshot(GetTransactionSnapshot());
     Relation log = statement::open_table("log");
     foreach (cell, read_by(view))
-        everything |= purge_entries(log, lfirst_oid(cell), is_tracked(lfirst_oid(cell)));
+        altered |= purge_entries(log, lfirst_oid(cell), is_tracked(lfirst_oid(cell)));
     table_close(log, NoLock);
     PopActiveSnapshot();
     CommandCounterIncrement();
-    // DDL may have been why: a partition that was no one's for a while has entries of its own.
-    if (everything && OidIsValid(view))
+    // A partition that was no one's for a while has entries of its own.  (To find them takes a look at the whole log.)
+    if (altered && OidIsValid(view))
         delete_orphans();
 }
 
