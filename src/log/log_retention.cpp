@@ -69,31 +69,33 @@ static int64 floor_of(Oid view)
     return floor;
 }
 
-// Deletes the entries of a relation below the floors of all that read them: of those with rows
-// its readers, of marks also itself, if it is a tracked view.  True if one tells of ALTER TABLE.
+// Deletes the entries of a relation below the floors of all whom they concern: of those with rows its
+// readers, of marks also itself, if it is a tracked view, or only that.  True if one tells of ALTER TABLE.
 static bool purge_entries(Relation log, Oid relation, bool is_view)
 {
-    int64 rows = PG_INT64_MAX;
-    own_rows::Scan readers = own_rows::begin("tracked", own_rows::Under::active_snapshot, {own_rows::is("relation", relation)});
-    while (own_rows::next(&readers))
-        rows = Min(rows, floor_of(own_rows::oid(readers, "view")));
-    own_rows::end(&readers);
-    int64 marks = is_view ? Min(rows, floor_of(relation)) : rows;
+    constexpr int64 nobody = PG_INT64_MAX;
+    int64 readers = nobody;
+    own_rows::Scan scan = own_rows::begin("tracked", own_rows::Under::active_snapshot, {own_rows::is("relation", relation)});
+    while (own_rows::next(&scan))
+        readers = Min(readers, floor_of(own_rows::oid(scan, "view")));
+    own_rows::end(&scan);
+    int64 itself = is_view ? floor_of(relation) : readers;
+    int64 marks = Min(readers, itself);
+    int64 rows = readers == nobody ? 0 : readers;
     bool altered = false;
-    if (marks == PG_INT64_MAX)
-        return false; // nobody reads any
-    if (rows == PG_INT64_MAX)
-        rows = 0;
+    if (marks == nobody)
+        return false;
 
     own_rows::Scan entries = own_rows::begin("log", own_rows::Under::active_snapshot,
-                                             {own_rows::is("relation", relation), own_rows::below("seq", Max(rows, marks))});
+                                             {own_rows::is("relation", relation), own_rows::below("seq", Max(rows, itself))});
     while (own_rows::next(&entries)) {
-        bool null;
+        bool mark;
         CHECK_FOR_INTERRUPTS();
-        own_rows::value(entries, "data", &null);
-        if (own_rows::number(entries, "seq") < (null ? marks : rows)) {
+        own_rows::value(entries, "data", &mark);
+        bool is_its_own = mark && own_rows::number(entries, "layout") == log_writer::not_for_readers;
+        if (own_rows::number(entries, "seq") < (is_its_own ? itself : mark ? marks : rows)) {
             simple_heap_delete(log, &entries.tuple->t_self);
-            altered |= null && strcmp(own_rows::string(entries, "reason"), "ALTER TABLE") == 0;
+            altered |= mark && strcmp(own_rows::string(entries, "reason"), "ALTER TABLE") == 0;
         }
     }
     own_rows::end(&entries);

@@ -231,7 +231,6 @@ void everything(Oid relation, const char *reason)
 
 void baseline_lost(Oid view, const char *reason)
 {
-    constexpr int64 not_for_readers = -1; // as refresh_mv.unread knows it
     insert(view, not_for_readers, false, 0, nullptr, reason);
 }
 

@@ -53,6 +53,9 @@ void finish(Writer *writer);
 // Writes that anything may have changed in a source, or about a view.
 void everything(Oid relation, const char *reason);
 
+// The layout of entries that concern a tracked view only, as refresh_mv.unread knows it.
+constexpr int64 not_for_readers = -1;
+
 // Logs that a tracked view is not what it was when it was last refreshed, which is nothing
 // to the views that read it.
 void baseline_lost(Oid view, const char *reason);

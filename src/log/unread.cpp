@@ -21,13 +21,12 @@ bool is_new(const ReadMark &mark, FullTransactionId xid, int64 seq)
 // Hands over a row of the log, if it is the view's to look at; returns whether to go on.
 bool visit_row(const ReadMark &mark, Oid relation, HeapTuple row, TupleDesc desc, Visit visit, void *context)
 {
-    constexpr int64 not_for_readers = -1; // as log_writer::baseline_lost() writes it
     Datum values[columns];
     bool nulls[columns];
 
     heap_deform_tuple(row, desc, values, nulls);
     int64 layout = DatumGetInt64(values[column_layout]);
-    if (relation == mark.view ? !nulls[column_data] : layout == not_for_readers)
+    if (relation == mark.view ? !nulls[column_data] : layout == log_writer::not_for_readers)
         return true;
     UnreadEntry entry{};
     entry.is_new = is_new(mark, DatumGetFullTransactionId(values[column_xid]), DatumGetInt64(values[column_seq]));
