@@ -135,7 +135,7 @@ void purge(Oid view)
     table_close(log, NoLock);
     PopActiveSnapshot();
     CommandCounterIncrement();
-    // A partition that was no one's for a while has entries of its own.  (To find them takes a look at the whole log.)
+    // A partition that was no one's for a while has entries of its own.
     if (altered && OidIsValid(view))
         delete_orphans();
 }
@@ -147,15 +147,32 @@ void forget(Oid relation)
     SPI_finish();
 }
 
+// The relations with entries that are neither sources nor tracked views, found by the index, from one relation to the
+// next: the log may be large.
+static List *find_orphans()
+{
+    List *orphans = NIL;
+    bool null;
+    statement::execute("WITH RECURSIVE logged AS ("
+                       "(SELECT relation FROM refresh_mv.log ORDER BY relation LIMIT 1)"
+                       " UNION ALL SELECT (SELECT l.relation FROM refresh_mv.log l"
+                       " WHERE l.relation OPERATOR(pg_catalog.>) g.relation ORDER BY l.relation LIMIT 1)"
+                       " FROM logged g WHERE g.relation IS NOT NULL)"
+                       " SELECT g.relation FROM logged g WHERE g.relation IS NOT NULL AND NOT EXISTS"
+                       " (SELECT FROM refresh_mv.readers r WHERE r.relation OPERATOR(pg_catalog.=) g.relation)"
+                       " AND NOT EXISTS (SELECT FROM refresh_mv.sources s WHERE s.relation OPERATOR(pg_catalog.=) g.relation)",
+                       statement::Values(), SPI_OK_SELECT);
+    for (uint64 i = 0; i < SPI_processed; i++)
+        orphans = lappend_oid(orphans, DatumGetObjectId(statement::returned(i, 1, &null)));
+    return orphans;
+}
+
 void delete_orphans()
 {
+    ListCell *cell;
     SPI_connect();
-    delete_entries("SELECT l.ctid FROM refresh_mv.log l WHERE $1 OPERATOR(pg_catalog.=) 0"
-                   " AND NOT EXISTS (SELECT FROM refresh_mv.readers r"
-                   " WHERE r.relation OPERATOR(pg_catalog.=) l.relation)"
-                   " AND NOT EXISTS (SELECT FROM refresh_mv.sources s"
-                   " WHERE s.relation OPERATOR(pg_catalog.=) l.relation)",
-                   InvalidOid);
+    foreach (cell, find_orphans())
+        forget(lfirst_oid(cell));
     SPI_finish();
 }
 

@@ -22,6 +22,8 @@ import time
 sys.dont_write_bytecode = True  # nothing is left in this folder
 
 # pylint: disable=wrong-import-position
+from psycopg2.errorcodes import QUERY_CANCELED
+
 from log_checks import Checks
 from log_session import DATABASE, LogSession, View
 from log_tables import KEYS, LogWrites, Table, functions
@@ -171,7 +173,7 @@ class Scenario(Checks):
             session.write(writes.limited(table), [*unknown, (table, "a statement ended by its caller")])
         else:
             sql = writes.any(table)
-            if (table.part or table.tree) and sql.startswith("WITH one"):
+            if sql.startswith("WITH one") and (table.part or table.tree) or sql.startswith("WITH gone") and table.tree:
                 unknown.append((table, "two statements on one tree at the same time"))
             if table.tree and re.search(r"_(poke|replace|remove)\(", sql):
                 unknown.append((table, "a function writes to the tree while a statement does"))
@@ -461,7 +463,7 @@ def main():
         drop_database(DATABASE)
     print(dict(counts), f"in {time.monotonic() - start:.1f} s")
     print("errors:", dict(errors))
-    return 0
+    return int(errors[QUERY_CANCELED] > 1 + counts["scenarios"] / 20)  # triggers that go round in circles are rare
 
 
 if __name__ == "__main__":

@@ -97,10 +97,11 @@ class LogSession(Connection):
                 or any(text in str(error) for text in MEMBER_ALREADY))
 
     def write(self, sql, unknown=(), copy=None):
-        """Runs a statement that changes tables; unknown: what it makes unknown, as (table, why)."""
+        """Runs a statement that changes tables; unknown: what it makes unknown, as (table, why). It may take too long: triggers
+        of a scenario can go round in circles."""
         if self.status() == INTRANS and self.snapshot == "next":
             self.snapshot = self.scenario.tick()
-        if self.execute(sql, copy) is not None:
+        if self.execute(sql, copy, errorcodes.QUERY_CANCELED) is not None:
             self.effects += [("unknown", table, why, None) for table, why in unknown]
         if self.idle:
             self.committed()
