@@ -111,7 +111,7 @@ def one_round(dice):
         leave_half_done(primary)
         with faulty.Server(copy_of=primary) as standby:
             make_synchronous(primary)
-            primary.execute("UPDATE orders SET amount = amount + 0.5 WHERE id % 10 = 4")
+            primary.execute("SET synchronous_commit = remote_apply; UPDATE orders SET amount = amount + 0.5 WHERE id % 10 = 4")
             check_standby(standby)
             with faulty.Writers(primary) as writers:
                 task = faulty.Task(primary, f"CALL refresh_mv.run(views => '{{{','.join(faulty.METHODS)}}}')")
