@@ -66,6 +66,10 @@ class Step:
             "{rows}", ", ".join(map(plain, self.rows)))
 
 
+class Outgrown(Exception):
+    """What a scenario has made of its views takes too long to compute, by anybody."""
+
+
 class Failure(Exception):
     """Something is wrong."""
 
