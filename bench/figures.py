@@ -22,8 +22,12 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
 DOCUMENTS = ("README.md", "doc/performance.md")
 SMART, CORE, CONCURRENTLY = "smart", "REFRESH", "CONCURRENTLY"
-COLOURS = {SMART: "#1b7f5c", CORE: "#c0572b", CONCURRENTLY: "#6b6fb3"}
+OURS, GREY = "#1b7f5c", "#8a8a8a"
+COLOURS = {SMART: OURS, "refresh_mv": OURS, "tracked": OURS, CORE: "#c0572b", CONCURRENTLY: "#6b6fb3", "coarse": "#b08a1e",
+           "pg_ivm": "#b08a1e", "TimescaleDB": "#3d8fc4", "nothing": GREY}   # of what has the same name in several charts
 MORE_COLOURS = ("#1b7f5c", "#c0572b", "#6b6fb3", "#b08a1e", "#3d8fc4", "#8a8a8a")
+CHANGES = {"rf": "RF1 and RF2 (0.1 % of the orders come, as many go)", "small": "RF1 and RF2 of 125 orders",
+           "rf3": "changes of 500 prices and 500 balances", "one": "a change of one line"}   # of TPC-H, by their names there
 
 
 class Results:
@@ -83,7 +87,7 @@ def in_order(values):
 
 # ---- charts ----
 
-def bars(title, label, groups, series, log=True, colours=MORE_COLOURS, bars_of=None):
+def bars(title, label, groups, series, log=True, bars_of=None):
     """A chart of a group of bars for each of some names: series are (name, values), values null where there is none; bars_of
     are the ends of what is drawn as the spread of each."""
     longest = max(map(len, groups))
@@ -111,7 +115,7 @@ def bars(title, label, groups, series, log=True, colours=MORE_COLOURS, bars_of=N
     for j, (name, _) in enumerate(series):
         first = 2 + j * step
         using = f"{first}:{first + 1}:{first + 2}:xtic(1)" if bars_of else f"{first}:xtic(1)"
-        plots.append(f"$data using {using} title '{name}' lc rgb '{colours[j % len(colours)]}'")
+        plots.append(f"$data using {using} title '{name}' lc rgb '{COLOURS.get(name, MORE_COLOURS[j % len(MORE_COLOURS)])}'")
     return lines + ["plot " + ", ".join(plots)]
 
 
@@ -119,7 +123,7 @@ def three(title, rows):
     """A chart of the smart refresh of each view beside core's two."""
     columns = ((CORE, "refresh_ms"), (CONCURRENTLY, "concurrently_ms"), (SMART, "ms"))
     return bars(title, "ms (log)", [row["view"] for row in rows],
-                [(name, [number(row[column]) for row in rows]) for name, column in columns], colours=[COLOURS[name] for name, _ in columns])
+                [(name, [number(row[column]) for row in rows]) for name, column in columns])
 
 
 def tpch_rows(results, change):
@@ -130,7 +134,7 @@ def tpch_rows(results, change):
 def tpch_chart(results):
     """All views after RF1 and RF2."""
     change = in_order(row["change"] for row in results.rows)[0]
-    return three(f"TPC-H's queries as views at scale {results.rows[0]['size']}, after {results.rows[0]['change']}", tpch_rows(results, change))
+    return three(f"TPC-H's queries as views at scale {results.rows[0]['size']}, after {CHANGES[change]}", tpch_rows(results, change))
 
 
 def demo_rows(results, change):
@@ -227,7 +231,7 @@ def by_change(results, rows_of):
     for change in in_order(row["change"] for row in results.rows):
         rows = rows_of(results, change)
         if rows:
-            parts.append(f"After {change}:\n\n{three_table(rows)}")
+            parts.append(f"After {CHANGES.get(change, change)}:\n\n{three_table(rows)}")
         for row in results.rows:
             if row["view"] == "all" and row["change"] == change:
                 parts.append(f"All in one call: {short(number(row['ms']))} ms, where `REFRESH` of each takes {short(number(row['refresh_ms']))} ms: "
