@@ -12,11 +12,6 @@ namespace {
 // Tells this lock from others on the log: who holds it deletes entries.
 constexpr uint16 delete_lock_id = 0x7276;
 
-Oid log_table()
-{
-    return get_relname_relid("log", get_namespace_oid("refresh_mv", false));
-}
-
 // Deletes the entries whose tids a query of one oid returns.
 void delete_entries(const char *sql, Oid oid)
 {
@@ -57,7 +52,7 @@ bool may_delete()
 {
     if (IsolationUsesXactSnapshot())
         return false;
-    return ConditionalLockDatabaseObject(RelationRelationId, log_table(), delete_lock_id, ExclusiveLock);
+    return ConditionalLockDatabaseObject(RelationRelationId, statement::relation("log"), delete_lock_id, ExclusiveLock);
 }
 
 // The floor of a view: entries below it are nothing to it any more.

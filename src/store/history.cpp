@@ -23,7 +23,7 @@ namespace history {
 
 int64 new_run()
 {
-    return nextval_internal(get_relname_relid("run_ids", get_namespace_oid("refresh_mv", false)), false);
+    return nextval_internal(statement::relation("run_ids"), false);
 }
 
 // A number of microseconds as an interval.

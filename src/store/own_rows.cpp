@@ -91,10 +91,7 @@ Scan begin(const char *name, Under snapshot, const Key *keys, int count)
     Scan scan{};
 
     Assert(count <= most_keys);
-    Oid table = get_relname_relid(name, get_namespace_oid("refresh_mv", false));
-    if (!OidIsValid(table))
-        elog(ERROR, "table refresh_mv.%s does not exist", name);
-    scan.table = table_open(table, AccessShareLock);
+    scan.table = table_open(statement::relation(name), AccessShareLock);
     for (int i = 0; i < count; i++) {
         AttrNumber column = number_of(scan.table, keys[i].column);
         ScanKeyEntryInitialize(&conditions[i], 0, column, keys[i].strategy, InvalidOid,

@@ -101,12 +101,21 @@ void read(SPIPlanPtr *plan, const char *sql, const Values &parameters)
 
 // ---- changing rows ----
 
+Oid relation(const char *name)
+{
+    Oid schema = get_namespace_oid("refresh_mv", true);
+    Oid oid = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+    if (!OidIsValid(oid))
+        ereport(ERROR,
+                (errcode(ERRCODE_UNDEFINED_TABLE),
+                 errmsg("relation \"refresh_mv.%s\" does not exist", name),
+                 errhint("If the extension has been dropped, CREATE EXTENSION refresh_mv makes it anew.")));
+    return oid;
+}
+
 Relation open_table(const char *name)
 {
-    Oid oid = get_relname_relid(name, get_namespace_oid("refresh_mv", false));
-    if (!OidIsValid(oid))
-        elog(ERROR, "table refresh_mv.%s does not exist", name);
-    return table_open(oid, RowExclusiveLock);
+    return table_open(relation(name), RowExclusiveLock);
 }
 
 void store(Relation table, HeapTuple row)

@@ -45,6 +45,9 @@ void execute(const char *sql, const Values &values, int expected);
 // newest.  Its plan is kept, in *plan.
 void read(SPIPlanPtr *plan, const char *sql, const Values &values);
 
+// The extension's relation of a name; fails if there is none, since the extension has been dropped meanwhile, say.
+Oid relation(const char *name);
+
 // Opens a table, to write to it.
 Relation open_table(const char *name);
 
