@@ -223,9 +223,8 @@ const char *by_name(GroupShape *shape, Query *query, const Anchoring &anchoring,
         if (type == NUMERICOID)
             return of_numeric(shape, aggregate, is("avg"));
     }
-    // From 17 an interval can be infinite, and cannot be subtracted then.
     if (is("sum") && aggregate->aggdistinct == NIL
-        && (type == CASHOID || (type == INTERVALOID && PG_VERSION_NUM < 170000)))
+        && (type == CASHOID || (type == INTERVALOID && !intervals_can_be_infinite)))
         return exact_sum(shape, aggregate);
     if (is("bool_and") || is("every") || is("bool_or"))
         return of_booleans(shape, aggregate, !is("bool_or"));

@@ -60,6 +60,9 @@ inline auto mutator(Mutator function)
 }
 #endif
 
+// Whether an interval can be infinite, and cannot be subtracted then.
+constexpr bool intervals_can_be_infinite = PG_VERSION_NUM >= 170000;
+
 // Fails unless the current role may execute a function.
 inline void check_may_execute(Oid function)
 {
