@@ -92,6 +92,7 @@ SELECT kind, t.* FROM (VALUES
     ('view joined', $$SELECT m AS bucket, label, sum(x) FROM by_month JOIN keys USING (k) GROUP BY m, label$$),
     ('union all', $$SELECT date_trunc('month', ts) AS bucket, x FROM source UNION ALL SELECT m, k FROM by_month$$),
     ('union', $$SELECT date_trunc('month', ts) AS bucket, k FROM source UNION SELECT date_trunc('month', d::timestamp), 7 FROM source$$),
+    ('union with a fixed day', $$SELECT date_trunc('month', ts) AS bucket, x FROM source UNION ALL SELECT timestamp '2001-01-01', k FROM keys$$),
     ('except', $$SELECT date_trunc('month', ts) AS bucket, x FROM source EXCEPT SELECT date_trunc('month', ts), x FROM source WHERE k = 1$$),
     ('union below', $$SELECT m AS bucket, sum(x) FROM (SELECT date_trunc('month', ts) AS m, x FROM source UNION ALL SELECT date_trunc('month', d::timestamp), k FROM source) s GROUP BY m$$),
     ('left join', $$SELECT s.m AS bucket, keys.k, sum(x) FROM keys LEFT JOIN (SELECT date_trunc('month', ts) AS m, k, x FROM source) s USING (k) GROUP BY s.m, keys.k$$),

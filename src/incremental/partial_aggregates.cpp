@@ -224,7 +224,7 @@ const char *by_name(GroupShape *shape, Query *query, const Anchoring &anchoring,
             return of_numeric(shape, aggregate, is("avg"));
     }
     if (is("sum") && aggregate->aggdistinct == NIL
-        && (type == CASHOID || (type == INTERVALOID && !intervals_can_be_infinite)))
+        && (type == CASHOID || (type == INTERVALOID && !pg::intervals_can_be_infinite)))
         return exact_sum(shape, aggregate);
     if (is("bool_and") || is("every") || is("bool_or"))
         return of_booleans(shape, aggregate, !is("bool_or"));

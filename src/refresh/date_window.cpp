@@ -89,19 +89,32 @@ Node *substitute(Node *node, void *data)
     return expression_tree_mutator(node, pg::mutator(substitute), data);
 }
 
-// The least value that the arms of a set operation give.
+// Whether a column of a query is the same in all its rows.
+bool is_fixed(Query *query, AttrNumber attno)
+{
+    return query->setOperations == nullptr && !contain_var_clause(shape::column_expression(query, attno));
+}
+
+// The least value that the arms of a set operation give, those left out in which it is fixed if there are others:
+// all their rows are in the window, or none.
 Const *arms_at(Query *query, AttrNumber attno, int days)
 {
     Const *least = nullptr;
+    bool least_is_fixed = false;
     ListCell *cell;
 
     foreach (cell, shape::arms(query)) {
-        Const *value = column_at(lfirst_node(Query, cell), attno, days);
+        auto *arm = lfirst_node(Query, cell);
+        bool fixed = is_fixed(arm, attno);
+        Const *value = column_at(arm, attno, days);
         if (value == nullptr || (least != nullptr && least->consttype != value->consttype))
             return nullptr;
-        if (least == nullptr
-            || ordinal(value->consttype, value->constvalue) < ordinal(least->consttype, least->constvalue))
+        if (least == nullptr || fixed < least_is_fixed
+            || (fixed == least_is_fixed
+                && ordinal(value->consttype, value->constvalue) < ordinal(least->consttype, least->constvalue))) {
             least = value;
+            least_is_fixed = fixed;
+        }
     }
     return least;
 }

@@ -138,12 +138,16 @@ class Scenario:
         self.report.views += 1
         self.alone(f"CREATE MATERIALIZED VIEW {name} AS {query}", kind="view")
         if self.chance(0.6 if dated else 0.97):
-            on_commit = ", on_commit => true" if self.chance(0.06) else ""
-            error = self.step(f"SELECT refresh_mv.track('{name}'{on_commit})", kind="view")
+            error = self.step(f"SELECT refresh_mv.track('{name}'{self.how_to_track()})", kind="view")
             if error:
                 self.report.untracked[error[1].partition("HINT")[0].partition("DETAIL")[2][:150]] += 1
         if dated:
             self.step(f"SELECT refresh_mv.configure('{name}', date_column => 'c0')", kind="view")
+
+    def how_to_track(self):
+        """Options of track(), now and then."""
+        kind = self.dice.random()
+        return ", on_commit => true" if kind < 0.06 else ", capture => 'coarse'" if kind < 0.1 else ""
 
     def suits(self, query):
         """True if PostgreSQL takes a query, and it costs little and has not too many rows."""
@@ -266,7 +270,7 @@ class Scenario:
             self.counter["renamed view"] += 1
             self.alone({"core": f"REFRESH MATERIALIZED VIEW{self.dice.choice(['', '', ' CONCURRENTLY'])} {view}",
                         "drop": f"DROP MATERIALIZED VIEW {view}", "untrack": f"SELECT refresh_mv.untrack('{view}')",
-                        "track": f"SELECT refresh_mv.track('{view}')", "rename":
+                        "track": f"SELECT refresh_mv.track('{view}'{self.how_to_track()})", "rename":
                         f"ALTER MATERIALIZED VIEW {view} RENAME TO n{self.counter['renamed view']}"}[kind], kind="ddl")
 
     # --------------------------------------------------------------- refreshes
