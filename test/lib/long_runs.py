@@ -161,6 +161,13 @@ def time_of(seconds):
     return "" if not seconds else f"{seconds} s" if seconds < 600 else f"{seconds / 60:,.0f} min"
 
 
+def in_words(counts):
+    """Counts by name as one says them; names with a colon are errors that may be."""
+    said = [f"{count:,} {name}" for name, count in counts.items() if ":" not in name]
+    errors = sum(count for name, count in counts.items() if ":" in name)
+    return "; ".join(said + ([f"{errors:,} errors that may be"] if errors else []))
+
+
 def table():
     """The tables: of random schemas, by program and server, and of the others."""
     groups = collections.defaultdict(list)
@@ -178,7 +185,7 @@ def table():
         else:
             for run in runs:
                 what = run["said"] or (f"{run['comparisons']:,} comparisons" if run["comparisons"] else "passed")
-                what = what.replace("|", "\\|")
+                what = re.sub(r"\{'.*\}", lambda found: in_words(ast.literal_eval(found[0])), what).replace("|", "\\|")
                 others.append(f"| `{program}` | {server} | {what} | {run['failures']} | {time_of(run['seconds'])}"
                               f" | {run['first_seed'] or ''} | {run['date']}, {run['commit']} |")
     return "\n".join([*lines, "", *others, ""])
