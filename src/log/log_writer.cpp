@@ -39,12 +39,12 @@ Relation open_log()
 {
     static Oid known = InvalidOid;
     Relation log = OidIsValid(known) ? try_relation_open(known, RowExclusiveLock) : nullptr;
-    if (log == nullptr) {
+    while (log == nullptr) {
         Oid schema = get_namespace_oid("refresh_mv", true);
         known = OidIsValid(schema) ? get_relname_relid("log", schema) : InvalidOid;
         if (!OidIsValid(known))
             return nullptr;
-        log = table_open(known, RowExclusiveLock);
+        log = try_relation_open(known, RowExclusiveLock);
     }
     if (RelationGetDescr(log)->natts == columns)
         return log;

@@ -91,7 +91,7 @@ Scan begin(const char *name, Under snapshot, const Key *keys, int count)
     Scan scan{};
 
     Assert(count <= most_keys);
-    scan.table = table_open(statement::relation(name), AccessShareLock);
+    scan.table = statement::open_table(name, AccessShareLock);
     for (int i = 0; i < count; i++) {
         AttrNumber column = number_of(scan.table, keys[i].column);
         ScanKeyEntryInitialize(&conditions[i], 0, column, keys[i].strategy, InvalidOid,

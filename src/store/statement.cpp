@@ -113,9 +113,13 @@ Oid relation(const char *name)
     return oid;
 }
 
-Relation open_table(const char *name)
+// Where another session has dropped the extension, the table has its name until that session's lock is waited for.
+Relation open_table(const char *name, LOCKMODE lock)
 {
-    return table_open(relation(name), RowExclusiveLock);
+    Relation table = nullptr;
+    while (table == nullptr)
+        table = try_table_open(relation(name), lock);
+    return table;
 }
 
 void store(Relation table, HeapTuple row)

@@ -48,8 +48,8 @@ void read(SPIPlanPtr *plan, const char *sql, const Values &values);
 // The extension's relation of a name; fails if there is none, since the extension has been dropped meanwhile, say.
 Oid relation(const char *name);
 
-// Opens a table, to write to it.
-Relation open_table(const char *name);
+// Opens a table, to write to it if nothing else is said; fails as relation() does.
+Relation open_table(const char *name, LOCKMODE lock = RowExclusiveLock);
 
 // Inserts a row into a table alone, and with its index entries.
 void store(Relation table, HeapTuple row);

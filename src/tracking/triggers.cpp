@@ -149,10 +149,12 @@ char own_firing(const char *name, char now)
                                            : now;
 }
 
-// Whether all triggers of one of these tables fire as they have to.
+// Whether all triggers of one of these tables fire as they have to; if it is gone by now, there are none.
 bool own_are_whole(Oid table)
 {
-    Relation relation = table_open(table, AccessShareLock);
+    Relation relation = try_table_open(table, AccessShareLock);
+    if (relation == nullptr)
+        return true;
     const TriggerDesc *triggers = relation->trigdesc;
     bool whole = true;
     for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++) {
@@ -341,9 +343,9 @@ Oid uncovered_chunk(Oid member)
 
 void mend_own()
 {
-    Oid schema = get_namespace_oid("refresh_mv", false);
+    Oid schema = get_namespace_oid("refresh_mv", true);
     for (const char *name : {"settings", "trusted", "state", "journal", "names", "feed_entries", "sources", "members", "tracked", "uses", "log"}) {
-        Oid table = get_relname_relid(name, schema);
+        Oid table = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
         if (OidIsValid(table) && !own_are_whole(table) && ConditionalLockRelationOid(table, ShareRowExclusiveLock))
             mend_table(table);
     }

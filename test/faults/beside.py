@@ -33,7 +33,7 @@ OTHERS = """CREATE MATERIALIZED VIEW first AS SELECT count(*), sum(n) FROM t;
 RUNS = {"jobs": MANY % "jobs => 2", "one snapshot": MANY % "one_snapshot => true",
         "jobs of one snapshot": MANY % "jobs => 2, one_snapshot => true"}
 SOME = ("changes", "replace_query", "another column", "REFRESH", "REFRESH taken over", "smart", "the same", "another view", "on commit",
-        "untrack", "rename", "set schema", "drop", "drop and create", "column", "truncate", "extension")
+        "untrack", "rename", "set schema", "drop", "drop and create", "column", "truncate", "truncate cascade", "extension")
 # What is done, by name; what puts it back in order, if that takes more than the name being v.
 EVENTS = {
     "nothing": "SELECT 1",
@@ -62,6 +62,9 @@ EVENTS = {
     "rename of the table": "ALTER TABLE t RENAME COLUMN n TO m; ALTER TABLE t RENAME TO u",
     "column": "ALTER TABLE t ADD added integer DEFAULT 7",
     "truncate": "TRUNCATE t; INSERT INTO t SELECT i, date '2025-12-31' - i / 4, i, i FROM generate_series(0, 900) i",
+    "truncate cascade": "CREATE TABLE above_t (id integer PRIMARY KEY); INSERT INTO above_t SELECT id FROM t; COMMIT;"
+                        "ALTER TABLE t ADD FOREIGN KEY (id) REFERENCES above_t; TRUNCATE above_t CASCADE;"
+                        "INSERT INTO above_t VALUES (1), (2); INSERT INTO t VALUES (1, '2025-12-31', 1), (2, '2025-07-07', 2)",
     "rewritten table": "VACUUM FULL t",
     "rewritten view": "VACUUM FULL v",
     "function": "CREATE OR REPLACE FUNCTION pass(day date, n integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT n + 100'",

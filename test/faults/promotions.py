@@ -113,14 +113,15 @@ def one_round(dice):
             make_synchronous(primary)
             primary.execute("SET synchronous_commit = remote_apply; UPDATE orders SET amount = amount + 0.5 WHERE id % 10 = 4")
             check_standby(standby)
+            jobs = dice.randint(1, 3)
             with faulty.Writers(primary) as writers:
-                task = faulty.Task(primary, f"CALL refresh_mv.run(views => '{{{','.join(faulty.METHODS)}}}')")
+                task = faulty.Task(primary, f"CALL refresh_mv.run(views => '{{{','.join(faulty.METHODS)}}}', jobs => {jobs})")
                 time.sleep(dice.random() * seconds)  # the moment to be tested
                 faulty.kill(primary.postmaster())
                 writers.join()
                 task.join()
             print("killed after", writers.acknowledged, "transactions,",
-                  "after" if task.seconds else "during", "the refresh", flush=True)
+                  "after" if task.seconds else "during", "the refresh by", jobs, "processes", flush=True)
             standby.run("pg_ctl", "-D", standby.data, "-w", "promote")
             check_more(standby)
             faulty.check_recovery(standby, of_states=("full",))
