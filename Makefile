@@ -4,7 +4,7 @@ MODULE_big = refresh_mv
 OBJS = $(patsubst %.cpp,%.o,$(wildcard src/*.cpp src/*/*.cpp))
 
 REGRESS = setup install functions equal_means_same merge_images merge_rows merge_indexes merge_queries spill rebuild window window_zones window_columns smart trust errors rights graph graph_text run history status visibility configure explain explain_advice verify verify_repair verify_answers advise advise_schedule limits settings_follow keep_before refresh_where refresh_where_errors schedule constancy meaning exact track track_log track_rights unknown on_commit one_statement log_limits security security_path security_matrix security_names refusals files probe changed_trees temporal_key own_rows signed_terms terms reborn_keys signed_rows extremes time_conditions trusted_functions joined_rows first_groups other_anchors nodes recursive partition_reads merge_moves keep_exact inheritance live replace_query notify_feed max_lag coarse capture_bulk take_over core_refresh jobs report chunks half_done
-ISOLATION = readers refreshers repeatable rebuild_readers overlap cancel rename where_deadlock one_snapshot track_late_commit track_own_transaction track_repeatable track_two_views track_start track_on_commit on_commit_order warm_session live_snapshot replace_query drop_in delete_meanwhile
+ISOLATION = readers refreshers repeatable rebuild_readers overlap cancel rename where_deadlock one_snapshot track_late_commit track_own_transaction track_repeatable track_two_views track_start track_on_commit on_commit_order warm_session live_snapshot replace_query drop_in delete_meanwhile dropped_meanwhile
 ISOLATION_OPTS = --inputdir=test
 
 PG_CONFIG ?= pg_config

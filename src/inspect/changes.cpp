@@ -183,7 +183,7 @@ TrackedSource find_source(Oid view, Oid table)
 
 Reader checked_reader(Oid view, Oid table)
 {
-    Relation relation = table_open(view, AccessShareLock);
+    Relation relation = view::open_existing(view, AccessShareLock);
     view::push_snapshot();
     TrackedSource source = find_source(view, table);
     // The log has the rows of the whole partition tree.

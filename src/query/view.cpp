@@ -122,6 +122,15 @@ void check_kind(Oid oid)
                  errhint("Name materialized views only.")));
 }
 
+Relation open_existing(Oid oid, LOCKMODE lock)
+{
+    check_kind(oid);
+    if (lock != NoLock)
+        LockRelationOid(oid, lock);
+    check_kind(oid);
+    return table_open(oid, NoLock);
+}
+
 void check_right(Oid oid)
 {
     check_kind(oid);
@@ -240,9 +249,7 @@ void push_snapshot()
 
 void lock_to_read(Oid oid)
 {
-    LockRelationOid(oid, AccessShareLock);
-    check_kind(oid); // it may have been dropped meanwhile
-    Relation relation = table_open(oid, NoLock);
+    Relation relation = open_existing(oid, AccessShareLock);
     query::lock_sources(relation);
     table_close(relation, NoLock);
 }

@@ -38,6 +38,9 @@ const char *name(Oid oid);
 // Fails unless the oid is a materialized view.
 void check_kind(Oid oid);
 
+// Opens a materialized view under a lock; fails as check_kind() does, also if it is dropped while the lock is waited for.
+Relation open_existing(Oid oid, LOCKMODE lock);
+
 // Fails unless the oid is a materialized view that the current user may refresh.
 void check_right(Oid oid);
 

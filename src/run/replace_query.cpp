@@ -26,7 +26,7 @@ TupleDesc compare(Oid view, Query *query, LOCKMODE lock)
 {
     view::check_kind(view);
     view::check_owner(view);
-    Relation relation = table_open(view, lock);
+    Relation relation = view::open_existing(view, lock);
     CheckTableNotInUse(relation, "replace the query of");
     new_query::check_no_cycle(relation, query);
     TupleDesc added = new_query::added_columns(relation, query);

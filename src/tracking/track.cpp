@@ -51,7 +51,7 @@ List *checked_sources(Oid view, Query *query)
 // The same by its own query.
 List *checked_sources(Oid view)
 {
-    Relation relation = table_open(view, AccessShareLock);
+    Relation relation = view::open_existing(view, AccessShareLock);
     Query *query = query::rewritten(relation);
     table_close(relation, NoLock);
     return checked_sources(view, query);

@@ -322,15 +322,17 @@ class Scenario:
             self.step(sql, kind="refresh", mode=mode, views=tuple(views))
 
     def window(self):
-        """A refresh by date, of a view that begins with one."""
+        """A refresh by date, of a view that begins with one, by that."""
         views = [relation.name for relation in self.relations().values()
                  if relation.kind == "m" and relation.columns and relation.columns[0].type in DATES]
         if not views:
             self.smart("function")
             return
-        days = self.dice.choice([0, 1, 2, 10])
+        days, view = self.dice.choice([0, 1, 2, 10]), self.dice.choice(views)
+        self.alone(f"SELECT refresh_mv.configure('{view}', date_column => 'c0')")
         self.alone(f"SELECT * FROM refresh_materialized_views(true, {days}, {{views}})", kind="refresh", mode="window",
-                   views=(self.dice.choice(views),), days=days)
+                   views=(view,), days=days)
+        self.alone(f"SELECT refresh_mv.configure('{view}', date_column => NULL)")
 
 
 def replay(script):
