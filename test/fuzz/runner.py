@@ -85,16 +85,17 @@ class Runner:
     # ------------------------------------------------------------------ checks
 
     def check_time(self, error, views):
-        """Ends the scenario where statement_timeout has struck and the queries of the views alone take a third of it."""
+        """Ends the scenario where statement_timeout has struck and core's REFRESH of the views, in their order, takes a third of it, too."""
         if error is None or error[0] != "57014" or self.main.status() not in (IDLE, INTRANS):
             return
-        self.main.execute("SET statement_timeout = '5s'")
+        begin, end = ("SAVEPOINT core", "ROLLBACK TO core; RELEASE core") if self.main.status() == INTRANS else ("BEGIN", "ROLLBACK")
+        self.main.execute(f"{begin}; SET LOCAL statement_timeout = '5s'")
         start = time.monotonic()
-        for view in views:
-            self.main.attempt(f"SELECT count(v::text) FROM ({self.query(view)}) v")
+        for view, in self.main.execute("SELECT v FROM unnest(%s) v ORDER BY v::regclass::oid", [list(views)]):
+            self.main.attempt(f"REFRESH MATERIALIZED VIEW {view}")
             if time.monotonic() - start > 5:
                 raise Outgrown(view)
-        self.main.execute("RESET statement_timeout")
+        self.main.execute(end)
 
     def query(self, view):
         """The view's query."""
