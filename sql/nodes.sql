@@ -144,6 +144,9 @@ CREATE MATERIALIZED VIEW sets_in_order AS
     SELECT array_agg(k) AS ks FROM (SELECT k FROM t GROUP BY ROLLUP (k) ORDER BY 1 DESC) s;
 CREATE MATERIALIZED VIEW direct AS
     SELECT k, percentile_disc(k / 10.0) WITHIN GROUP (ORDER BY x) AS p FROM t GROUP BY ROLLUP (k);
+-- A column that is never null but where a set does not group by it.
+CREATE MATERIALIZED VIEW never_null AS
+    SELECT i, coalesce(i, -1) AS c, i IS NULL AS n, count(*) FROM t GROUP BY CUBE (i) HAVING count(*) >= (SELECT count(*) / 40 FROM u);
 -- A subquery that reads a recursive CTE around it; no columns; a domain that an outer join makes null.
 CREATE MATERIALIZED VIEW recursive AS
     WITH RECURSIVE r AS (SELECT 1 AS i UNION ALL SELECT r.i + 1 FROM r WHERE r.i < 10)

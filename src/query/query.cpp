@@ -1,6 +1,7 @@
 #include "query/query.hpp"
 
 #include "query/deparse.hpp"
+#include "query/group_entries.hpp"
 #include "query/hashed_joins.hpp"
 #include "query/partition_bounds.hpp"
 
@@ -150,6 +151,7 @@ PlannedStmt *plan(Query *query, int cursor_options)
     if (stand_ins != NIL)
         put_stand_ins(reinterpret_cast<Node *>(query), nullptr);
     partition_bounds::read_partitions(query);
+    group_entries::restore(query);
 #ifdef USE_ASSERT_CHECKING
     check_tree(query, cursor_options);
 #endif

@@ -398,6 +398,23 @@ inline void expand_groups([[maybe_unused]] Query *query)
 #endif
 }
 
+// Gives a query level, unless it has one, an entry for grouping expressions, which are those of targets; whether it did (from 18).
+inline bool add_groups([[maybe_unused]] Query *query, [[maybe_unused]] List *targets)
+{
+#if PG_VERSION_NUM >= 180000
+    if (query->hasGroupRTE)
+        return false;
+    ParseState *state = make_parsestate(nullptr);
+    state->p_rtable = query->rtable;
+    addRangeTableEntryForGroup(state, targets);
+    query->rtable = state->p_rtable;
+    free_parsestate(state);
+    return query->hasGroupRTE = true;
+#else
+    return false;
+#endif
+}
+
 // An expression of a query with the columns of joins replaced by what they stand for.
 inline Node *flatten_joins(Query *query, Node *expr)
 {

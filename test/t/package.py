@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -67,8 +68,8 @@ def check_versions(meta):
 
 
 def check_archive(meta):
-    if subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, check=False).returncode != 0:
-        return print("no repository, so no archive")
+    if shutil.which("git") is None or subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, check=False).returncode != 0:
+        return print("no repository, or no git, so no archive")
     name = f"{meta['name']}-{meta['version']}"
     subprocess.run(["make", "-s", "dist"], check=True)
     try:
