@@ -17,10 +17,10 @@ List *common_to_all(Query *query)
 {
     constexpr int most_sets = 4096; // as the parser has it
     List *sets = expand_grouping_sets(query->groupingSets, query->groupDistinct, most_sets);
-    List *common = linitial_node(List, sets);
+    auto *common = static_cast<List *>(linitial(sets)); // of integers
     ListCell *cell;
     for_each_from (cell, sets, 1)
-        common = list_intersection_int(common, lfirst_node(List, cell));
+        common = list_intersection_int(common, static_cast<List *>(lfirst(cell)));
     return common;
 }
 
