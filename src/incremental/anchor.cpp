@@ -364,7 +364,8 @@ void mark_joined(Anchoring *anchoring, Query *query, bool linear, bool is_top = 
         if (instance != nullptr) {
             instance->joined = true;
             instance->linear = linear_here;
-            instance->optional = is_top && !linear_here && optional_rows::are_of(query, rti);
+            instance->optional = is_top && !linear_here && optional_rows::are_of(query, rti)
+                                 && !instance::reads_whole_row(instance);
         } else if (rte->rtekind == RTE_SUBQUERY && from_clause::is_additive(rte->subquery))
             mark_joined(anchoring, rte->subquery, linear_here);
     }

@@ -211,6 +211,11 @@ Bitmapset *columns_read(const Instance *instance)
                : bms_add_member(reading.columns, instance->anchor - FirstLowInvalidHeapAttributeNumber);
 }
 
+bool reads_whole_row(const Instance *instance)
+{
+    return bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, columns_read(instance));
+}
+
 const char *in_range(const char *column, int64 least, int64 greatest)
 {
     return psprintf("t.%s >= '" INT64_FORMAT "' AND t.%s <= '" INT64_FORMAT "'", column, least, column,

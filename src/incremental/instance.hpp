@@ -21,7 +21,8 @@ struct Instance {
     const Anchoring *other; // one by which its changes are followed if this one loses it; null: not looked for, or none
     const char *recursion; // the recursive query that reads it, by name; null: none
     bool joined;       // read through FROM and queries that only select and join
-    bool optional;     // alone on the nullable side of a left join that can be taken apart (optional_rows.hpp)
+    bool optional;     // alone on the nullable side of a left join that can be taken apart (optional_rows.hpp), and
+                       // not read as whole rows, which an outer join makes null as a whole
     bool linear;       // and on the nullable side of no join, nor as whole rows: the joined rows are additive in
                        // its rows, and these may come with a sign
 };
@@ -54,6 +55,7 @@ const char *table_name(const Instance *instance);
 // The columns of the table that the query uses, and the anchor; numbers are offset as in all
 // such bitmaps, the whole row is column 0.
 Bitmapset *columns_read(const Instance *instance);
+bool reads_whole_row(const Instance *instance);
 
 // All columns of the table, by number, as those of t; null for those that are dropped
 // or that the query does not use.

@@ -7,11 +7,6 @@ namespace refresh_mv {
 
 namespace {
 
-bool reads_whole_row(const Instance *instance)
-{
-    return bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, instance::columns_read(instance));
-}
-
 void read_root(const Instance *instance, Oid root)
 {
     Query *query = instance->query;
@@ -35,7 +30,7 @@ void partition_reads::by_roots(Query *query)
         bool only = !rte->inh && rte->relkind == RELKIND_PARTITIONED_TABLE;
         Oid root = partition_bounds::root_of(instance->relation);
         if (OidIsValid(root) && !only && rte->securityQuals == NIL && rte->tablesample == nullptr
-            && !reads_whole_row(instance))
+            && !instance::reads_whole_row(instance))
             read_root(instance, root);
     }
 }

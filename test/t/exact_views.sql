@@ -719,3 +719,7 @@ SELECT c.id, c.name FROM customers c WHERE EXISTS (SELECT FROM ledger l WHERE l.
 SELECT a, count(*) AS n FROM keyless GROUP BY a;
 -- f_nullable_key: full: a unique column that may be null is no key
 SELECT * FROM nullable_key;
+-- w_counted: delta: whole rows of a table that an outer join makes null
+SELECT c.tier, count(o) AS orders, count(*) FILTER (WHERE o IS NULL) AS without FROM customers c LEFT JOIN orders o ON o.customer = c.id GROUP BY c.tier;
+-- w_alone: delta: the same, with a key
+SELECT c.id, count(o.*) AS orders FROM customers c LEFT JOIN orders o ON o.customer = c.id GROUP BY c.id;
