@@ -4,10 +4,10 @@ namespace refresh_mv {
 
 namespace {
 
-// A level of a query, and what stands for its grouping expressions.
+// The grouping expressions of a level of a query, and the entry that they get.
 struct Grouping {
     int entry;
-    List *targets; // their entries of the target list, as they are before
+    List *targets; // copies of those of the target list
     List *common;  // the references that all sets have
     Index depth;   // of where the walk is, below that level
 };
@@ -56,7 +56,7 @@ bool is_before_grouping(Node *node, Index depth)
            || (IsA(node, GroupingFunc) && castNode(GroupingFunc, node)->agglevelsup >= depth);
 }
 
-// The same, with the grouping expressions in it replaced.
+// An expression over groups with Vars of the entry for the grouping expressions in it.
 Node *refer(Node *node, void *context)
 {
     auto *grouping = static_cast<Grouping *>(context);
@@ -80,6 +80,7 @@ Node *refer(Node *node, void *context)
     return reinterpret_cast<Node *>(below);
 }
 
+// Gives a level with grouping sets its entry, if it has none.
 void restore_level(Query *query)
 {
     Grouping grouping = {list_length(query->rtable) + 1, NIL, common_to_all(query), 0};
@@ -94,6 +95,7 @@ void restore_level(Query *query)
     query->havingQual = refer(query->havingQual, &grouping);
 }
 
+// Does so for all levels.
 bool walk(Node *node, void *context)
 {
     if (node == nullptr)
