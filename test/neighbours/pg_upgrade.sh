@@ -165,10 +165,13 @@ check_upgraded() {
     echo "ok: $1"
 }
 
-# Makes an empty cluster of the new version in SERVER_DIR/$1.
+# Makes an empty cluster of the new version in SERVER_DIR/$1, with checksums of data pages if the old one has them.
 make_cluster() {
-    local options=()
-    [[ $("$NEW_BINDIR/initdb" --help) != *--no-data-checksums* ]] || options=(--no-data-checksums)
+    local options=() checksums=--data-checksums
+    if "$OLD_BINDIR/pg_controldata" "$SERVER_DIR/data" | grep -q '^Data page checksum version: *0$'; then
+        checksums=--no-data-checksums
+    fi
+    [[ $("$NEW_BINDIR/initdb" --help) != *$checksums* ]] || options=("$checksums")
     as_server_user "$NEW_BINDIR/initdb" -D "$SERVER_DIR/$1" -U postgres -A trust -N -E UTF8 --locale=C.UTF-8 \
         "${options[@]}" >"$SCRATCH/initdb.log" 2>&1 || die "$(cat "$SCRATCH/initdb.log")"
     printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$SERVER_DIR'" "fsync = off" |
