@@ -40,8 +40,7 @@ Relation open_log()
     static Oid known = InvalidOid;
     Relation log = OidIsValid(known) ? try_relation_open(known, RowExclusiveLock) : nullptr;
     while (log == nullptr) {
-        Oid schema = get_namespace_oid("refresh_mv", true);
-        known = OidIsValid(schema) ? get_relname_relid("log", schema) : InvalidOid;
+        known = statement::find_relation("log");
         if (!OidIsValid(known))
             return nullptr;
         log = try_relation_open(known, RowExclusiveLock);

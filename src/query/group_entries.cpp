@@ -83,14 +83,14 @@ Node *refer(Node *node, void *context)
 // Gives a level with grouping sets its entry, if it has none.
 void restore_level(Query *query)
 {
-    Grouping grouping = {list_length(query->rtable) + 1, NIL, common_to_all(query), 0};
+    List *targets = NIL;
     ListCell *cell;
 
     foreach (cell, query->groupClause)
-        grouping.targets = lappend(grouping.targets,
-                                   copyObjectImpl(get_sortgroupclause_tle(lfirst_node(SortGroupClause, cell), query->targetList)));
-    if (!pg::add_groups(query, grouping.targets))
+        targets = lappend(targets, copyObjectImpl(get_sortgroupclause_tle(lfirst_node(SortGroupClause, cell), query->targetList)));
+    if (!pg::add_groups(query, targets))
         return;
+    Grouping grouping = {list_length(query->rtable), targets, common_to_all(query), 0};
     query->targetList = reinterpret_cast<List *>(refer(reinterpret_cast<Node *>(query->targetList), &grouping));
     query->havingQual = refer(query->havingQual, &grouping);
 }

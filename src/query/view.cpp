@@ -124,9 +124,7 @@ void check_kind(Oid oid)
 
 Relation open_existing(Oid oid, LOCKMODE lock)
 {
-    check_kind(oid);
-    if (lock != NoLock)
-        LockRelationOid(oid, lock);
+    LockRelationOid(oid, lock);
     check_kind(oid);
     return table_open(oid, NoLock);
 }

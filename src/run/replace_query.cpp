@@ -21,23 +21,23 @@ void take_locks(Oid view, Query *query)
     view_locks::take(view_locks::add(locks, view, ExclusiveLock));
 }
 
-// The columns to add to the view, as it is now; locked in that mode (NoLock: it is) as long as this takes.
-TupleDesc compare(Oid view, Query *query, LOCKMODE lock)
+// The columns to add to the view, as it is now; locked as long as this takes.
+TupleDesc compare(Oid view, Query *query)
 {
     view::check_kind(view);
     view::check_owner(view);
-    Relation relation = view::open_existing(view, lock);
+    Relation relation = view::open_existing(view, AccessShareLock);
     CheckTableNotInUse(relation, "replace the query of");
     new_query::check_no_cycle(relation, query);
     TupleDesc added = new_query::added_columns(relation, query);
-    table_close(relation, lock);
+    table_close(relation, AccessShareLock);
     return added;
 }
 
 // Writes the new definition; returns whether the view is populated.
 bool define(Oid view, Query *query)
 {
-    TupleDesc added = compare(view, query, NoLock);
+    TupleDesc added = compare(view, query);
     if (added != nullptr)
         definition::add_columns(view, added);
     definition::replace_rule(view, query);
@@ -77,7 +77,7 @@ RowCounts replace(Oid view, const std::string &text, const run::Limits &limits)
     bool populated = guard([&] {
         view::check_owner(view);
         Query *query = new_query::parse(given);
-        compare(view, query, AccessShareLock); // before anybody has to wait
+        compare(view, query); // before anybody has to wait
         take_locks(view, query);
         return define(view, query);
     });

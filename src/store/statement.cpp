@@ -101,10 +101,15 @@ void read(SPIPlanPtr *plan, const char *sql, const Values &parameters)
 
 // ---- changing rows ----
 
-Oid relation(const char *name)
+Oid find_relation(const char *name)
 {
     Oid schema = get_namespace_oid("refresh_mv", true);
-    Oid oid = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+    return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+}
+
+Oid relation(const char *name)
+{
+    Oid oid = find_relation(name);
     if (!OidIsValid(oid))
         ereport(ERROR,
                 (errcode(ERRCODE_UNDEFINED_TABLE),

@@ -45,7 +45,10 @@ void execute(const char *sql, const Values &values, int expected);
 // newest.  Its plan is kept, in *plan.
 void read(SPIPlanPtr *plan, const char *sql, const Values &values);
 
-// The extension's relation of a name; fails if there is none, since the extension has been dropped meanwhile, say.
+// The extension's relation of a name; InvalidOid if there is none: amidst a restore, or without the extension.
+Oid find_relation(const char *name);
+
+// The same; fails if there is none, since the extension has been dropped meanwhile, say.
 Oid relation(const char *name);
 
 // Opens a table, to write to it if nothing else is said; fails as relation() does.

@@ -1,6 +1,7 @@
 #include "tracking/triggers.hpp"
 
 #include "query/view.hpp"
+#include "store/statement.hpp"
 #include "tracking/hypertable.hpp"
 #include "tracking/logged_relation.hpp"
 #include "tracking/source.hpp"
@@ -343,9 +344,8 @@ Oid uncovered_chunk(Oid member)
 
 void mend_own()
 {
-    Oid schema = get_namespace_oid("refresh_mv", true);
     for (const char *name : {"settings", "trusted", "state", "journal", "names", "feed_entries", "sources", "members", "tracked", "uses", "log"}) {
-        Oid table = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+        Oid table = statement::find_relation(name);
         if (OidIsValid(table) && !own_are_whole(table) && ConditionalLockRelationOid(table, ShareRowExclusiveLock))
             mend_table(table);
     }
